@@ -1,0 +1,141 @@
+"""Building blocks of every network: stride planning, convolutions, image normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+
+from keras_deeplab._checks import check_choice
+
+BATCH_NORM_MODES = ("trainable", "frozen", "folded")
+
+
+class StrideAndRate(NamedTuple):
+    """What one block does: its stride, and the atrous rate of its spatial convolution."""
+
+    stride: int
+    rate: int
+
+
+class Feature(NamedTuple):
+    """A feature tensor of a backbone, with its stride in input pixels and its channels."""
+
+    tensor: Any
+    stride: int
+    channels: int
+
+
+def output_stride_plan(strides: Sequence[int], output_stride: int) -> list[StrideAndRate]:
+    """Plans strides and atrous rates so that features come at ``output_stride``.
+
+    Strides are kept until ``output_stride`` is reached. From then on a block does not stride;
+    the block whose stride was removed keeps the rate so far, and the blocks after it dilate by
+    that stride more, so that with the same weights the features, subsampled, equal those of the
+    network with all its strides.
+
+    Args:
+        strides: Stride of every block in order, the stem included.
+        output_stride: Input pixels per feature pixel.
+
+    Returns:
+        One `StrideAndRate` per block.
+
+    Raises:
+        ValueError: If no run of ``strides`` multiplies to ``output_stride``.
+
+    Example:
+
+    >>> [tuple(step) for step in output_stride_plan([2, 2, 1, 2, 1], output_stride=4)]
+    [(2, 1), (2, 1), (1, 1), (1, 1), (1, 2)]
+
+    Reference:
+        Chen et al., arXiv:1706.05587, section 3.1.
+    """
+    reachable = [1]
+    for stride in strides:
+        reachable.append(reachable[-1] * stride)
+    check_choice("output_stride", output_stride, sorted(set(reachable)))
+    plan = []
+    current, rate = 1, 1
+    for stride in strides:
+        if current < output_stride:
+            plan.append(StrideAndRate(stride, 1))
+            current *= stride
+        else:
+            plan.append(StrideAndRate(1, rate))
+            rate *= stride
+    return plan
+
+
+def conv_bn(
+    x: Any,
+    filters: int | None,
+    kernel_size: int,
+    *,
+    stride: int = 1,
+    rate: int = 1,
+    activation: str | None = "relu",
+    batch_norm: str = "trainable",
+    name: str,
+) -> Any:
+    """Convolution, batch norm, activation, as layers ``name``, ``{name}_bn`` and ``{name}_relu``.
+
+    Args:
+        x: Tensor of shape (batch, height, width, channels).
+        filters: Output channels; None makes the convolution depthwise.
+        kernel_size: Odd.
+        stride: Step, in pixels of ``x``.
+        rate: Atrous rate, in pixels of ``x``.
+        activation: "relu", "relu6" or None.
+        batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
+            convolution carries a bias instead).
+        name: Layer name.
+
+    Returns:
+        Tensor of shape (batch, ceil(height / stride), ceil(width / stride), filters).
+    """
+    padding = "same"
+    if stride > 1 and kernel_size > 1:
+        # "same" pads an even size on one side only, which shifts features against those of the
+        # atrous network.
+        x = keras.layers.ZeroPadding2D((kernel_size - 1) * rate // 2, name=f"{name}_pad")(x)
+        padding = "valid"
+    common = dict(
+        kernel_size=kernel_size,
+        strides=stride,
+        padding=padding,
+        dilation_rate=rate,
+        use_bias=batch_norm == "folded",
+        name=name,
+    )
+    if filters is None:
+        x = keras.layers.DepthwiseConv2D(**common)(x)
+    else:
+        x = keras.layers.Conv2D(filters, **common)(x)
+    if batch_norm != "folded":
+        x = keras.layers.BatchNormalization(name=f"{name}_bn", trainable=batch_norm == "trainable")(
+            x
+        )
+    if activation is None:
+        return x
+    max_value = {"relu": None, "relu6": 6.0}[activation]
+    return keras.layers.ReLU(max_value, name=f"{name}_relu")(x)
+
+
+def normalize_image(image: Any, mode: str) -> Any:
+    """Turns RGB 0-255 into what a network was trained with, in float32.
+
+    Args:
+        image: Tensor of shape (batch, height, width, 3), RGB, 0 to 255.
+        mode: "tf" scales to -1..1.
+
+    Returns:
+        Tensor of the shape of ``image``.
+    """
+    check_choice("mode", mode, ("tf",))
+    # float32 under every policy: bfloat16 would round the 8-bit levels.
+    return keras.layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32", name="preprocessing")(
+        image
+    )

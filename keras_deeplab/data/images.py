@@ -1,0 +1,150 @@
+"""Reads photos of any kind as RGB 0-255."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"}
+)
+
+
+def read_image(source: str | Path | Image.Image | np.ndarray | Any) -> np.ndarray:
+    """Reads one photo as RGB.
+
+    Files and PIL images are turned upright by their EXIF orientation; transparent pixels are laid
+    on white; grey, palette and CMYK images become RGB; 16-bit levels are scaled to 8 bits. The
+    first frame of an animation is taken.
+
+    Args:
+        source: Path of an image file, PIL image, or array of shape (height, width),
+            (height, width, 1), (height, width, 3) or (height, width, 4) with levels 0-255
+            (uint8 or float) or 0-65535 (uint16).
+
+    Returns:
+        uint8 array of shape (height, width, 3).
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not an image or is damaged, or an array has another shape or
+            range.
+
+    Example:
+
+    >>> read_image(np.zeros((4, 6), "uint8")).shape
+    (4, 6, 3)
+    """
+    if isinstance(source, (str, Path)):
+        return _read_file(Path(source).expanduser())
+    if isinstance(source, Image.Image):
+        return _to_rgb(source, "the PIL image")
+    return _array_to_rgb(np.asarray(source))
+
+
+def folder_images(folder: str | Path) -> Iterator[Path]:
+    """Yields the image files of a folder, sorted, without descending into folders.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    paths = sorted(
+        path
+        for path in Path(folder).expanduser().iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    )
+    if not paths:
+        raise ValueError(
+            f"The folder must hold images ({', '.join(sorted(IMAGE_SUFFIXES))}). "
+            f"Received: {str(folder)!r} without any."
+        )
+    yield from paths
+
+
+def _read_file(path: Path) -> np.ndarray:
+    if not path.exists():
+        raise FileNotFoundError(f"The photo must exist. Received: {str(path)!r}.")
+    if path.is_dir():
+        raise ValueError(f"The photo must be a file. Received: the folder {str(path)!r}.")
+    try:
+        with Image.open(path) as image:
+            return _to_rgb(image, str(path))
+    except UnidentifiedImageError as error:
+        raise ValueError(
+            f"The file must be an image that Pillow reads, such as JPEG or PNG. "
+            f"Received: {str(path)!r}, {path.stat().st_size} bytes."
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(
+            f"The photo must be smaller. Received: {str(path)!r} ({error})."
+        ) from error
+    except (OSError, SyntaxError) as error:
+        raise ValueError(
+            f"The photo must be a whole file. Received: {str(path)!r}, which is damaged or cut "
+            f"short ({error})."
+        ) from error
+
+
+def _to_rgb(image: Image.Image, label: str) -> np.ndarray:
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):
+        levels = np.asarray(image).astype("int64")
+        if levels.min() < 0 or levels.max() > 65535:
+            raise ValueError(
+                f"Integer levels must be 0-65535. Received: {levels.min()} to {levels.max()} in "
+                f"{label}. Scale the image to 8 bits."
+            )
+        return _array_to_rgb(levels.astype("uint16"))
+    if image.mode == "F":
+        raise ValueError(
+            f"The photo must have integer levels. Received: float levels in {label}. Scale the "
+            f"image to 8 bits."
+        )
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.asarray(image.convert("RGB"))
+
+
+def _array_to_rgb(array: np.ndarray) -> np.ndarray:
+    if (
+        array.ndim not in (2, 3)
+        or 0 in array.shape
+        or (array.ndim == 3 and array.shape[2] not in (1, 3, 4))
+    ):
+        raise ValueError(
+            f"An image array must have shape (height, width), or (height, width, channels) with "
+            f"1, 3 or 4 channels. Received: shape={array.shape}."
+        )
+    if array.dtype == np.uint16:
+        array = np.round(array / 257).astype("uint8")
+    elif np.issubdtype(array.dtype, np.floating):
+        if not np.isfinite(array).all() or array.min() < 0 or array.max() > 255:
+            raise ValueError(
+                f"A float image must have finite levels 0-255. Received: {array.min()} to "
+                f"{array.max()}."
+            )
+        if 0 < array.max() <= 1:
+            raise ValueError(
+                f"A float image must have levels 0-255. Received: levels up to {array.max():.3g}, "
+                f"which look like 0-1. Multiply it by 255."
+            )
+        array = np.round(array).astype("uint8")
+    elif np.issubdtype(array.dtype, np.integer):
+        if array.min() < 0 or array.max() > 255:
+            raise ValueError(
+                f"An integer image must have levels 0-255. Received: {array.min()} to "
+                f"{array.max()} of type {array.dtype}."
+            )
+        array = array.astype("uint8")
+    else:
+        raise ValueError(f"An image array must hold numbers. Received: dtype={array.dtype}.")
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.shape[2] == 4:
+        return _to_rgb(Image.fromarray(array, "RGBA"), "the array")
+    return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))

@@ -1,0 +1,276 @@
+"""The factory: from a few words to a ready model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_deeplab._checks import check_choice, check_int, suggestion
+from keras_deeplab.layers import SegmentationOutput
+from keras_deeplab.models import MODELS
+from keras_deeplab.tables.datasets import DATASETS
+from keras_deeplab.tables.deeplabs import DEEPLABS, DeepLabRow
+from keras_deeplab.tables.weights import WEIGHTS, WeightsRow
+from keras_deeplab.weights import load_arrays, weights_file
+from keras_deeplab.weights.convert import CONVERTERS
+
+_logger = logging.getLogger("keras_deeplab")
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What a model starts from: the way it must be built, and the arrays to put into it."""
+
+    row: DeepLabRow
+    class_names: tuple[str, ...]
+    source: str = ""
+    arrays: dict[str, np.ndarray] | None = None
+    preprocessing: str = "tf"
+    align_corners: bool = False
+    batch_norm: str = "trainable"
+    output_stride: int | None = None
+
+
+def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
+    weights: str | Path | None = None,
+    *,
+    version: str | None = None,
+    backbone: str | None = None,
+    output_stride: int | None = None,
+    classes: int | Sequence[str] | None = None,
+    input_shape: tuple[int | None, int | None, int] = (None, None, 3),
+    classifier_activation: str | None = None,
+    include_preprocessing: bool = True,
+    name: str | None = None,
+) -> keras.Model:
+    """Builds a DeepLab network and loads its weights.
+
+    Args:
+        weights: None (random start); the name of a dataset ("voc": its recommended weights, or
+            those of `version` and `backbone`); a full row name of `list_models()`; or the path of
+            a `.keras` file saved from a model of this function, or of a `.tflite` file.
+        version: "v3". Left out: the one of the weights, else "v3".
+        backbone: "mobilenet_v2" or "mobilenet_v2_050". Left out: the one of the weights, else
+            "mobilenet_v2".
+        output_stride: Input pixels per feature pixel: 8, 16 or 32. Smaller is finer and slower;
+            the same weights serve all. Left out: the one that the weights were trained at.
+        classes: Number of classes, or their names by label id. Left out: those of the weights.
+            Where they differ from those of the weights, the classifier starts fresh and a log
+            line says so. Without weights, the default is VOC's 21.
+        input_shape: (height, width, 3) of images; None leaves a side free.
+        classifier_activation: None returns logits; "softmax" probabilities; "sigmoid"
+            independent ones.
+        include_preprocessing: True takes RGB 0-255; False takes images normalised to -1..1.
+        name: Name of the model.
+
+    Returns:
+        A functional `keras.Model` from images of shape (batch, height, width, 3), uint8 or float,
+        to float32 scores of shape (batch, height, width, classes) at the size of the images.
+
+    Raises:
+        ValueError: If an argument is unknown, or no weights exist for the combination.
+        FileNotFoundError: If `weights` is a path and there is no such file.
+        ConnectionError: If the weights have to be downloaded and can't be.
+
+    Example:
+
+    >>> model = DeepLab(classes=["background", "cat"])
+    >>> model(keras.ops.zeros((1, 65, 97, 3))).shape
+    TensorShape([1, 65, 97, 2])
+
+    Reference:
+        Chen et al., arXiv:1606.00915 (v2), arXiv:1706.05587 (v3).
+    """
+    check_choice("classifier_activation", classifier_activation, (None, "softmax", "sigmoid"))
+    _check_input_shape(input_shape)
+    start = _find_start(weights, version, backbone)
+    stride = output_stride or start.output_stride or start.row.output_stride
+    check_choice("output_stride", stride, start.row.output_strides)
+    class_names = _class_names(classes, start.class_names)
+    model: keras.Model = MODELS[start.row.version](
+        start.row,
+        class_names=class_names,
+        output_stride=stride,
+        input_shape=input_shape,
+        preprocessing=start.preprocessing if include_preprocessing else None,
+        align_corners=start.align_corners,
+        batch_norm=start.batch_norm,
+        activation=classifier_activation,
+        name=name,
+    )
+    if start.arrays is not None:
+        fresh = () if class_names == start.class_names else ("classifier",)
+        if fresh:
+            _logger.warning(
+                "%s was trained on %d other classes: the layer %s starts fresh with %d; train it "
+                "before use.",
+                start.source,
+                len(start.class_names),
+                ", ".join(fresh),
+                len(class_names),
+            )
+        load_arrays(model, start.arrays, source=start.source, fresh=fresh)
+    return model
+
+
+def list_models() -> dict[str, list[str]]:
+    """Lists every network, with the names of the weights that exist for it.
+
+    Returns:
+        Full row names of weights, as `DeepLab(weights=...)` takes them, by network.
+
+    Example:
+
+    >>> list_models()["deeplab_v3_mobilenet_v2"]
+    ['deeplab_v3_mobilenet_v2.voc_trainaug']
+    """
+    return {
+        network: [row.name for row in WEIGHTS.values() if row.network == network]
+        for network in DEEPLABS
+    }
+
+
+def _find_start(weights: str | Path | None, version: str | None, backbone: str | None) -> _Start:
+    networks = _networks(version, backbone)
+    if weights is None:
+        return _Start(networks[0], DATASETS["voc"].class_names)
+    if weights in WEIGHTS or weights in DATASETS:
+        return _from_row(_weights_row(str(weights), networks))
+    path = Path(weights).expanduser()
+    if path.suffix in (".keras", ".tflite") or path.is_file():
+        return _from_file(path, networks[0])
+    known = [*DATASETS, *WEIGHTS]
+    raise ValueError(
+        f"weights must be None, a dataset, a row name or a file. Datasets and rows with weights: "
+        f"{_listed(WEIGHTS.values())}. Received: weights={str(weights)!r}."
+        f"{suggestion(weights, known)}"
+    )
+
+
+def _networks(version: str | None, backbone: str | None) -> list[DeepLabRow]:
+    rows = list(DEEPLABS.values())
+    if version is not None:
+        check_choice("version", version, sorted({row.version for row in rows}))
+    if backbone is not None:
+        check_choice("backbone", backbone, sorted({row.backbone for row in rows}))
+    found = [r for r in rows if version in (None, r.version) and backbone in (None, r.backbone)]
+    if not found:
+        raise ValueError(
+            f"version and backbone must be one of these pairs: "
+            f"{', '.join(f'{r.version} on {r.backbone}' for r in rows)}. "
+            f"Received: version={version!r}, backbone={backbone!r}."
+        )
+    return found
+
+
+def _weights_row(weights: str, networks: list[DeepLabRow]) -> WeightsRow:
+    names = {network.name for network in networks}
+    rows = [
+        row
+        for row in WEIGHTS.values()
+        if weights in (row.name, row.dataset) and row.network in names
+    ]
+    if not rows:
+        raise ValueError(
+            f"There must be weights for the combination. There are: {_listed(WEIGHTS.values())}. "
+            f"Received: weights={weights!r} with {', '.join(sorted(names))}."
+        )
+    return max(rows, key=lambda row: row.recommended)
+
+
+def _listed(rows: Any) -> str:
+    return ", ".join(f"{row.name} (dataset {row.dataset!r})" for row in rows)
+
+
+def _from_row(row: WeightsRow) -> _Start:
+    return _Start(
+        DEEPLABS[row.network],
+        DATASETS[row.dataset].class_names,
+        source=row.name,
+        arrays=CONVERTERS[row.converter](weights_file(row)),
+        preprocessing=row.preprocessing,
+        align_corners=row.align_corners,
+        batch_norm=row.batch_norm,
+        output_stride=row.output_stride,
+    )
+
+
+def _from_file(path: Path, row: DeepLabRow) -> _Start:
+    if not path.is_file():
+        raise FileNotFoundError(f"weights must be an existing file. Received: {str(path)!r}.")
+    if path.suffix == ".tflite":
+        arrays = CONVERTERS["tflite"](path)
+        return _Start(
+            row,
+            _numbered(len(arrays["classifier/bias"])),
+            source=str(path),
+            arrays=arrays,
+            align_corners=True,
+            batch_norm="folded",
+        )
+    if path.suffix != ".keras":
+        raise ValueError(
+            f"A weights file must end in .keras or .tflite. Received: {str(path)!r}. For "
+            f".weights.h5 files build the model first, then call its load_weights method."
+        )
+    saved = keras.models.load_model(path, compile=False)
+    outputs = [layer for layer in saved.layers if isinstance(layer, SegmentationOutput)]
+    if not outputs:
+        raise ValueError(
+            f"{path} must hold a model that DeepLab() built. Received: the model {saved.name!r}."
+        )
+    arrays = {
+        f"{layer.name}/{variable.name}": keras.ops.convert_to_numpy(variable)
+        for layer in saved.layers
+        for variable in layer.weights
+        if "seed_generator" not in variable.path
+    }
+    return _Start(
+        row,
+        outputs[0].class_names,
+        source=str(path),
+        arrays=arrays,
+        align_corners=saved.get_layer("upsampling").align_corners,
+        batch_norm="trainable" if "stem_bn/gamma" in arrays else "folded",
+    )
+
+
+def _numbered(classes: int) -> tuple[str, ...]:
+    return tuple(f"class {label}" for label in range(classes))
+
+
+def _class_names(classes: int | Sequence[str] | None, trained: tuple[str, ...]) -> tuple[str, ...]:
+    if classes is None:
+        return trained
+    if isinstance(classes, str) or not isinstance(classes, (int, Sequence)):
+        raise TypeError(
+            f"classes must be a number or a sequence of names. Received: classes={classes!r}."
+        )
+    if isinstance(classes, int):
+        check_int("classes", classes, minimum=2)
+        return trained if classes == len(trained) else _numbered(classes)
+    names = tuple(str(name) for name in classes)
+    check_int("the number of classes", len(names), minimum=2)
+    if len(set(names)) < len(names):
+        raise ValueError(f"classes must have distinct names. Received: classes={names!r}.")
+    return names
+
+
+def _check_input_shape(input_shape: Any) -> None:
+    valid = (
+        isinstance(input_shape, (tuple, list))
+        and len(input_shape) == 3
+        and input_shape[2] == 3
+        and all(side is None or (isinstance(side, int) and side > 0) for side in input_shape[:2])
+    )
+    if not valid:
+        raise ValueError(
+            f"input_shape must be (height, width, 3), with None for a free side. "
+            f"Received: input_shape={input_shape!r}."
+        )

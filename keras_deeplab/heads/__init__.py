@@ -1,0 +1,1 @@
+"""Heads: builder functions from backbone features to class scores."""

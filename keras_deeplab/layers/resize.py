@@ -1,0 +1,73 @@
+"""Bilinear resizing to the size of another tensor, on a stated grid."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def interpolation_matrix(length: int, new_length: int, *, align_corners: bool) -> np.ndarray:
+    """Returns the matrix of shape (new_length, length) that resizes one axis bilinearly."""
+    target = np.arange(new_length, dtype="float64")
+    if align_corners:
+        source = target * ((length - 1) / (new_length - 1) if new_length > 1 else 0.0)
+    else:
+        source = (target + 0.5) * length / new_length - 0.5
+    source = np.clip(source, 0, length - 1)
+    distance = np.abs(source[:, None] - np.arange(length)[None, :])
+    return np.maximum(0.0, 1.0 - distance).astype("float32")
+
+
+@final
+@keras.saving.register_keras_serializable(package="keras_deeplab")
+class ResizeBilinear(keras.layers.Layer):
+    """Resizes a tensor bilinearly to the height and width of another one.
+
+    Unlike `keras.layers.Resizing`, the target size comes from a tensor, so it may be free, and
+    the grid may be the align-corners one that TF-Slim's networks were trained with.
+
+    Args:
+        align_corners: True puts the corner pixels' centres onto each other; False puts the image
+            borders onto each other (half-pixel centres).
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Input shape:
+        Two tensors: (batch, height, width, channels), and (batch, new_height, new_width, any).
+
+    Output shape:
+        (batch, new_height, new_width, channels)
+
+    Example:
+
+    >>> features, image = keras.ops.ones((1, 3, 3, 8)), keras.ops.ones((1, 48, 48, 3))
+    >>> tuple(ResizeBilinear(align_corners=True)([features, image]).shape)
+    (1, 48, 48, 8)
+    """
+
+    def __init__(self, align_corners: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.align_corners = align_corners
+
+    def call(self, inputs: Any) -> Any:
+        x, like = inputs
+        height, width = ops.shape(like)[1:3]
+        if keras.backend.backend() == "tensorflow":
+            from keras_deeplab.ops.resize import resize_bilinear
+
+            resized = resize_bilinear(x, size=(height, width), align_corners=self.align_corners)
+        else:
+            rows = interpolation_matrix(x.shape[1], height, align_corners=self.align_corners)
+            columns = interpolation_matrix(x.shape[2], width, align_corners=self.align_corners)
+            resized = ops.einsum("yh,bhwc->bywc", rows, ops.cast(x, "float32"))
+            resized = ops.einsum("xw,bywc->byxc", columns, resized)
+        return ops.cast(resized, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        x, like = input_shape
+        return (x[0], like[1], like[2], x[3])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "align_corners": self.align_corners}

@@ -1,0 +1,55 @@
+"""The last layer of a segmentation model: float32 scores that know their classes' names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import keras
+
+
+@final
+@keras.saving.register_keras_serializable(package="keras_deeplab")
+class SegmentationOutput(keras.layers.Layer):
+    """Ends a model: casts scores to float32, applies the activation, keeps the class names.
+
+    The names travel with the model through saving and loading, so that whoever loads it can tell
+    what its masks show.
+
+    Args:
+        class_names: Names by label id.
+        activation: Name of a Keras activation over the last axis; None leaves logits.
+        **kwargs: Arguments of `keras.layers.Layer`. The layer is float32 under every dtype policy.
+
+    Input shape:
+        (batch, height, width, classes)
+
+    Output shape:
+        The same.
+
+    Example:
+
+    >>> layer = SegmentationOutput(["background", "cat"], activation="softmax")
+    >>> layer(keras.ops.zeros((1, 1, 1, 2)))[0, 0, 0].numpy().tolist()
+    [0.5, 0.5]
+    """
+
+    def __init__(
+        self, class_names: Sequence[str], activation: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.class_names = tuple(class_names)
+        self.activation = keras.activations.get(activation)
+
+    def call(self, inputs: Any) -> Any:
+        return self.activation(inputs)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "class_names": list(self.class_names),
+            "activation": keras.activations.serialize(self.activation),
+        }

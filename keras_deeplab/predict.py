@@ -1,0 +1,205 @@
+"""Segments photos: files, folders, PIL images and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from PIL import Image
+
+from keras_deeplab._checks import check_int
+from keras_deeplab.data.images import folder_images, read_image
+from keras_deeplab.inference import predict_scores, resized_labels, resized_scores
+from keras_deeplab.layers import SegmentationOutput
+from keras_deeplab.tables.datasets import Palette, find_dataset, voc_palette
+from keras_deeplab.visualize import blend, palette_image, with_legend
+
+_DEFAULT_SIZE = 513
+_OVERLAY_SIZE = 2048
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The mask of one photo.
+
+    Attributes:
+        image: The photo, uint8 array of shape (height, width, 3).
+        labels: Label ids, array of shape (height, width), uint8 (uint16 above 256 classes).
+        class_names: Names by label id.
+        palette: RGB colours by label id.
+        probabilities: float32 array of shape (height, width, classes), or None unless asked for.
+        name: Stem of the photo's file name, or "photo".
+    """
+
+    image: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    palette: Palette
+    probabilities: np.ndarray | None = None
+    name: str = "photo"
+
+    def shares(self) -> dict[str, float]:
+        """Returns the share of the pixels, 0 to 1, of every class there is, largest first."""
+        counts = np.bincount(self.labels.ravel(), minlength=len(self.class_names))
+        order = np.argsort(-counts, kind="stable")
+        return {
+            self.class_names[i]: float(counts[i] / self.labels.size) for i in order if counts[i]
+        }
+
+    def overlay(self, *, opacity: float = 0.6, legend: bool = True) -> Image.Image:
+        """Returns the photo with the classes' colours laid over it.
+
+        Args:
+            opacity: 0 shows the photo, 1 the colours.
+            legend: Whether names, shares and colours stand to the right of it.
+
+        Returns:
+            RGB image. The photo's longer side is scaled down to 2048 pixels where it is more.
+        """
+        image, labels = self.image, self.labels
+        scale = _OVERLAY_SIZE / max(labels.shape)
+        if scale < 1:
+            size = [max(1, round(side * scale)) for side in reversed(labels.shape)]
+            image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+            labels = np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST))
+        blended = blend(image, labels, self.palette, opacity=opacity)
+        if not legend:
+            return Image.fromarray(blended)
+        colours = dict(zip(self.class_names, self.palette, strict=True))
+        return with_legend(
+            blended, [(name, share, colours[name]) for name, share in self.shares().items()]
+        )
+
+    def save(
+        self, folder: str | Path = ".", *, name: str | None = None, opacity: float = 0.6
+    ) -> tuple[Path, Path]:
+        """Writes ``{name}_mask.png`` and ``{name}_overlay.png``.
+
+        The mask's pixel values are the label ids, with the dataset's colours as its palette.
+
+        Args:
+            folder: Folder to write into; made where there is none.
+            name: Start of the file names; the photo's own by default.
+            opacity: As in `overlay`.
+
+        Returns:
+            The paths of mask and overlay.
+        """
+        folder = Path(folder).expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+        mask = folder / f"{name or self.name}_mask.png"
+        overlay = folder / f"{name or self.name}_overlay.png"
+        palette_image(self.labels, self.palette).save(mask)
+        self.overlay(opacity=opacity).save(overlay, compress_level=1)
+        return mask, overlay
+
+
+def segment(
+    model: keras.Model,
+    image: str | Path | Image.Image | np.ndarray | Sequence[Any],
+    *,
+    size: int | None = None,
+    probabilities: bool = False,
+    class_names: Sequence[str] | None = None,
+) -> Any:
+    """Segments one photo, or several.
+
+    A photo is scaled so that its longer side has ``size`` pixels, and the scores are scaled back
+    to the photo, so photos of any size and shape do, in little memory.
+
+    Args:
+        model: A model of `DeepLab`, or any that maps RGB 0-255 to scores of the same height and
+            width.
+        image: A path, a PIL image or an array of one photo (height, width[, channels]); or several
+            photos: a folder, a sequence of the former, or an array (batch, height, width, 3).
+        size: Longer side in pixels at which the network sees the photo. Left out: that of the
+            dataset of the model's classes (VOC: 513), or 513. A model of fixed input size ignores
+            it.
+        probabilities: Whether to keep the probabilities, height x width x classes floats.
+        class_names: Names by label id. Left out: those that the model carries.
+
+    Returns:
+        A `Segmentation`, or for several photos a list of them.
+
+    Raises:
+        ValueError: If a photo can't be read, or the model's outputs are not class scores.
+        FileNotFoundError: If there is no such file.
+
+    Example:
+
+    >>> model = DeepLab(weights="voc")  # doctest: +SKIP
+    >>> result = segment(model, "cat.jpg")  # doctest: +SKIP
+    >>> result.save("masks")  # doctest: +SKIP
+    """
+    options: dict[str, Any] = dict(size=size, probabilities=probabilities, class_names=class_names)
+    if isinstance(image, (str, Path)) and Path(image).expanduser().is_dir():
+        image = list(folder_images(image))
+    several = isinstance(image, (list, tuple)) or (
+        not isinstance(image, (str, Path, Image.Image)) and np.ndim(image) == 4
+    )
+    if several:
+        return [_segment_one(model, one, **options) for one in image]  # type: ignore[union-attr]
+    return _segment_one(model, image, **options)
+
+
+def _segment_one(
+    model: keras.Model,
+    source: Any,
+    *,
+    size: int | None,
+    probabilities: bool,
+    class_names: Sequence[str] | None,
+) -> Segmentation:
+    image = read_image(source)
+    output = next((x for x in model.layers if isinstance(x, SegmentationOutput)), None)
+    names = _class_names(model, output, class_names)
+    dataset = find_dataset(names)
+    if size is None:
+        size = dataset.inference_size if dataset else _DEFAULT_SIZE
+    check_int("size", size, minimum=1)
+    scores = predict_scores(model, image, size=size)
+    resized = None
+    if probabilities:
+        resized = resized_scores(scores)
+        if output is None or output.activation is keras.activations.linear:
+            resized = _softmax(resized)
+    return Segmentation(
+        image=image,
+        labels=resized_labels(scores),
+        class_names=names,
+        palette=dataset.palette if dataset else voc_palette(len(names)),
+        probabilities=resized,
+        name=Path(source).stem if isinstance(source, (str, Path)) else "photo",
+    )
+
+
+def _class_names(
+    model: keras.Model, output: SegmentationOutput | None, class_names: Sequence[str] | None
+) -> tuple[str, ...]:
+    shape = model.output_shape
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] is None:
+        raise ValueError(
+            f"The model must return class scores of shape (batch, height, width, classes). "
+            f"Received: a model with output shape {shape}."
+        )
+    if class_names is None:
+        if output is not None:
+            return output.class_names
+        return tuple(f"class {label}" for label in range(shape[-1]))
+    if len(class_names) != shape[-1]:
+        raise ValueError(
+            f"class_names must name the model's {shape[-1]} classes. "
+            f"Received: {len(class_names)} names."
+        )
+    return tuple(class_names)
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    scores -= scores.max(axis=-1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=-1, keepdims=True)
+    return scores

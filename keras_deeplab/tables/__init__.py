@@ -1,0 +1,1 @@
+"""Facts as frozen rows: networks, datasets and public weights. Standard library only."""

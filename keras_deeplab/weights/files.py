@@ -1,0 +1,111 @@
+"""Finds weights files: in the package, a mirror, the cache, or by download."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from importlib.resources import files as package_files
+from pathlib import Path
+
+from keras_deeplab.tables.weights import WeightsRow
+
+_ATTEMPTS = 3
+_logger = logging.getLogger("keras_deeplab")
+
+
+def cache_folder() -> Path:
+    """Returns the folder of downloaded weights.
+
+    It is the environment variable `KERAS_DEEPLAB_CACHE`, or else `keras_deeplab` in Keras' own
+    folder (`KERAS_HOME`, or `~/.keras`).
+    """
+    if folder := os.environ.get("KERAS_DEEPLAB_CACHE"):
+        return Path(folder).expanduser()
+    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "keras_deeplab"
+
+
+def file_sha256(path: str | Path) -> str:
+    """Returns the SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def weights_file(row: WeightsRow, *, progressbar: bool = True) -> Path:
+    """Returns a verified local copy of a row's file, downloading it when there is none.
+
+    Looked at in this order: the package itself (rows without url), the mirror that the
+    environment variable `KERAS_DEEPLAB_MIRROR` names (a folder, or a url under which the same
+    file names lie), the cache folder, the row's url. A file is verified before it is used, and it
+    appears under its final name only when it is whole.
+
+    Raises:
+        ValueError: If a file in the package or in the mirror folder has another hash.
+        ConnectionError: If the download fails or what arrives has another hash, every time.
+        OSError: If the cache folder can't be written.
+    """
+    if row.url is None:
+        bundled = Path(str(package_files("keras_deeplab"))) / "weights" / "bundled" / row.file
+        return _verified(bundled, row)
+    mirror = os.environ.get("KERAS_DEEPLAB_MIRROR", "")
+    url = row.url
+    if mirror.startswith(("http://", "https://")):
+        url = f"{mirror.rstrip('/')}/{row.file}"
+    elif mirror and (Path(mirror).expanduser() / row.file).is_file():
+        return _verified(Path(mirror).expanduser() / row.file, row)
+    path = cache_folder() / row.file
+    if path.is_file():
+        if file_sha256(path) == row.sha256:
+            return path
+        _logger.warning("%s is damaged; it is downloaded again.", path)
+    _download(url, path, row, progressbar=progressbar)
+    return path
+
+
+def _verified(path: Path, row: WeightsRow) -> Path:
+    received = file_sha256(path)
+    if received != row.sha256:
+        raise ValueError(
+            f"{path} must have the SHA-256 {row.sha256} of {row.name!r}. Received: {received}. "
+            f"Put the published file there."
+        )
+    return path
+
+
+def _download(url: str, path: Path, row: WeightsRow, *, progressbar: bool) -> None:
+    import pooch
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.mkdtemp(dir=path.parent, prefix=".download-")
+    except OSError as error:
+        raise OSError(
+            f"The cache folder must be writable. Received: {path.parent} ({error}). Set the "
+            f"environment variable KERAS_DEEPLAB_CACHE to a folder that is."
+        ) from error
+    pooch.get_logger().setLevel("WARNING")
+    failures = []
+    try:
+        for _ in range(_ATTEMPTS):
+            try:
+                fetched = pooch.retrieve(
+                    url,
+                    known_hash=f"sha256:{row.sha256}",
+                    fname=row.file,
+                    path=folder,
+                    progressbar=progressbar,
+                )
+                os.replace(fetched, path)
+                return
+            except Exception as error:  # whatever the transport raises, it is tried again
+                failures.append(f"{type(error).__name__}: {error}")
+        raise ConnectionError(
+            f"The weights {row.name!r} could not be downloaded in {_ATTEMPTS} attempts. "
+            f"Received: {failures[-1]}. Where there is no internet, fetch {row.url} elsewhere, "
+            f"put it into a folder and set the environment variable KERAS_DEEPLAB_MIRROR to that "
+            f"folder."
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

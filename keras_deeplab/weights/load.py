@@ -1,0 +1,57 @@
+"""Puts arrays into a model by layer name, accounting for every weight."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import keras
+import numpy as np
+
+
+def load_arrays(
+    model: keras.Model,
+    arrays: dict[str, np.ndarray],
+    *,
+    source: str,
+    fresh: Collection[str] = (),
+) -> None:
+    """Assigns every array to the weight of its name, and every weight one array.
+
+    Args:
+        model: A model whose weights are to be set.
+        arrays: Arrays by "layer/variable".
+        source: Where the arrays come from, for error messages.
+        fresh: Names of layers that keep the values they have; their arrays are passed over.
+
+    Raises:
+        ValueError: If a weight has no array, an array no weight, or shapes differ. Nothing is
+            assigned then.
+    """
+    weights = {
+        f"{layer.name}/{variable.name}": variable
+        for layer in model.layers
+        if layer.name not in fresh
+        for variable in layer.weights
+        if "seed_generator" not in variable.path
+    }
+    arrays = {key: a for key, a in arrays.items() if key.partition("/")[0] not in fresh}
+    missing = sorted(weights.keys() - arrays.keys())
+    unused = sorted(arrays.keys() - weights.keys())
+    if missing or unused:
+        raise ValueError(
+            f"The weights must be those of {model.name!r}. Received: {source}, which lacks "
+            f"{_shorten(missing)} and has {_shorten(unused)} besides. Choose the version and "
+            f"backbone that the file was made for."
+        )
+    for key, array in arrays.items():
+        if tuple(weights[key].shape) != array.shape:
+            raise ValueError(
+                f"{key} must have shape {tuple(weights[key].shape)}. Received: shape {array.shape} "
+                f"from {source}."
+            )
+    for key, array in arrays.items():
+        weights[key].assign(array)
+
+
+def _shorten(names: list[str]) -> str:
+    return f"{names[:3]} and {len(names) - 3} more" if len(names) > 3 else str(names)
