@@ -80,10 +80,11 @@ def _parser() -> argparse.ArgumentParser:
         "--size",
         type=int,
         metavar="PIXELS",
-        help="longer side at which the network sees the photo (default: the dataset's, VOC 513)",
+        help="side of the square that photos are fitted into for the network "
+        "(default: the dataset's, VOC 513)",
     )
     segment.add_argument(
-        "--opacity", type=float, default=0.6, help="of the overlay, 0 to 1 (default: %(default)s)"
+        "--opacity", type=float, default=0.5, help="of the overlay, 0 to 1 (default: %(default)s)"
     )
     segment.add_argument(
         "--json", action="store_true", help="print one JSON object per photo instead of text"

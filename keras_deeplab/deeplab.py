@@ -54,7 +54,8 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
     Args:
         weights: None (random start); the name of a dataset ("voc": its recommended weights, or
             those of `version` and `backbone`); a full row name of `list_models()`; or the path of
-            a `.keras` file saved from a model of this function, or of a `.tflite` file.
+            a `.keras` file saved from a model of this function, or of a `.tflite` file of
+            TensorFlow's DeepLab.
         version: "v3". Left out: the one of the weights, else "v3".
         backbone: "mobilenet_v2" or "mobilenet_v2_050". Left out: the one of the weights, else
             "mobilenet_v2".
@@ -144,7 +145,7 @@ def _find_start(weights: str | Path | None, version: str | None, backbone: str |
         return _from_row(_weights_row(str(weights), networks))
     path = Path(weights).expanduser()
     if path.suffix in (".keras", ".tflite") or path.is_file():
-        return _from_file(path, networks[0])
+        return _from_file(path, networks)
     known = [*DATASETS, *WEIGHTS]
     raise ValueError(
         f"weights must be None, a dataset, a row name or a file. Datasets and rows with weights: "
@@ -201,13 +202,13 @@ def _from_row(row: WeightsRow) -> _Start:
     )
 
 
-def _from_file(path: Path, row: DeepLabRow) -> _Start:
+def _from_file(path: Path, networks: list[DeepLabRow]) -> _Start:
     if not path.is_file():
         raise FileNotFoundError(f"weights must be an existing file. Received: {str(path)!r}.")
     if path.suffix == ".tflite":
         arrays = CONVERTERS["tflite"](path)
         return _Start(
-            row,
+            networks[0],
             _numbered(len(arrays["classifier/bias"])),
             source=str(path),
             arrays=arrays,
@@ -232,7 +233,8 @@ def _from_file(path: Path, row: DeepLabRow) -> _Start:
         if "seed_generator" not in variable.path
     }
     return _Start(
-        row,
+        # A model keeps the name of its network unless it was given another.
+        next((row for row in networks if row.name == saved.name), networks[0]),
         outputs[0].class_names,
         source=str(path),
         arrays=arrays,

@@ -24,29 +24,32 @@ class Scores(NamedTuple):
     width: int
 
 
-def predict_scores(model: keras.Model, image: np.ndarray, *, size: int) -> Scores:
-    """Scales a photo to the network's size and returns its scores there.
+def predict_scores(model: keras.Model, image: np.ndarray, *, size: tuple[int, int]) -> Scores:
+    """Fits a photo into the network's size, pads it with grey, and returns its scores there.
+
+    Padded to the size it was trained with, a network's image-level features mean what they did
+    in training; and photos of all shapes share one compiled graph.
 
     Args:
         model: A model from (batch, height, width, 3), RGB 0-255, to scores of shape (batch,
             height, width, classes).
         image: uint8 array of shape (height, width, 3).
-        size: Longer side, in pixels, that the photo is scaled to. Where the model's input size is
-            fixed, the photo is scaled to fit into that and padded with grey instead.
+        size: (height, width) in pixels; a model's own fixed input size comes before it.
 
     Returns:
-        Scores of the photo, without padding.
+        Scores of the photo, without the padding.
 
     Example:
 
     >>> model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(2, 1)])
-    >>> predict_scores(model, np.zeros((40, 80, 3), "uint8"), size=64).scores.shape
+    >>> predict_scores(model, np.zeros((40, 80, 3), "uint8"), size=(64, 64)).scores.shape
     (32, 64, 2)
     """
-    check_int("size", size, minimum=1)
+    for length in size:
+        check_int("size", length, minimum=1)
     height, width = image.shape[:2]
     fixed = model.input_shape[1:3]
-    box = [side or size for side in fixed]
+    box = [own or length for own, length in zip(fixed, size, strict=True)]
     scale = min(box[0] / height, box[1] / width)
     new_height = min(box[0], max(1, round(height * scale)))
     new_width = min(box[1], max(1, round(width * scale)))
@@ -54,11 +57,8 @@ def predict_scores(model: keras.Model, image: np.ndarray, *, size: int) -> Score
         # Pillow's bilinear filter widens with the reduction, so fine detail does not alias.
         resized = Image.fromarray(image).resize((new_width, new_height), Image.Resampling.BILINEAR)
         image = np.asarray(resized)
-    padding = [
-        (0, (side or length) - length)
-        for side, length in zip(fixed, (new_height, new_width), strict=True)
-    ]
-    x = np.pad(image, [*padding, (0, 0)], constant_values=_PADDING_LEVEL)
+    padding = ((0, box[0] - new_height), (0, box[1] - new_width), (0, 0))
+    x = np.pad(image, padding, constant_values=_PADDING_LEVEL)
     scores = np.asarray(model.predict_on_batch(x[None]))[0, :new_height, :new_width]
     return Scores(scores, height, width)
 

@@ -11,14 +11,13 @@ import keras
 import numpy as np
 from PIL import Image
 
-from keras_deeplab._checks import check_int
 from keras_deeplab.data.images import folder_images, read_image
 from keras_deeplab.inference import predict_scores, resized_labels, resized_scores
 from keras_deeplab.layers import SegmentationOutput
 from keras_deeplab.tables.datasets import Palette, find_dataset, voc_palette
 from keras_deeplab.visualize import blend, palette_image, with_legend
 
-_DEFAULT_SIZE = 513
+_DEFAULT_SIZE = (513, 513)
 _OVERLAY_SIZE = 2048
 
 
@@ -50,7 +49,7 @@ class Segmentation:
             self.class_names[i]: float(counts[i] / self.labels.size) for i in order if counts[i]
         }
 
-    def overlay(self, *, opacity: float = 0.6, legend: bool = True) -> Image.Image:
+    def overlay(self, *, opacity: float = 0.5, legend: bool = True) -> Image.Image:
         """Returns the photo with the classes' colours laid over it.
 
         Args:
@@ -75,7 +74,7 @@ class Segmentation:
         )
 
     def save(
-        self, folder: str | Path = ".", *, name: str | None = None, opacity: float = 0.6
+        self, folder: str | Path = ".", *, name: str | None = None, opacity: float = 0.5
     ) -> tuple[Path, Path]:
         """Writes ``{name}_mask.png`` and ``{name}_overlay.png``.
 
@@ -102,23 +101,24 @@ def segment(
     model: keras.Model,
     image: str | Path | Image.Image | np.ndarray | Sequence[Any],
     *,
-    size: int | None = None,
+    size: int | tuple[int, int] | None = None,
     probabilities: bool = False,
     class_names: Sequence[str] | None = None,
 ) -> Any:
     """Segments one photo, or several.
 
-    A photo is scaled so that its longer side has ``size`` pixels, and the scores are scaled back
-    to the photo, so photos of any size and shape do, in little memory.
+    A photo is scaled to fit into the size that the network was trained for and padded with grey
+    there; the scores are scaled back to the photo. So photos of any size and shape do, in little
+    memory.
 
     Args:
         model: A model of `DeepLab`, or any that maps RGB 0-255 to scores of the same height and
             width.
         image: A path, a PIL image or an array of one photo (height, width[, channels]); or several
             photos: a folder, a sequence of the former, or an array (batch, height, width, 3).
-        size: Longer side in pixels at which the network sees the photo. Left out: that of the
-            dataset of the model's classes (VOC: 513), or 513. A model of fixed input size ignores
-            it.
+        size: Side of the square in pixels, or (height, width), that the photo is fitted into.
+            Left out: that of the dataset of the model's classes (VOC: 513), or 513. A model of
+            fixed input size ignores it.
         probabilities: Whether to keep the probabilities, height x width x classes floats.
         class_names: Names by label id. Left out: those that the model carries.
 
@@ -150,7 +150,7 @@ def _segment_one(
     model: keras.Model,
     source: Any,
     *,
-    size: int | None,
+    size: int | tuple[int, int] | None,
     probabilities: bool,
     class_names: Sequence[str] | None,
 ) -> Segmentation:
@@ -160,7 +160,8 @@ def _segment_one(
     dataset = find_dataset(names)
     if size is None:
         size = dataset.inference_size if dataset else _DEFAULT_SIZE
-    check_int("size", size, minimum=1)
+    if not isinstance(size, tuple):
+        size = (size, size)
     scores = predict_scores(model, image, size=size)
     resized = None
     if probabilities:

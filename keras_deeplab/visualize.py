@@ -34,7 +34,9 @@ def palette_image(labels: np.ndarray, palette: Palette) -> Image.Image:
 
 
 def blend(image: np.ndarray, labels: np.ndarray, palette: Palette, *, opacity: float) -> np.ndarray:
-    """Lays the labels' colours over a photo; label 0 stays clear where its colour is black.
+    """Lays the labels' colours over a photo and draws the borders between them in white.
+
+    Label 0 stays clear where its colour is black, as VOC's background is.
 
     Args:
         image: uint8 array of shape (height, width, 3).
@@ -51,8 +53,12 @@ def blend(image: np.ndarray, labels: np.ndarray, palette: Palette, *, opacity: f
     alpha = np.full((len(palette), 1), opacity, "float32")
     if tuple(palette[0]) == (0, 0, 0):
         alpha[0] = 0
-    blended = image * (1 - alpha)[labels] + (colours * alpha)[labels]
-    return np.round(blended).astype("uint8")
+    blended = np.round(image * (1 - alpha)[labels] + (colours * alpha)[labels]).astype("uint8")
+    if opacity > 0:
+        # Half of VOC's colours are too dark to tell a mask from a shadow.
+        blended[1:][labels[1:] != labels[:-1]] = 255
+        blended[:, 1:][labels[:, 1:] != labels[:, :-1]] = 255
+    return blended
 
 
 def with_legend(

@@ -38,7 +38,8 @@ class DatasetRow:
         class_names: Names by label id.
         palette: RGB colours by label id.
         ignore_class: Label value left out of loss and metric.
-        inference_size: Longer side, in pixels, that photos are scaled to for its networks.
+        inference_size: (height, width) that photos are fitted into, and padded to, for its
+            networks.
         source: Where names, order and colours come from.
     """
 
@@ -47,7 +48,7 @@ class DatasetRow:
     class_names: tuple[str, ...]
     palette: Palette
     ignore_class: int
-    inference_size: int
+    inference_size: tuple[int, int]
     source: str
 
 
@@ -135,7 +136,7 @@ DATASETS: dict[str, DatasetRow] = {
             _VOC,
             voc_palette(21),
             ignore_class=255,
-            inference_size=513,
+            inference_size=(513, 513),
             source="VOC development kit; evaluation size of arXiv:1706.05587",
         ),
         DatasetRow(
@@ -144,7 +145,7 @@ DATASETS: dict[str, DatasetRow] = {
             _CITYSCAPES,
             _CITYSCAPES_PALETTE,
             ignore_class=255,
-            inference_size=2049,
+            inference_size=(1025, 2049),
             source="cityscapesScripts, trainIds",
         ),
         DatasetRow(
@@ -153,7 +154,7 @@ DATASETS: dict[str, DatasetRow] = {
             _PASCAL_CONTEXT,
             voc_palette(60),
             ignore_class=255,
-            inference_size=513,
+            inference_size=(513, 513),
             source="names in the order of mmsegmentation's pascal_context",
         ),
         DatasetRow(
@@ -162,7 +163,7 @@ DATASETS: dict[str, DatasetRow] = {
             _PERSON_PART,
             voc_palette(7),
             ignore_class=255,
-            inference_size=513,
+            inference_size=(513, 513),
             source="arXiv:1606.00915, section 4.3",
         ),
         DatasetRow(
@@ -171,7 +172,7 @@ DATASETS: dict[str, DatasetRow] = {
             _CAMVID,
             _CAMVID_PALETTE,
             ignore_class=11,
-            inference_size=480,
+            inference_size=(360, 480),
             source="the SegNet tutorial's 11 classes",
         ),
         DatasetRow(
@@ -180,7 +181,7 @@ DATASETS: dict[str, DatasetRow] = {
             _ADE20K,
             voc_palette(150),
             ignore_class=255,
-            inference_size=513,
+            inference_size=(513, 513),
             source="names in the order of mmsegmentation's ade; label 0 of the files is ignored",
         ),
     )

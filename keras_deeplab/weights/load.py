@@ -47,7 +47,7 @@ def load_arrays(
         if tuple(weights[key].shape) != array.shape:
             raise ValueError(
                 f"{key} must have shape {tuple(weights[key].shape)}. Received: shape {array.shape} "
-                f"from {source}."
+                f"from {source}. Choose the version and backbone that the file was made for."
             )
     for key, array in arrays.items():
         weights[key].assign(array)

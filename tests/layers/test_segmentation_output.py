@@ -1,0 +1,20 @@
+import keras
+import numpy as np
+
+from keras_deeplab.layers import SegmentationOutput
+
+
+def test_is_float32_and_keeps_names():
+    layer = SegmentationOutput(["a", "b"], dtype="mixed_float16", name="output")
+    x = keras.ops.cast(np.ones((1, 2, 2, 2)), "float16")
+    assert layer(x).dtype == "float32"
+    again = SegmentationOutput.from_config(layer.get_config())
+    assert again.class_names == ("a", "b")
+    assert again.activation is keras.activations.linear
+
+
+def test_softmax_sums_to_one(rng: np.random.Generator):
+    scores = rng.normal(size=(1, 3, 4, 5)).astype("float32")
+    y = np.asarray(SegmentationOutput("abcde", activation="softmax")(scores))
+    expected = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+    np.testing.assert_allclose(y, expected, rtol=1e-5)

@@ -1,0 +1,68 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_deeplab.blocks import conv_bn, normalize_image, output_stride_plan
+
+# Stem and 17 blocks of MobileNetV2.
+STRIDES = [2, 1, 2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1]
+
+
+def test_plan_of_the_published_network():
+    plan = output_stride_plan(STRIDES, 16)
+    assert [step.stride for step in plan] == STRIDES[:14] + [1] * 4
+    # Block 13 lost its stride and keeps rate 1; blocks 14 to 16 dilate by 2.
+    assert [step.rate for step in plan] == [1] * 15 + [2] * 3
+
+
+def test_plan_at_output_stride_8_dilates_twice():
+    plan = output_stride_plan(STRIDES, 8)
+    assert [step.rate for step in plan] == [1] * 8 + [2] * 7 + [4] * 3
+    assert np.prod([step.stride for step in plan]) == 8
+
+
+def test_plan_without_removed_strides_is_the_network_itself():
+    assert output_stride_plan(STRIDES, 32) == [(stride, 1) for stride in STRIDES]
+
+
+@pytest.mark.parametrize("output_stride", [0, 3, 12, 64])
+def test_plan_refuses_unreachable_strides(output_stride: int):
+    with pytest.raises(ValueError, match=r"one of 1, 2, 4, 8, 16, 32. Received: output_stride"):
+        output_stride_plan(STRIDES, output_stride)
+
+
+@pytest.mark.parametrize("size", [6, 7])
+def test_strided_convolution_is_centred(size: int):
+    image = keras.Input((size, size, 1))
+    model = keras.Model(image, conv_bn(image, 1, 3, stride=2, activation=None, name="conv"))
+    kernel = np.zeros((3, 3, 1, 1))
+    kernel[1, 1] = 1
+    model.get_layer("conv").set_weights([kernel])
+    x = np.arange(size * size, dtype="float32").reshape(1, size, size, 1)
+    # A kernel that is 1 in its centre samples the even pixels; batch norm starts at 1/sqrt(1.001).
+    np.testing.assert_allclose(model(x) * np.sqrt(1.001), x[:, ::2, ::2], rtol=1e-6)
+
+
+def test_batch_norm_modes_mean_what_they_say():
+    image = keras.Input((None, None, 3))
+    x = np.random.default_rng(0).normal(3, 2, (2, 8, 8, 3)).astype("float32")
+    outputs = {}
+    for mode in ("trainable", "frozen", "folded"):
+        model = keras.Model(image, conv_bn(image, 4, 1, activation=None, batch_norm=mode, name="c"))
+        model.get_layer("c").kernel.assign(np.ones((1, 1, 3, 4)))
+        outputs[mode] = np.asarray(model(x, training=True))
+        assert [w.name for w in model.get_layer("c").weights] == (
+            ["kernel", "bias"] if mode == "folded" else ["kernel"]
+        )
+    assert abs(outputs["trainable"].mean()) < 1e-4
+    np.testing.assert_allclose(outputs["frozen"] * np.sqrt(1.001), outputs["folded"], rtol=1e-5)
+    assert outputs["folded"].mean() > 5
+
+
+def test_normalize_image_maps_levels_to_minus_one_and_one():
+    image = keras.Input((1, 3, 3))
+    model = keras.Model(image, normalize_image(image, "tf"))
+    x = np.array([0, 127.5, 255])[None, None, :, None] * np.ones((1, 1, 3, 3))
+    np.testing.assert_allclose(model(x)[0, 0, :, 0], [-1, 0, 1], atol=1e-6)
+    with pytest.raises(ValueError, match="mode must be one of 'tf'"):
+        normalize_image(image, "caffe")

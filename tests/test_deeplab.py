@@ -1,0 +1,118 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_deeplab import DeepLab, list_models
+from keras_deeplab.tables.datasets import DATASETS
+from keras_deeplab.tables.weights import WEIGHTS
+
+
+def test_random_start_and_defaults():
+    model = DeepLab()
+    assert model.name == "deeplab_v3_mobilenet_v2"
+    assert model.input_shape == (None, None, None, 3)
+    assert model.output_shape == (None, None, None, 21)
+    assert model.get_layer("output").class_names == DATASETS["voc"].class_names
+
+
+def test_loads_a_network_from_tflite(network_file: Path, caplog):
+    model = DeepLab(network_file, backbone="mobilenet_v2_050")
+    assert not any("_bn" in layer.name for layer in model.layers)
+    fewer = DeepLab(network_file, backbone="mobilenet_v2_050", classes=["a", "b"])
+    assert "the layer classifier starts fresh with 2" in caplog.text
+    for layer in fewer.layers:
+        if layer.name != "classifier":
+            for ours, theirs in zip(
+                layer.get_weights(), model.get_layer(layer.name).get_weights(), strict=True
+            ):
+                np.testing.assert_array_equal(ours, theirs)
+
+
+def test_wrong_backbone_for_a_file(network_file: Path):
+    with pytest.raises(ValueError, match="must have shape.*net.tflite"):
+        DeepLab(network_file, backbone="mobilenet_v2")
+
+
+def test_loads_from_a_saved_model(network_file: Path, tmp_path: Path, rng):
+    model = DeepLab(network_file, backbone="mobilenet_v2_050", classes=["a", "b"])
+    model.save(tmp_path / "m.keras")
+    again = DeepLab(tmp_path / "m.keras")
+    assert again.get_layer("output").class_names == ("a", "b")
+    image = rng.uniform(0, 255, (1, 33, 40, 3)).astype("float32")
+    np.testing.assert_array_equal(again(image), model(image))
+    batch_norm = DeepLab(backbone="mobilenet_v2_050")
+    batch_norm.save(tmp_path / "b.keras")
+    again = DeepLab(tmp_path / "b.keras", backbone="mobilenet_v2_050", output_stride=8)
+    assert again.get_layer("stem_bn").trainable
+
+
+def test_a_foreign_saved_model_is_refused(tmp_path: Path):
+    image = keras.Input((8, 8, 3))
+    keras.Model(image, keras.layers.Conv2D(2, 1)(image)).save(tmp_path / "m.keras")
+    with pytest.raises(ValueError, match=r"must hold a model that DeepLab\(\) built"):
+        DeepLab(tmp_path / "m.keras")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        (dict(weights="vok"), ValueError, "dataset 'voc'.*weights='vok'. Did you mean 'voc'"),
+        (dict(weights="cityscapes"), ValueError, "must be weights for the combination"),
+        (dict(weights="voc", version="v2"), ValueError, "version must be one of 'v3'"),
+        (dict(backbone="mobilenetv2"), ValueError, "Did you mean 'mobilenet_v2'"),
+        (dict(weights="imagenet"), ValueError, "Received: weights='imagenet'"),
+        (dict(weights="none.keras"), FileNotFoundError, "Received: 'none.keras'"),
+        (dict(output_stride=4), ValueError, "output_stride must be one of 8, 16, 32"),
+        (dict(classes=1), ValueError, "classes must be at least 2"),
+        (dict(classes="voc"), TypeError, "a number or a sequence of names"),
+        (dict(classes=2.5), TypeError, "a number or a sequence of names"),
+        (dict(classes=["a", "a"]), ValueError, "distinct names"),
+        (dict(input_shape=(64, 64)), ValueError, r"input_shape must be \(height, width, 3\)"),
+        (dict(input_shape=(64, 64, 1)), ValueError, r"Received: input_shape=\(64, 64, 1\)"),
+        (dict(input_shape=(0, 64, 3)), ValueError, "input_shape"),
+        (dict(classifier_activation="sotfmax"), ValueError, "Did you mean 'softmax'"),
+    ],
+)  # fmt: skip
+def test_wrong_arguments(arguments, error, words):
+    with pytest.raises(error, match=words):
+        DeepLab(**arguments)
+
+
+def test_weights_of_another_backbone_are_refused():
+    name = "deeplab_v3_mobilenet_v2.voc_trainaug"
+    with pytest.raises(ValueError, match="must be weights for the combination.*mobilenet_v2_050"):
+        DeepLab(weights=name, backbone="mobilenet_v2_050")
+
+
+def test_text_files_are_refused(tmp_path: Path):
+    (tmp_path / "w.h5").write_text("x")
+    with pytest.raises(ValueError, match="must end in .keras or .tflite"):
+        DeepLab(tmp_path / "w.h5")
+    (tmp_path / "w.tflite").write_text("x")
+    with pytest.raises(ValueError, match="carries 'TFL3'"):
+        DeepLab(tmp_path / "w.tflite")
+
+
+def test_list_models_names_every_row():
+    assert sorted(name for names in list_models().values() for name in names) == sorted(WEIGHTS)
+
+
+def test_activation_and_raw_input(rng):
+    options = dict(backbone="mobilenet_v2_050", classes=3)
+    image = rng.uniform(0, 255, (1, 20, 30, 3)).astype("float32")
+    model = DeepLab(classifier_activation="softmax", **options)
+    np.testing.assert_allclose(np.asarray(model(image)).sum(-1), 1, rtol=1e-5)
+    raw = DeepLab(include_preprocessing=False, classifier_activation="softmax", **options)
+    raw.set_weights(model.get_weights())
+    np.testing.assert_allclose(raw(image / 127.5 - 1), model(image), atol=1e-5)
+
+
+def test_import_order_does_not_matter_for_loading(tmp_path: Path):
+    DeepLab(backbone="mobilenet_v2_050", classes=2).save(tmp_path / "m.keras")
+    code = f"keras.models.load_model({str(tmp_path / 'm.keras')!r}).summary(print_fn=len)"
+    for imports in ("import keras, keras_deeplab", "import keras_deeplab, keras"):
+        subprocess.run([sys.executable, "-c", f"{imports}\n{code}"], check=True)
