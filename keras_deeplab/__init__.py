@@ -8,17 +8,30 @@ from typing import TYPE_CHECKING, Any
 from wrapt import when_imported
 
 if TYPE_CHECKING:
+    from keras_deeplab.crf_search import CRFSearch, tune_crf
     from keras_deeplab.deeplab import DeepLab, list_models
+    from keras_deeplab.dense_crf import DenseCRF
     from keras_deeplab.predict import Segmentation, segment
 
 __version__ = "0.1.0"
-__all__ = ["DeepLab", "Segmentation", "list_models", "segment"]
+__all__ = [
+    "CRFSearch",
+    "DeepLab",
+    "DenseCRF",
+    "Segmentation",
+    "list_models",
+    "segment",
+    "tune_crf",
+]
 
 _ROOMS = {
+    "CRFSearch": "crf_search",
     "DeepLab": "deeplab",
+    "DenseCRF": "dense_crf",
     "Segmentation": "predict",
     "list_models": "deeplab",
     "segment": "predict",
+    "tune_crf": "crf_search",
 }
 
 

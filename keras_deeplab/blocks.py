@@ -9,7 +9,15 @@ import keras
 
 from keras_deeplab._checks import check_choice
 
-BATCH_NORM_MODES = ("trainable", "frozen", "folded")
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_NORMALIZATIONS: dict[str, tuple[Any, Any]] = {
+    "tf": (1 / 127.5, -1.0),
+    "torch": (
+        [1 / (255 * deviation) for deviation in _DEVIATION],
+        [-mean / deviation for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)],
+    ),
+    "caffe": ([1.0, 1.0, 1.0], [-122.67892, -116.66877, -104.00699]),
+}
 
 
 class StrideAndRate(NamedTuple):
@@ -78,6 +86,7 @@ def conv_bn(
     rate: int = 1,
     activation: str | None = "relu",
     batch_norm: str = "trainable",
+    epsilon: float = 1e-3,
     name: str,
 ) -> Any:
     """Convolution, batch norm, activation, as layers ``name``, ``{name}_bn`` and ``{name}_relu``.
@@ -91,6 +100,7 @@ def conv_bn(
         activation: "relu", "relu6" or None.
         batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
             convolution carries a bias instead).
+        epsilon: Batch norm's.
         name: Layer name.
 
     Returns:
@@ -115,13 +125,61 @@ def conv_bn(
     else:
         x = keras.layers.Conv2D(filters, **common)(x)
     if batch_norm != "folded":
-        x = keras.layers.BatchNormalization(name=f"{name}_bn", trainable=batch_norm == "trainable")(
-            x
-        )
+        x = keras.layers.BatchNormalization(
+            epsilon=epsilon, trainable=batch_norm == "trainable", name=f"{name}_bn"
+        )(x)
     if activation is None:
         return x
     max_value = {"relu": None, "relu6": 6.0}[activation]
     return keras.layers.ReLU(max_value, name=f"{name}_relu")(x)
+
+
+def separable_conv_bn(
+    x: Any,
+    filters: int,
+    kernel_size: int,
+    *,
+    stride: int = 1,
+    rate: int = 1,
+    inner_activation: str | None = "relu",
+    activation: str | None = "relu",
+    batch_norm: str = "trainable",
+    epsilon: float = 1e-3,
+    name: str,
+) -> Any:
+    """Depthwise, then 1x1 convolution, each with batch norm, as ``{name}_depthwise`` and
+    ``{name}_pointwise``.
+
+    Args:
+        x: Tensor of shape (batch, height, width, channels).
+        filters: Output channels.
+        kernel_size: Of the depthwise convolution; odd.
+        stride: Step of the depthwise convolution, in pixels of ``x``.
+        rate: Its atrous rate, in pixels of ``x``.
+        inner_activation: Activation between the two.
+        activation: Activation at the end.
+        batch_norm: As in `conv_bn`.
+        epsilon: Batch norm's.
+        name: Prefix of the layer names.
+
+    Returns:
+        Tensor of shape (batch, ceil(height / stride), ceil(width / stride), filters).
+
+    Reference:
+        Chen et al., arXiv:1802.02611, section 3.1.
+    """  # noqa: D205
+    common: dict[str, Any] = dict(batch_norm=batch_norm, epsilon=epsilon)
+    x = conv_bn(
+        x,
+        None,
+        kernel_size,
+        stride=stride,
+        rate=rate,
+        activation=inner_activation,
+        name=f"{name}_depthwise",
+        **common,
+    )
+    return conv_bn(x, filters, 1, activation=activation, name=f"{name}_pointwise", **common)
 
 
 def normalize_image(image: Any, mode: str) -> Any:
@@ -129,13 +187,16 @@ def normalize_image(image: Any, mode: str) -> Any:
 
     Args:
         image: Tensor of shape (batch, height, width, 3), RGB, 0 to 255.
-        mode: "tf" scales to -1..1.
+        mode: "tf" scales to -1..1; "torch" standardises by ImageNet's mean and deviation;
+            "caffe" subtracts ImageNet's mean. Channels stay RGB: converters of BGR networks turn
+            their first kernel round instead.
 
     Returns:
         Tensor of the shape of ``image``.
     """
-    check_choice("mode", mode, ("tf",))
+    check_choice("mode", mode, tuple(_NORMALIZATIONS))
+    scale, offset = _NORMALIZATIONS[mode]
     # float32 under every policy: bfloat16 would round the 8-bit levels.
-    return keras.layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32", name="preprocessing")(
+    return keras.layers.Rescaling(scale, offset=offset, dtype="float32", name="preprocessing")(
         image
     )

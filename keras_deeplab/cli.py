@@ -15,6 +15,7 @@ from typing import Any
 
 from keras_deeplab import __version__
 from keras_deeplab.tables.backbones import BACKBONES
+from keras_deeplab.tables.crfs import CRFS
 from keras_deeplab.tables.deeplabs import DEEPLABS
 from keras_deeplab.tables.weights import WEIGHTS
 
@@ -84,6 +85,15 @@ def _parser() -> argparse.ArgumentParser:
         "(default: the dataset's, VOC 513)",
     )
     segment.add_argument(
+        "--crf",
+        nargs="?",
+        const=True,
+        default=False,
+        choices=[True, *CRFS],
+        metavar="PRESET",
+        help=f"refine the masks with a fully connected CRF; presets: {', '.join(CRFS)}",
+    )
+    segment.add_argument(
         "--opacity", type=float, default=0.5, help="of the overlay, 0 to 1 (default: %(default)s)"
     )
     segment.add_argument(
@@ -132,7 +142,7 @@ def _segment(arguments: argparse.Namespace) -> int:
     )
     for photo, name in progress:
         try:
-            result = segment(model, photo, size=arguments.size)
+            result = segment(model, photo, size=arguments.size, crf=arguments.crf)
             mask, overlay = result.save(arguments.out, name=name, opacity=arguments.opacity)
         except (ValueError, OSError) as error:
             failed += 1

@@ -13,7 +13,8 @@ import numpy as np
 
 from keras_deeplab._checks import check_choice, check_int, suggestion
 from keras_deeplab.layers import SegmentationOutput
-from keras_deeplab.models import MODELS
+from keras_deeplab.models import build_model
+from keras_deeplab.tables.crfs import CRFS
 from keras_deeplab.tables.datasets import DATASETS
 from keras_deeplab.tables.deeplabs import DEEPLABS, DeepLabRow
 from keras_deeplab.tables.weights import WEIGHTS, WeightsRow
@@ -45,6 +46,8 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
     output_stride: int | None = None,
     classes: int | Sequence[str] | None = None,
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
+    batch_norm: str | None = None,
+    crf: str | None = None,
     classifier_activation: str | None = None,
     include_preprocessing: bool = True,
     name: str | None = None,
@@ -65,6 +68,12 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
             Where they differ from those of the weights, the classifier starts fresh and a log
             line says so. Without weights, the default is VOC's 21.
         input_shape: (height, width, 3) of images; None leaves a side free.
+        batch_norm: "trainable" (batches of 8 and more), or "frozen": its stored statistics are
+            used in training too, and none of its weights change. Left out: "trainable"; networks
+            whose weights came with batch norm folded into the convolutions have none.
+        crf: Name of a preset of CRF parameters ("v2_resnet101", ...) to end the network in a
+            `keras_deeplab.layers.CRFAsRNN` layer named "crf", which can be trained with it. Left
+            out: no CRF. It wants RGB 0-255, so `include_preprocessing=True`.
         classifier_activation: None returns logits; "softmax" probabilities; "sigmoid"
             independent ones.
         include_preprocessing: True takes RGB 0-255; False takes images normalised to -1..1.
@@ -90,18 +99,26 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
     """
     check_choice("classifier_activation", classifier_activation, (None, "softmax", "sigmoid"))
     _check_input_shape(input_shape)
+    if crf is not None:
+        check_choice("crf", crf, tuple(CRFS))
+        if not include_preprocessing:
+            raise ValueError(
+                "A network with a CRF must take RGB 0-255. Received: include_preprocessing=False "
+                f"with crf={crf!r}. Use DenseCRF on the outputs instead."
+            )
     start = _find_start(weights, version, backbone)
     stride = output_stride or start.output_stride or start.row.output_stride
     check_choice("output_stride", stride, start.row.output_strides)
     class_names = _class_names(classes, start.class_names)
-    model: keras.Model = MODELS[start.row.version](
+    model = build_model(
         start.row,
         class_names=class_names,
         output_stride=stride,
         input_shape=input_shape,
         preprocessing=start.preprocessing if include_preprocessing else None,
         align_corners=start.align_corners,
-        batch_norm=start.batch_norm,
+        batch_norm=_batch_norm(batch_norm, start),
+        crf=crf,
         activation=classifier_activation,
         name=name,
     )
@@ -116,7 +133,7 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
                 ", ".join(fresh),
                 len(class_names),
             )
-        load_arrays(model, start.arrays, source=start.source, fresh=fresh)
+        load_arrays(model, start.arrays, source=start.source, fresh=(*fresh, "crf"))
     return model
 
 
@@ -135,6 +152,18 @@ def list_models() -> dict[str, list[str]]:
         network: [row.name for row in WEIGHTS.values() if row.network == network]
         for network in DEEPLABS
     }
+
+
+def _batch_norm(asked: str | None, start: _Start) -> str:
+    if asked is None:
+        return start.batch_norm
+    check_choice("batch_norm", asked, ("trainable", "frozen"))
+    if start.batch_norm == "folded" and asked == "trainable":
+        raise ValueError(
+            f"The weights must hold batch norm to train it. Received: batch_norm='trainable' with "
+            f"{start.source}, where it is folded into the convolutions. Leave batch_norm out."
+        )
+    return "folded" if start.batch_norm == "folded" else asked
 
 
 def _find_start(weights: str | Path | None, version: str | None, backbone: str | None) -> _Start:

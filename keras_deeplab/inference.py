@@ -17,11 +17,19 @@ _BLOCK_PIXELS = 1 << 22
 
 
 class Scores(NamedTuple):
-    """Class scores of a photo at the size the network saw it, and the photo's own size."""
+    """Class scores of a photo at the size the network saw it, and the photo's own size.
+
+    Attributes:
+        scores: Array of shape (new_height, new_width, classes).
+        height: The photo's own.
+        width: The photo's own.
+        image: The photo as the network saw it, uint8 of shape (new_height, new_width, 3).
+    """
 
     scores: np.ndarray
     height: int
     width: int
+    image: np.ndarray | None = None
 
 
 def predict_scores(model: keras.Model, image: np.ndarray, *, size: tuple[int, int]) -> Scores:
@@ -60,7 +68,7 @@ def predict_scores(model: keras.Model, image: np.ndarray, *, size: tuple[int, in
     padding = ((0, box[0] - new_height), (0, box[1] - new_width), (0, 0))
     x = np.pad(image, padding, constant_values=_PADDING_LEVEL)
     scores = np.asarray(model.predict_on_batch(x[None]))[0, :new_height, :new_width]
-    return Scores(scores, height, width)
+    return Scores(scores, height, width, image)
 
 
 def resized_labels(scores: Scores) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from keras_deeplab.data.images import folder_images, read_image
+from keras_deeplab.dense_crf import DenseCRF
 from keras_deeplab.inference import predict_scores, resized_labels, resized_scores
 from keras_deeplab.layers import SegmentationOutput
 from keras_deeplab.tables.datasets import Palette, find_dataset, voc_palette
@@ -102,6 +103,7 @@ def segment(
     image: str | Path | Image.Image | np.ndarray | Sequence[Any],
     *,
     size: int | tuple[int, int] | None = None,
+    crf: DenseCRF | str | bool = False,
     probabilities: bool = False,
     class_names: Sequence[str] | None = None,
 ) -> Any:
@@ -119,6 +121,8 @@ def segment(
         size: Side of the square in pixels, or (height, width), that the photo is fitted into.
             Left out: that of the dataset of the model's classes (VOC: 513), or 513. A model of
             fixed input size ignores it.
+        crf: Whether to refine the scores with a fully connected CRF: True, the name of a preset
+            ("v2_resnet101", ...), or a `DenseCRF`. It runs at the size the network saw.
         probabilities: Whether to keep the probabilities, height x width x classes floats.
         class_names: Names by label id. Left out: those that the model carries.
 
@@ -135,7 +139,9 @@ def segment(
     >>> result = segment(model, "cat.jpg")  # doctest: +SKIP
     >>> result.save("masks")  # doctest: +SKIP
     """
-    options: dict[str, Any] = dict(size=size, probabilities=probabilities, class_names=class_names)
+    options: dict[str, Any] = dict(
+        size=size, crf=_find_crf(crf), probabilities=probabilities, class_names=class_names
+    )
     if isinstance(image, (str, Path)) and Path(image).expanduser().is_dir():
         image = list(folder_images(image))
     several = isinstance(image, (list, tuple)) or (
@@ -151,6 +157,7 @@ def _segment_one(
     source: Any,
     *,
     size: int | tuple[int, int] | None,
+    crf: DenseCRF | None,
     probabilities: bool,
     class_names: Sequence[str] | None,
 ) -> Segmentation:
@@ -163,11 +170,14 @@ def _segment_one(
     if not isinstance(size, tuple):
         size = (size, size)
     scores = predict_scores(model, image, size=size)
+    are_logits = output is None or output.activation is keras.activations.linear
+    if crf is not None:
+        refined = crf(scores.scores, scores.image, from_logits=are_logits)
+        scores, are_logits = scores._replace(scores=refined), False
     resized = None
     if probabilities:
         resized = resized_scores(scores)
-        if output is None or output.activation is keras.activations.linear:
-            resized = _softmax(resized)
+        resized = _softmax(resized) if are_logits else resized
     return Segmentation(
         image=image,
         labels=resized_labels(scores),
@@ -176,6 +186,14 @@ def _segment_one(
         probabilities=resized,
         name=Path(source).stem if isinstance(source, (str, Path)) else "photo",
     )
+
+
+def _find_crf(crf: DenseCRF | str | bool) -> DenseCRF | None:
+    if isinstance(crf, DenseCRF):
+        return crf
+    if isinstance(crf, str):
+        return DenseCRF.preset(crf)
+    return DenseCRF() if crf else None
 
 
 def _class_names(

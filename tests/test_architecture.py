@@ -23,17 +23,19 @@ FLOORS = {
     "heads": 5,
     "models": 6,
     "weights": 7,
+    "dense_crf": 8,
     "inference": 8,
     "deeplab": 9,
     "train": 9,
     "evaluate": 9,
     "predict": 9,
     "export": 9,
+    "crf_search": 9,
     "cli": 10,
     "__main__": 11,
 }
 # tf. may be used here and nowhere else: the rest also runs on Keras' JAX backend.
-TENSORFLOW_ROOMS = ("ops/", "data/", "layers/crf_as_rnn.py", "export.py")
+TENSORFLOW_ROOMS = ("ops/", "data/", "layers/crf_as_rnn.py", "dense_crf.py", "export.py")
 
 
 def room(path: Path) -> str:

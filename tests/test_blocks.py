@@ -65,4 +65,18 @@ def test_normalize_image_maps_levels_to_minus_one_and_one():
     x = np.array([0, 127.5, 255])[None, None, :, None] * np.ones((1, 1, 3, 3))
     np.testing.assert_allclose(model(x)[0, 0, :, 0], [-1, 0, 1], atol=1e-6)
     with pytest.raises(ValueError, match="mode must be one of 'tf'"):
-        normalize_image(image, "caffe")
+        normalize_image(image, "bgr")
+
+
+@pytest.mark.parametrize("mode", ["torch", "caffe"])
+def test_normalize_image_standardises_by_channel(mode: str, rng: np.random.Generator):
+    image = keras.Input((2, 2, 3))
+    x = rng.uniform(0, 255, (1, 2, 2, 3)).astype("float32")
+    expected = {
+        "torch": (x / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225),
+        "caffe": x - (122.67892, 116.66877, 104.00699),
+    }[mode]
+    model = keras.Model(image, normalize_image(image, mode))
+    np.testing.assert_allclose(model(x), expected, rtol=1e-4, atol=1e-4)
+    again = keras.layers.Rescaling.from_config(model.get_layer("preprocessing").get_config())
+    np.testing.assert_allclose(again(x), expected, rtol=1e-4, atol=1e-4)

@@ -32,6 +32,14 @@ def test_loads_a_network_from_tflite(network_file: Path, caplog):
                 np.testing.assert_array_equal(ours, theirs)
 
 
+def test_batch_norm_can_be_frozen_but_not_conjured_up(network_file: Path):
+    frozen = DeepLab(backbone="mobilenet_v2_050", batch_norm="frozen")
+    assert not any("_bn" in v.path for v in frozen.trainable_variables)
+    with pytest.raises(ValueError, match="must hold batch norm to train it.*Leave batch_norm out"):
+        DeepLab(network_file, backbone="mobilenet_v2_050", batch_norm="trainable")
+    DeepLab(network_file, backbone="mobilenet_v2_050", batch_norm="frozen")
+
+
 def test_wrong_backbone_for_a_file(network_file: Path):
     with pytest.raises(ValueError, match="must have shape.*net.tflite"):
         DeepLab(network_file, backbone="mobilenet_v2")
@@ -62,7 +70,7 @@ def test_a_foreign_saved_model_is_refused(tmp_path: Path):
     [
         (dict(weights="vok"), ValueError, "dataset 'voc'.*weights='vok'. Did you mean 'voc'"),
         (dict(weights="cityscapes"), ValueError, "must be weights for the combination"),
-        (dict(weights="voc", version="v2"), ValueError, "version must be one of 'v3'"),
+        (dict(weights="voc", version="v4"), ValueError, "version must be one of .*'v3'"),
         (dict(backbone="mobilenetv2"), ValueError, "Did you mean 'mobilenet_v2'"),
         (dict(weights="imagenet"), ValueError, "Received: weights='imagenet'"),
         (dict(weights="none.keras"), FileNotFoundError, "Received: 'none.keras'"),
@@ -71,6 +79,9 @@ def test_a_foreign_saved_model_is_refused(tmp_path: Path):
         (dict(classes="voc"), TypeError, "a number or a sequence of names"),
         (dict(classes=2.5), TypeError, "a number or a sequence of names"),
         (dict(classes=["a", "a"]), ValueError, "distinct names"),
+        (dict(batch_norm="sync"), ValueError, "batch_norm must be one of 'trainable', 'frozen'"),
+        (dict(crf="v2_resnet"), ValueError, "Did you mean 'v2_resnet101'"),
+        (dict(crf="v1", include_preprocessing=False), ValueError, "must take RGB 0-255"),
         (dict(input_shape=(64, 64)), ValueError, r"input_shape must be \(height, width, 3\)"),
         (dict(input_shape=(64, 64, 1)), ValueError, r"Received: input_shape=\(64, 64, 1\)"),
         (dict(input_shape=(0, 64, 3)), ValueError, "input_shape"),

@@ -20,6 +20,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from keras_deeplab import DeepLab, segment
+from keras_deeplab.metrics import confusion_matrix, mean_iou
 from keras_deeplab.tables.weights import WEIGHTS
 from keras_deeplab.weights import weights_file
 
@@ -34,21 +35,6 @@ def padded(image: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
     square = np.full((SIDE, SIDE, 3), 127, "uint8")
     square[:height, :width] = resized
     return square, (height, width)
-
-
-def count(matrix: np.ndarray, truth: np.ndarray, labels: np.ndarray) -> None:
-    """Adds one photo to a confusion matrix; 255 is ignored."""
-    classes = len(matrix)
-    valid = truth != 255
-    pairs = truth[valid].astype(int) * classes + labels[valid]
-    matrix += np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-
-
-def mean_iou(matrix: np.ndarray) -> float:
-    """Mean intersection over union over the classes that occur in the truth."""
-    union = matrix.sum(0) + matrix.sum(1) - matrix.diagonal()
-    occurs = matrix.sum(1) > 0
-    return float((matrix.diagonal()[occurs] / union[occurs]).mean())
 
 
 def compare(name: str, photos: list[Path], masks: Path) -> dict[str, float]:
@@ -72,8 +58,10 @@ def compare(name: str, photos: list[Path], masks: Path) -> dict[str, float]:
         size = truth.shape[::-1]
         for key, labels in (("keras", ours), ("tflite", published)):
             small = Image.fromarray(labels.astype("uint8"))
-            count(matrices[key], truth, np.asarray(small.resize(size, Image.Resampling.NEAREST)))
-        count(matrices["segment"], truth, segment(model, image).labels)
+            resized = np.asarray(small.resize(size, Image.Resampling.NEAREST))
+            matrices[key] += confusion_matrix(truth, resized, classes=21)
+        labels = segment(model, image).labels
+        matrices["segment"] += confusion_matrix(truth, labels, classes=21)
     return {
         "agreement_mean": float(np.mean(agreement)),
         "agreement_5th_percentile": float(np.percentile(agreement, 5)),

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from keras_deeplab.backbones.mobilenet_v2 import mobilenet_v2
 from keras_deeplab.blocks import Feature
 from keras_deeplab.tables.backbones import BackboneRow
 
-_BUILDERS = {"mobilenet_v2": mobilenet_v2}
+_BUILDERS: dict[str, Callable[..., dict[str, Feature]]] = {"mobilenet_v2": mobilenet_v2}
 
 
 def build_backbone(
-    row: BackboneRow, image: Any, *, output_stride: int, batch_norm: str
+    row: BackboneRow, image: Any, *, output_stride: int, batch_norm: str, **options: Any
 ) -> dict[str, Feature]:
-    """Builds the backbone that ``row`` describes onto ``image``."""
-    return _BUILDERS[row.family](row, image, output_stride=output_stride, batch_norm=batch_norm)
+    """Builds the backbone that ``row`` describes onto a normalised image.
+
+    Args:
+        row: The backbone.
+        image: Tensor of shape (batch, height, width, 3).
+        output_stride: Input pixels per feature pixel.
+        batch_norm: As in `keras_deeplab.blocks.conv_bn`.
+        **options: What only some families take, such as ``multi_grid``.
+
+    Returns:
+        Features by name; "output" is the last one.
+    """
+    return _BUILDERS[row.family](
+        row, image, output_stride=output_stride, batch_norm=batch_norm, **options
+    )
 
 
 __all__ = ["build_backbone", "mobilenet_v2"]

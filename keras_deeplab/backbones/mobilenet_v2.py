@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_deeplab.blocks import Feature, conv_bn, output_stride_plan
-from keras_deeplab.tables.backbones import BackboneRow
+from keras_deeplab.tables.backbones import MobileNetV2Row
 
 
 def scaled_channels(channels: int, *, multiplier: float, divisor: int) -> int:
@@ -25,7 +25,7 @@ def scaled_channels(channels: int, *, multiplier: float, divisor: int) -> int:
 
 
 def mobilenet_v2(
-    row: BackboneRow, image: Any, *, output_stride: int = 16, batch_norm: str = "trainable"
+    row: MobileNetV2Row, image: Any, *, output_stride: int = 16, batch_norm: str = "trainable"
 ) -> dict[str, Feature]:
     """Builds MobileNetV2 without its classifier.
 
@@ -59,6 +59,7 @@ def mobilenet_v2(
         stride=stem.stride,
         activation="relu6",
         batch_norm=batch_norm,
+        epsilon=row.epsilon,
         name="stem",
     )
     features = {}
@@ -73,6 +74,7 @@ def mobilenet_v2(
             stride=stride,
             rate=rate,
             batch_norm=batch_norm,
+            epsilon=row.epsilon,
             name=f"block_{index}",
         )
         reached *= stride
@@ -82,10 +84,18 @@ def mobilenet_v2(
 
 
 def _inverted_residual(
-    x: Any, channels: int, *, expansion: int, stride: int, rate: int, batch_norm: str, name: str
+    x: Any,
+    channels: int,
+    *,
+    expansion: int,
+    stride: int,
+    rate: int,
+    batch_norm: str,
+    epsilon: float,
+    name: str,
 ) -> Any:
     inputs, input_channels = x, x.shape[-1]
-    conv = partial(conv_bn, activation="relu6", batch_norm=batch_norm)
+    conv = partial(conv_bn, activation="relu6", batch_norm=batch_norm, epsilon=epsilon)
     if expansion > 1:
         x = conv(x, expansion * input_channels, 1, name=f"{name}_expand")
     x = conv(x, None, 3, stride=stride, rate=rate, name=f"{name}_depthwise")

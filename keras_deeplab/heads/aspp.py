@@ -8,12 +8,14 @@ from typing import Any
 
 import keras
 
-from keras_deeplab.blocks import conv_bn
+from keras_deeplab.blocks import conv_bn, separable_conv_bn
 from keras_deeplab.layers import ResizeBilinear
 
 
-def scaled_rates(atrous_rates: Sequence[int], *, output_stride: int) -> tuple[int, ...]:
-    """Converts rates counted at output stride 16 to ``output_stride``.
+def scaled_rates(
+    atrous_rates: Sequence[int], *, output_stride: int, counted_at: int = 16
+) -> tuple[int, ...]:
+    """Converts rates counted at the output stride ``counted_at`` to ``output_stride``.
 
     Rates are counted in feature pixels, so they double when the output stride halves.
 
@@ -22,7 +24,7 @@ def scaled_rates(atrous_rates: Sequence[int], *, output_stride: int) -> tuple[in
     >>> scaled_rates((6, 12, 18), output_stride=8)
     (12, 24, 36)
     """
-    return tuple(max(1, rate * 16 // output_stride) for rate in atrous_rates)
+    return tuple(max(1, rate * counted_at // output_stride) for rate in atrous_rates)
 
 
 def aspp(
@@ -31,7 +33,10 @@ def aspp(
     atrous_rates: Sequence[int],
     channels: int = 256,
     align_corners: bool = False,
+    image_pooling: bool = True,
+    separable: bool = False,
     batch_norm: str = "trainable",
+    epsilon: float = 1e-3,
     dropout: float = 0.1,
     name: str = "aspp",
 ) -> Any:
@@ -42,7 +47,10 @@ def aspp(
         atrous_rates: Rates of the 3x3 branches, in feature pixels; may be empty.
         channels: Channels of every branch and of the projection.
         align_corners: Grid on which the image-level features are resized.
+        image_pooling: Whether there are image-level features.
+        separable: Whether the 3x3 branches are depthwise separable.
         batch_norm: As in `keras_deeplab.blocks.conv_bn`.
+        epsilon: Batch norm's.
         dropout: Rate of the dropout after the projection.
         name: Prefix of the layer names.
 
@@ -57,13 +65,17 @@ def aspp(
     Reference:
         Chen et al., arXiv:1706.05587, section 3.3.
     """
-    conv = partial(conv_bn, batch_norm=batch_norm)
-    pooled = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
-    pooled = conv(pooled, channels, 1, name=f"{name}_image_pooling")
-    pooled = ResizeBilinear(align_corners, name=f"{name}_image_pooling_resize")([pooled, x])
-    branches = [pooled, conv(x, channels, 1, name=f"{name}_0")]
+    conv = partial(conv_bn, batch_norm=batch_norm, epsilon=epsilon)
+    branches = []
+    if image_pooling:
+        pooled = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
+        pooled = conv(pooled, channels, 1, name=f"{name}_image_pooling")
+        resize = ResizeBilinear(align_corners, name=f"{name}_image_pooling_resize")
+        branches.append(resize([pooled, x]))
+    branches.append(conv(x, channels, 1, name=f"{name}_0"))
+    spatial = partial(separable_conv_bn if separable else conv_bn, **conv.keywords)
     for index, rate in enumerate(atrous_rates, start=1):
-        branches.append(conv(x, channels, 3, rate=rate, name=f"{name}_{index}"))
+        branches.append(spatial(x, channels, 3, rate=rate, name=f"{name}_{index}"))
     x = keras.layers.Concatenate(name=f"{name}_concat")(branches)
     x = conv(x, channels, 1, name=f"{name}_projection")
     return keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)

@@ -7,7 +7,8 @@ from typing import Any
 
 import keras
 
-from keras_deeplab.layers import ResizeBilinear, SegmentationOutput
+from keras_deeplab.layers import CRFAsRNN, ResizeBilinear, SegmentationOutput
+from keras_deeplab.tables.crfs import CRFS
 
 
 def classifier(x: Any, classes: int, *, name: str = "classifier") -> Any:
@@ -23,9 +24,30 @@ def segmentation_output(
     *,
     class_names: Sequence[str],
     align_corners: bool,
+    crf: str | None,
     activation: str | None,
 ) -> Any:
-    """Resizes ``scores`` to the size of ``image``, in float32, as the model's output."""
+    """Resizes scores to the size of the image, in float32, as the model's output.
+
+    Args:
+        scores: Logits at any size.
+        image: RGB 0-255, where a CRF is to see it.
+        class_names: Names by label id.
+        align_corners: Grid of the resize.
+        crf: Name of the CRF parameters to end in a `CRFAsRNN` layer with, or None.
+        activation: Activation of the scores; None returns logits.
+    """
     # float32 before the resize: logits in half precision would move the borders of the masks.
     scores = ResizeBilinear(align_corners, dtype="float32", name="upsampling")([scores, image])
+    if crf is not None:
+        row = CRFS[crf]
+        scores = CRFAsRNN(
+            bilateral_weight=row.bilateral_weight,
+            theta_alpha=row.theta_alpha,
+            theta_beta=row.theta_beta,
+            spatial_weight=row.spatial_weight,
+            theta_gamma=row.theta_gamma,
+            num_iterations=row.num_iterations,
+            name="crf",
+        )([scores, image])
     return SegmentationOutput(class_names, activation, name="output")(scores)

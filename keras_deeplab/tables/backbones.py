@@ -22,27 +22,40 @@ class InvertedResidualStage:
     stride: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BackboneRow:
-    """One backbone.
+    """One backbone; each family adds what its builder reads.
 
     Attributes:
         name: Identifier, as in `DeepLab(backbone=...)`.
-        family: The builder in `keras_deeplab.backbones` that reads this row.
-        stages: Stages after the stem, in order.
-        stem_channels: Output channels of the stride-2 stem at depth multiplier 1.
-        depth_multiplier: Factor on all channel counts.
-        channel_divisor: Channel counts are rounded to a multiple of it.
+        family: The builder in `keras_deeplab.backbones`.
+        epsilon: Batch norm's.
         source: Where the numbers come from.
     """
 
     name: str
     family: str
-    stages: tuple[InvertedResidualStage, ...]
-    stem_channels: int
-    depth_multiplier: float
-    channel_divisor: int
+    epsilon: float
     source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MobileNetV2Row(BackboneRow):
+    """A MobileNetV2.
+
+    Attributes:
+        stages: Stages after the stem, in order.
+        stem_channels: Output channels of the stride-2 stem at depth multiplier 1.
+        depth_multiplier: Factor on all channel counts.
+        channel_divisor: Channel counts are rounded to a multiple of it.
+    """
+
+    family: str = "mobilenet_v2"
+    epsilon: float = 1e-3
+    stages: tuple[InvertedResidualStage, ...]
+    stem_channels: int = 32
+    depth_multiplier: float = 1.0
+    channel_divisor: int = 8
 
 
 # Sandler et al., arXiv:1801.04381, table 2.
@@ -59,22 +72,16 @@ _MOBILENET_V2_STAGES = (
 BACKBONES: dict[str, BackboneRow] = {
     row.name: row
     for row in (
-        BackboneRow(
+        MobileNetV2Row(
             name="mobilenet_v2",
-            family="mobilenet_v2",
             stages=_MOBILENET_V2_STAGES,
-            stem_channels=32,
-            depth_multiplier=1.0,
-            channel_divisor=8,
             source="arXiv:1801.04381",
         ),
         # TensorFlow's DeepLab does not round channels to multiples of 8 below multiplier 1, as
         # the ImageNet classifiers of the same name do: its stage of 24 has 12 channels, not 16.
-        BackboneRow(
+        MobileNetV2Row(
             name="mobilenet_v2_050",
-            family="mobilenet_v2",
             stages=_MOBILENET_V2_STAGES,
-            stem_channels=32,
             depth_multiplier=0.5,
             channel_divisor=1,
             source="arXiv:1801.04381; tensorflow/models research/deeplab",

@@ -7,12 +7,14 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from importlib.resources import files as package_files
 from pathlib import Path
 
 from keras_deeplab.tables.weights import WeightsRow
 
 _ATTEMPTS = 3
+_PAUSE_SECONDS = 1.0
 _logger = logging.getLogger("keras_deeplab")
 
 
@@ -43,6 +45,7 @@ def weights_file(row: WeightsRow, *, progressbar: bool = True) -> Path:
 
     Raises:
         ValueError: If a file in the package or in the mirror folder has another hash.
+        FileNotFoundError: If the mirror folder does not exist.
         ConnectionError: If the download fails or what arrives has another hash, every time.
         OSError: If the cache folder can't be written.
     """
@@ -53,8 +56,14 @@ def weights_file(row: WeightsRow, *, progressbar: bool = True) -> Path:
     url = row.url
     if mirror.startswith(("http://", "https://")):
         url = f"{mirror.rstrip('/')}/{row.file}"
-    elif mirror and (Path(mirror).expanduser() / row.file).is_file():
-        return _verified(Path(mirror).expanduser() / row.file, row)
+    elif mirror:
+        folder = Path(mirror).expanduser()
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                f"KERAS_DEEPLAB_MIRROR must be an existing folder or a url. Received: {mirror!r}."
+            )
+        if (folder / row.file).is_file():
+            return _verified(folder / row.file, row)
     path = cache_folder() / row.file
     if path.is_file():
         if file_sha256(path) == row.sha256:
@@ -88,7 +97,8 @@ def _download(url: str, path: Path, row: WeightsRow, *, progressbar: bool) -> No
     pooch.get_logger().setLevel("WARNING")
     failures = []
     try:
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
+            time.sleep(attempt * _PAUSE_SECONDS)
             try:
                 fetched = pooch.retrieve(
                     url,

@@ -58,7 +58,8 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def row(server: Server):
+def row(server: Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("keras_deeplab.weights.files._PAUSE_SECONDS", 0)
     return replace(
         WEIGHTS["deeplab_v3_mobilenet_v2.voc_trainaug"],
         url=f"{server.url}/published/net.tflite",
@@ -138,6 +139,12 @@ def test_wrong_file_in_the_mirror_folder_is_refused(row, tmp_path: Path, monkeyp
 def test_mirror_folder_without_the_file_falls_through(row, tmp_path: Path, monkeypatch):
     monkeypatch.setenv("KERAS_DEEPLAB_MIRROR", str(tmp_path))
     assert weights_file(row) == cache_folder() / "net.tflite"
+
+
+def test_mirror_that_does_not_exist(row, monkeypatch):
+    monkeypatch.setenv("KERAS_DEEPLAB_MIRROR", "no/such/folder")
+    with pytest.raises(FileNotFoundError, match="KERAS_DEEPLAB_MIRROR must be an existing folder"):
+        weights_file(row)
 
 
 def test_mirror_url(server: Server, row, monkeypatch):

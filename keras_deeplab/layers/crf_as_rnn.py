@@ -1,0 +1,156 @@
+"""The fully connected CRF as a trainable layer."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import keras
+
+from keras_deeplab._checks import check_choice, check_int
+from keras_deeplab.tables.crfs import CRFS
+
+_START = CRFS["crf_rnn"]
+
+
+@final
+@keras.saving.register_keras_serializable(package="keras_deeplab")
+class CRFAsRNN(keras.layers.Layer):
+    """Mean-field inference in the fully connected CRF, unrolled, with trainable weights.
+
+    Trainable are how strongly each class hears its own evidence through the two kernels, and how
+    much any two classes dislike each other. At the start all classes are alike and compatible
+    with themselves only (Potts), so the untrained layer is the dense CRF of its arguments.
+
+    It runs on the TensorFlow backend, in float32 under every dtype policy.
+
+    Args:
+        bilateral_weight: Start value of the bilateral kernel's weights.
+        theta_alpha: Width of the bilateral kernel in position, pixels.
+        theta_beta: Its width in colour, RGB levels 0-255.
+        spatial_weight: Start value of the spatial kernel's weights.
+        theta_gamma: Width of the spatial kernel in position, pixels.
+        num_iterations: Mean-field iterations; 0 returns the logits.
+        kernel_weights: "per_class" trains one weight per class and kernel; "matrix" a matrix of
+            (classes, classes) per kernel, as in the paper.
+        engine: "permutohedral" is exact up to the lattice; "convolutional" hears a window only,
+            but is made of standard operations, for export to TFLite and ONNX.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Input shape:
+        Two tensors: logits (batch, height, width, classes), and the image (batch, height, width,
+        3), RGB 0-255.
+
+    Output shape:
+        (batch, height, width, classes): the logits of the last iteration. A NaN among the logits
+        spreads to the rest of its image.
+
+    Raises:
+        ValueError: If an argument is out of its range, the inputs' sizes differ, there are fewer
+            than two classes, or Keras runs on another backend than TensorFlow.
+
+    Example:
+
+    >>> logits, image = keras.ops.zeros((2, 32, 48, 21)), keras.ops.zeros((2, 32, 48, 3))
+    >>> tuple(CRFAsRNN(num_iterations=2)([logits, image]).shape)
+    (2, 32, 48, 21)
+
+    Reference:
+        Zheng et al., arXiv:1502.03240.
+    """
+
+    def __init__(
+        self,
+        *,
+        bilateral_weight: float = _START.bilateral_weight,
+        theta_alpha: float = _START.theta_alpha,
+        theta_beta: float = _START.theta_beta,
+        spatial_weight: float = _START.spatial_weight,
+        theta_gamma: float = _START.theta_gamma,
+        num_iterations: int = _START.num_iterations,
+        kernel_weights: str = "per_class",
+        engine: str = "permutohedral",
+        **kwargs: Any,
+    ) -> None:
+        if keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                f"CRFAsRNN needs the TensorFlow backend. Received: {keras.backend.backend()!r}. "
+                f"Set KERAS_BACKEND=tensorflow, or use DenseCRF on the model's outputs."
+            )
+        check_choice("kernel_weights", kernel_weights, ("per_class", "matrix"))
+        check_choice("engine", engine, ("permutohedral", "convolutional"))
+        check_int("num_iterations", num_iterations, minimum=0)
+        for width in ("theta_alpha", "theta_beta", "theta_gamma"):
+            if not locals()[width] > 0:
+                raise ValueError(f"{width} must be positive. Received: {width}={locals()[width]}.")
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.bilateral_weight = bilateral_weight
+        self.theta_alpha = theta_alpha
+        self.theta_beta = theta_beta
+        self.spatial_weight = spatial_weight
+        self.theta_gamma = theta_gamma
+        self.num_iterations = num_iterations
+        self.kernel_weights = kernel_weights
+        self.engine = engine
+
+    def build(self, input_shape: Any) -> None:
+        logits, image = input_shape
+        sizes_differ = any(
+            a is not None and b is not None and a != b
+            for a, b in zip(logits[:3], image[:3], strict=True)
+        )
+        if len(logits) != 4 or len(image) != 4 or image[3] != 3 or sizes_differ:
+            raise ValueError(
+                f"CRFAsRNN takes logits (batch, height, width, classes) and an image (batch, "
+                f"height, width, 3) of the same size. Received: shapes {logits} and {image}. "
+                f"Resize the logits to the image first."
+            )
+        classes = logits[3]
+        check_int("the number of classes", classes, minimum=2)
+
+        def diagonal(value: float) -> Any:
+            return lambda shape, dtype: value * keras.ops.eye(classes, dtype=dtype)
+
+        def kernel(name: str, value: float) -> Any:
+            if self.kernel_weights == "matrix":
+                return self.add_weight((classes, classes), diagonal(value), name=name)
+            return self.add_weight((classes,), keras.initializers.Constant(value), name=name)
+
+        self.bilateral_weights = kernel("bilateral_weights", self.bilateral_weight)
+        self.spatial_weights = kernel("spatial_weights", self.spatial_weight)
+        # Potts up to a constant per pixel, which the softmax takes out.
+        self.compatibility = self.add_weight(
+            (classes, classes), diagonal(-1.0), name="compatibility"
+        )
+
+    def call(self, inputs: Any) -> Any:
+        from keras_deeplab.ops.mean_field import mean_field_logits
+
+        logits, image = inputs
+        return mean_field_logits(
+            -logits,
+            image,
+            theta_alpha=self.theta_alpha,
+            theta_beta=self.theta_beta,
+            theta_gamma=self.theta_gamma,
+            bilateral_weight=self.bilateral_weights,
+            spatial_weight=self.spatial_weights,
+            compatibility=self.compatibility,
+            num_iterations=self.num_iterations,
+            engine=self.engine,
+        )
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape[0]
+
+    def get_config(self) -> dict[str, Any]:
+        names = (
+            "bilateral_weight",
+            "theta_alpha",
+            "theta_beta",
+            "spatial_weight",
+            "theta_gamma",
+            "num_iterations",
+            "kernel_weights",
+            "engine",
+        )
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

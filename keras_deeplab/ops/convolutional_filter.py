@@ -1,0 +1,112 @@
+"""Gaussian filtering within a window (Teichmann and Cipolla, arXiv:1805.04777).
+
+Each pixel hears only from a window of pixels around it, with exact Gaussian weights. Every operation is
+a static standard one (pad, slice, multiply, add, exp, depthwise convolution), so that the filter converts to
+TFLite and ONNX with builtin operators and compiles with XLA.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+Filter = Callable[[tf.Tensor], tf.Tensor]
+
+
+def image_filter(
+    image: tf.Tensor,
+    kernels: Sequence[tuple[float, float | None, float]],
+    *,
+    window: int = 7,
+    dilation: int = 4,
+) -> Filter:
+    """Builds a weighted sum of symmetrically normalised Gaussian filters over the pixels of images.
+
+    Args:
+        image: `(B, H, W, 3)`, RGB 0-255.
+        kernels: for each its width in pixels, its width in RGB levels (`None`: colours play no part)
+            and its weight >= 0.
+        window: odd number of pixels along each side that a kernel with colours reaches.
+        dilation: their distance in pixels. Kernels without colours are separable and reach three widths
+            in every pixel.
+
+    Returns:
+        A function from `(B, H, W, C)` float32 to the same shape.
+
+    Raises:
+        ValueError: if the window is not odd and positive.
+
+    Example:
+        >>> image = tf.random.uniform((1, 24, 32, 3), maxval=255.0)
+        >>> image_filter(image, [(67.0, 3.0, 4.0), (3.0, None, 3.0)])(tf.ones((1, 24, 32, 21))).shape
+        TensorShape([1, 24, 32, 21])
+    """
+    if window < 1 or window % 2 == 0:
+        raise ValueError(
+            f"The window must be odd and positive, to have a centre. Received: window={window}; "
+            f"use {max(1, window + 1)}."
+        )
+    image = tf.cast(image, tf.float32)
+    parts = [
+        _normalised(_spatial(position), image, weight)
+        if colour is None
+        else _normalised(_bilateral(image, position, colour, window // 2, dilation), image, weight)
+        for position, colour, weight in kernels
+    ]
+
+    def run(values: tf.Tensor) -> tf.Tensor:
+        return tf.add_n([part(values) for part in parts])
+
+    return run
+
+
+def _normalised(raw: Filter, image: tf.Tensor, weight: float) -> Filter:
+    norm = tf.sqrt(weight / (raw(tf.ones_like(image[..., :1])) + 1e-20))
+
+    def run(values: tf.Tensor) -> tf.Tensor:
+        return raw(values * norm) * norm
+
+    return run
+
+
+def _spatial(width: float) -> Filter:
+    reach = math.ceil(3 * width)
+    line = tf.exp(-0.5 * tf.square(tf.range(-reach, reach + 1, dtype=tf.float32) / width))
+
+    def run(values: tf.Tensor) -> tf.Tensor:
+        for shape in ((-1, 1, 1, 1), (1, -1, 1, 1)):
+            kernel = tf.repeat(tf.reshape(line, shape), values.shape[-1], axis=2)
+            values = tf.nn.depthwise_conv2d(values, kernel, [1, 1, 1, 1], "SAME")
+        return values
+
+    return run
+
+
+def _bilateral(
+    image: tf.Tensor, position: float, colour: float, reach: int, dilation: int
+) -> Filter:
+    height, width = (image.shape[i] or tf.shape(image)[i] for i in (1, 2))
+    margin = reach * dilation
+    around = [[0, 0], [margin, margin], [margin, margin], [0, 0]]
+    offsets = [
+        (margin + dilation * y, margin + dilation * x)
+        for y in range(-reach, reach + 1)
+        for x in range(-reach, reach + 1)
+    ]
+
+    def shift(padded: tf.Tensor, top: int, left: int) -> tf.Tensor:
+        return padded[:, top : top + height, left : left + width]
+
+    # Pixels beyond the border hold zeros, so their weights do not matter.
+    colours = tf.pad(image / colour, around)
+    weights = []
+    for top, left in offsets:
+        distance = ((top - margin) ** 2 + (left - margin) ** 2) / position**2
+        difference = tf.math.squared_difference(shift(colours, top, left), image / colour)
+        weights.append(tf.exp(-0.5 * (tf.reduce_sum(difference, -1, keepdims=True) + distance)))
+
+    def run(values: tf.Tensor) -> tf.Tensor:
+        padded = tf.pad(values, around)
+        return tf.add_n([w * shift(padded, *at) for w, at in zip(weights, offsets, strict=True)])
+
+    return run
