@@ -167,7 +167,7 @@ def _batch_norm(asked: str | None, start: _Start) -> str:
 
 
 def _find_start(weights: str | Path | None, version: str | None, backbone: str | None) -> _Start:
-    networks = _networks(version, backbone)
+    networks = _networks("v3_plus" if version == "v3+" else version, backbone)
     if weights is None:
         return _Start(networks[0], DATASETS["voc"].class_names)
     if weights in WEIGHTS or weights in DATASETS:
