@@ -8,15 +8,16 @@ import pytest
 from keras_deeplab import DenseCRF, tune_crf
 from keras_deeplab import crf_search as module
 
-AXES = dict(bilateral_weights=(0, 1, 2, 3), theta_alphas=(10, 20, 30), theta_betas=(5, 10))
+AXES = dict(bilateral_weights=(0, 1, 2, 3), theta_alphas=(10, 20, 30), theta_betas=(60, 90))
 
 
 @pytest.fixture
 def examples(rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Two colours under noise: smoothing pays, so weight 0 can't be best."""
+    """Two colours, red under noise: smoothing pays, so weight 0 can't be best."""
     labels = np.zeros((24, 32), "uint8")
     labels[:, 16:] = 1
-    photo = np.where(labels[..., None] == 1, 160, 96) + rng.normal(0, 60, (24, 32, 3))
+    photo = np.where(labels[..., None] == 1, (160, 200, 20), (96, 60, 90)).astype("float64")
+    photo[..., 0] += rng.normal(0, 40, (24, 32))
     return [(photo.clip(0, 255).astype("uint8"), labels)] * 2
 
 

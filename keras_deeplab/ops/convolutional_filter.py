@@ -1,8 +1,14 @@
 """Gaussian filtering within a window (Teichmann and Cipolla, arXiv:1805.04777).
 
-Each pixel hears only from a window of pixels around it, with exact Gaussian weights. Every operation is
-a static standard one (pad, slice, multiply, add, exp, depthwise convolution), so that the filter converts to
-TFLite and ONNX with builtin operators and compiles with XLA.
+Each pixel hears only from a window of pixels around it, with exact Gaussian weights. Every
+operation is a static standard one (pad, slice, multiply, add, exp, depthwise convolution), so that
+the filter converts to TFLite with builtin operators and compiles with XLA.
+
+It is another filter than the fully connected one wherever a kernel reaches beyond the window. With
+the defaults, labels agreed with the permutohedral engine on 89.0 to 99.0 % of pixels in the four
+examples of pydensecrf (2 and 3 classes, theta_alpha 80, theta_beta 13; mean |dQ| 0.007 to 0.110),
+with window 11 on 93.1 to 99.2 %, and on about 84 to 88 % for random unaries of 21 classes; single
+pixels can differ by up to 1.
 """
 
 import math
@@ -18,17 +24,17 @@ def image_filter(
     kernels: Sequence[tuple[float, float | None, float]],
     *,
     window: int = 7,
-    dilation: int = 4,
+    dilation: int = 12,
 ) -> Filter:
     """Builds a weighted sum of symmetrically normalised Gaussian filters over the pixels of images.
 
     Args:
         image: `(B, H, W, 3)`, RGB 0-255.
-        kernels: for each its width in pixels, its width in RGB levels (`None`: colours play no part)
-            and its weight >= 0.
+        kernels: for each its width in pixels, its width in RGB levels (`None`: colours play no
+            part) and its weight >= 0.
         window: odd number of pixels along each side that a kernel with colours reaches.
-        dilation: their distance in pixels. Kernels without colours are separable and reach three widths
-            in every pixel.
+        dilation: their distance in pixels. Kernels without colours are separable and reach three
+            widths, at every pixel.
 
     Returns:
         A function from `(B, H, W, C)` float32 to the same shape.
@@ -38,7 +44,8 @@ def image_filter(
 
     Example:
         >>> image = tf.random.uniform((1, 24, 32, 3), maxval=255.0)
-        >>> image_filter(image, [(67.0, 3.0, 4.0), (3.0, None, 3.0)])(tf.ones((1, 24, 32, 21))).shape
+        >>> run = image_filter(image, [(67.0, 3.0, 4.0), (3.0, None, 3.0)])
+        >>> run(tf.ones((1, 24, 32, 21))).shape
         TensorShape([1, 24, 32, 21])
     """
     if window < 1 or window % 2 == 0:

@@ -7,13 +7,15 @@ The energy of a labelling x is the sum of unaries psi_i(x_i) and, over all pairs
 Reference: Chen et al., arXiv:1606.00915, section 3.3; Kraehenbuehl and Koltun, NIPS 2011.
 """
 
-import difflib
+from __future__ import annotations
+
 import numbers
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
+from keras_deeplab._checks import check_choice, check_int
 from keras_deeplab.ops import convolutional_filter, permutohedral
 
 Filter = Callable[[tf.Tensor], tf.Tensor]
@@ -51,12 +53,14 @@ def gaussian_filters(
 
     Example:
         >>> image = tf.random.uniform((1, 24, 32, 3), maxval=255.0)
-        >>> bilateral, spatial = gaussian_filters(image, theta_alpha=60, theta_beta=5, theta_gamma=3)
+        >>> bilateral, spatial = gaussian_filters(
+        ...     image, theta_alpha=60, theta_beta=5, theta_gamma=3)
         >>> bilateral(tf.ones((1, 24, 32, 21))).shape
         TensorShape([1, 24, 32, 21])
     """
-    build = _engine(engine)
+    check_choice("engine", engine, tuple(_ENGINES))
     _check_widths(theta_alpha=theta_alpha, theta_beta=theta_beta, theta_gamma=theta_gamma)
+    build = _ENGINES[engine]
     bilateral = build(image, [(theta_alpha, theta_beta, 1.0)], **options)
     return bilateral, build(image, [(theta_gamma, None, 1.0)], **options)
 
@@ -70,24 +74,23 @@ def iterate(
         unary: `(B, H, W, C)` float32, nats; lower is likelier.
         message: maps probabilities to the weighted sum of the filtered probabilities, both
             `(B, H, W, C)`.
-        compatibility: `mu`. A scalar or `(C,)` tensor stands for the diagonal matrix with minus these
-            values, which for a scalar is the Potts model; a `(C, C)` tensor is `mu[l, l']` itself, where
-            label l pays for neighbours with label l'.
-        num_iterations: with 0 the result is softmax(-unary).
+        compatibility: `mu`. A scalar or `(C,)` tensor stands for the diagonal matrix with minus
+            these values, which for a scalar is the Potts model; a `(C, C)` tensor is `mu[l, l']`
+            itself, where label l pays for neighbours with label l'.
+        num_iterations: with 0 the result is -unary.
 
     Returns:
-        Probabilities `(B, H, W, C)` float32. A NaN in the unary spreads to its neighbours' result.
+        Logits of the marginals, `(B, H, W, C)` float32.
     """
-    evidence = -tf.cast(unary, tf.float32)
-    probabilities = tf.nn.softmax(evidence)
+    evidence = logits = -tf.cast(unary, tf.float32)
     for _ in range(num_iterations):
-        pairwise = message(probabilities)
+        pairwise = message(tf.nn.softmax(logits))
         if _rank(compatibility) == 2:
             pairwise = -weigh(pairwise, compatibility)
         elif not _is_one(compatibility):
             pairwise = weigh(pairwise, compatibility)
-        probabilities = tf.nn.softmax(evidence + pairwise)
-    return probabilities
+        logits = evidence + pairwise
+    return logits
 
 
 def weigh(values: tf.Tensor, weight: Any) -> tf.Tensor:
@@ -97,7 +100,7 @@ def weigh(values: tf.Tensor, weight: Any) -> tf.Tensor:
     return values * weight
 
 
-def mean_field(
+def mean_field_logits(
     unary: tf.Tensor,
     image: tf.Tensor,
     *,
@@ -111,10 +114,10 @@ def mean_field(
     engine: str = "permutohedral",
     **options: Any,
 ) -> tf.Tensor:
-    """Approximates the marginals of the fully connected CRF.
+    """Approximates the marginals of the fully connected CRF, and returns their logits.
 
-    Called eagerly on a CPU this is twice as fast as inside a `tf.function`, where TensorFlow uses its
-    oneDNN sparse product only if `TF_ENABLE_ONEDNN_SPMM=1` is set before the first graph runs.
+    Called eagerly on a CPU this is about twice as fast as inside a `tf.function`: there TensorFlow
+    uses its oneDNN sparse product only if `TF_ENABLE_ONEDNN_SPMM=1` is set before the first graph.
 
     Args:
         unary: `(B, H, W, C)`, nats; lower is likelier.
@@ -124,39 +127,40 @@ def mean_field(
         theta_gamma: width of the spatial kernel, pixels.
         bilateral_weight: w1, a scalar, or a tensor `(C,)` or `(C, C)`.
         spatial_weight: w2, alike. Weights given as two Python numbers >= 0 take a faster road.
-        compatibility: `mu`. A scalar or `(C,)` tensor stands for the diagonal matrix with minus these
-            values, which for a scalar is the Potts model; a `(C, C)` tensor is `mu[l, l']` itself, where
-            label l pays for neighbours with label l'.
-        num_iterations: with 0 the result is softmax(-unary).
+        compatibility: `mu`. A scalar or `(C,)` tensor stands for the diagonal matrix with minus
+            these values, which for a scalar is the Potts model; a `(C, C)` tensor is `mu[l, l']`
+            itself, where label l pays for neighbours with label l'.
+        num_iterations: with 0 the result is -unary.
         engine: `"permutohedral"` (exact up to the lattice) or `"convolutional"` (within a window).
         **options: passed on to the engine's `image_filter`.
 
     Returns:
-        Probabilities `(B, H, W, C)` float32. A NaN in the unary spreads to its neighbours' result.
+        Logits `(B, H, W, C)` float32. A NaN in the unary spreads over its image.
 
     Raises:
-        ValueError: if sizes differ, a width is not positive, `num_iterations` is negative or the engine
-            is unknown.
+        ValueError: if sizes differ, a width is not positive, `num_iterations` is negative or the
+            engine is unknown.
 
     Example:
         >>> image = tf.random.uniform((1, 24, 32, 3), maxval=255.0)
         >>> unary = tf.random.uniform((1, 24, 32, 21))
-        >>> mean_field(unary, image, theta_alpha=67, theta_beta=3, theta_gamma=1,
-        ...            bilateral_weight=4.0, spatial_weight=3.0).shape
+        >>> mean_field_logits(unary, image, theta_alpha=67, theta_beta=3, theta_gamma=1,
+        ...                   bilateral_weight=4.0, spatial_weight=3.0).shape
         TensorShape([1, 24, 32, 21])
     """
-    _check_inputs(unary, image, num_iterations)
+    _check_shapes(unary, image)
+    check_int("num_iterations", num_iterations, minimum=0)
     widths = {"theta_alpha": theta_alpha, "theta_beta": theta_beta, "theta_gamma": theta_gamma}
     _check_widths(**widths)
-    build = _engine(engine)
+    check_choice("engine", engine, tuple(_ENGINES))
     if num_iterations == 0:
-        return tf.nn.softmax(-tf.cast(unary, tf.float32))
+        return -tf.cast(unary, tf.float32)
     if _is_weight(bilateral_weight) and _is_weight(spatial_weight):
         kernels = [
             (theta_alpha, theta_beta, bilateral_weight),
             (theta_gamma, None, spatial_weight),
         ]
-        message = build(image, kernels, **options)
+        message = _ENGINES[engine](image, kernels, **options)
     else:
         bilateral, spatial = gaussian_filters(image, engine=engine, **widths, **options)
 
@@ -167,8 +171,18 @@ def mean_field(
     return iterate(unary, message, compatibility=compatibility, num_iterations=num_iterations)
 
 
-def mean_field_logits(unary, image, **kw):
-    return tf.math.log(mean_field(unary, image, **kw))
+def mean_field(unary: tf.Tensor, image: tf.Tensor, **options: Any) -> tf.Tensor:
+    """Approximates the marginals of the fully connected CRF.
+
+    Args:
+        unary: `(B, H, W, C)`, nats; lower is likelier.
+        image: `(B, H, W, 3)`, RGB 0-255.
+        **options: as in `mean_field_logits`.
+
+    Returns:
+        Probabilities `(B, H, W, C)` float32.
+    """
+    return tf.nn.softmax(mean_field_logits(unary, image, **options))
 
 
 def _rank(value: Any) -> int | None:
@@ -180,32 +194,19 @@ def _is_one(value: Any) -> bool:
 
 
 def _is_weight(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and value >= 0
-
-
-def _engine(name: str) -> Callable[..., Filter]:
-    if name in _ENGINES:
-        return _ENGINES[name]
-    close = difflib.get_close_matches(str(name), _ENGINES, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"choose one of {sorted(_ENGINES)}."
-    raise ValueError(f"The engine must be known. Received: engine={name!r}; {hint}")
+    return isinstance(value, numbers.Real) and float(value) >= 0
 
 
 def _check_widths(**widths: Any) -> None:
     for name, value in widths.items():
-        if isinstance(value, numbers.Real) and not value > 0:
+        if isinstance(value, numbers.Real) and not float(value) > 0:
             raise ValueError(
-                f"Kernel widths must be positive. Received: {name}={value}; "
-                "to switch a kernel off, set its weight to 0."
+                f"{name} must be positive. Received: {name}={value}. "
+                f"To switch a kernel off, set its weight to 0."
             )
 
 
-def _check_inputs(unary: tf.Tensor, image: tf.Tensor, num_iterations: int) -> None:
-    if num_iterations < 0:
-        raise ValueError(
-            f"The number of iterations must not be negative. Received: num_iterations="
-            f"{num_iterations}; 0 returns softmax(-unary)."
-        )
+def _check_shapes(unary: tf.Tensor, image: tf.Tensor) -> None:
     unary_shape, image_shape = tf.TensorShape(unary.shape), tf.TensorShape(image.shape)
     if not (
         unary_shape.rank == image_shape.rank == 4
@@ -213,6 +214,7 @@ def _check_inputs(unary: tf.Tensor, image: tf.Tensor, num_iterations: int) -> No
         and image_shape[3] == 3
     ):
         raise ValueError(
-            "The unary must be (B, H, W, C) and the image (B, H, W, 3) with equal batch and size. "
-            f"Received: unary.shape={unary_shape}, image.shape={image_shape}; resize one to the other."
+            "The unary must be (B, H, W, C) and the image (B, H, W, 3) of the same batch and size. "
+            f"Received: unary.shape={unary_shape}, image.shape={image_shape}. "
+            f"Resize one to the other."
         )

@@ -48,7 +48,10 @@ def test_classes_are_alike(inputs):
 
 @pytest.mark.parametrize("kernel_weights", ["per_class", "matrix"])
 def test_gradients_equal_finite_differences(inputs, kernel_weights: str, rng):
-    layer = CRFAsRNN(kernel_weights=kernel_weights, **SMALL)
+    # Weights of 1: strong ones make the iteration so steep that differences are not derivatives.
+    layer = CRFAsRNN(
+        kernel_weights=kernel_weights, bilateral_weight=1.0, spatial_weight=1.0, **SMALL
+    )
     layer.build([x.shape for x in inputs])
     for weight in layer.weights:
         weight.assign(weight + rng.normal(0, 0.2, weight.shape))
@@ -63,10 +66,10 @@ def test_gradients_equal_finite_differences(inputs, kernel_weights: str, rng):
         value = loss(logits)
     variables = [weight.value for weight in layer.weights]
     to_logits, *to_weights = tape.gradient(value, [logits, *variables])
-    step = 1e-2  # float32 sums of about 800 terms: smaller steps drown in rounding
+    step = 5e-3  # float32 sums of about 800 terms: smaller steps drown in rounding
     shift = tf.constant(rng.normal(size=logits.shape), tf.float32)
     numeric = (loss(logits + step * shift) - loss(logits - step * shift)) / (2 * step)
-    np.testing.assert_allclose(tf.reduce_sum(to_logits * shift), numeric, rtol=2e-2, atol=2e-2)
+    np.testing.assert_allclose(tf.reduce_sum(to_logits * shift), numeric, rtol=1e-2, atol=1e-2)
     assert len(to_weights) == 3
     for weight, gradient in zip(layer.weights, to_weights, strict=True):
         start = np.asarray(weight)
@@ -77,7 +80,7 @@ def test_gradients_equal_finite_differences(inputs, kernel_weights: str, rng):
         below = loss(logits)
         weight.assign(start)
         numeric = (above - below) / (2 * step)
-        np.testing.assert_allclose(tf.reduce_sum(gradient * shift), numeric, rtol=2e-2, atol=2e-2)
+        np.testing.assert_allclose(tf.reduce_sum(gradient * shift), numeric, rtol=1e-2, atol=1e-2)
 
 
 def test_training_lowers_the_loss(rng):
