@@ -15,7 +15,7 @@ from typing import Any
 
 from keras_deeplab import __version__
 from keras_deeplab.tables.backbones import BACKBONES
-from keras_deeplab.tables.crfs import CRFS
+from keras_deeplab.tables.crfs import CRFS, DEFAULT_CRF
 from keras_deeplab.tables.deeplabs import DEEPLABS
 from keras_deeplab.tables.weights import WEIGHTS
 
@@ -87,11 +87,12 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument(
         "--crf",
         nargs="?",
-        const=True,
+        const=DEFAULT_CRF,
         default=False,
-        choices=[True, *CRFS],
+        choices=list(CRFS),
         metavar="PRESET",
-        help=f"refine the masks with a fully connected CRF; presets: {', '.join(CRFS)}",
+        help=f"refine the masks with a fully connected CRF; after the photos: --crf, or --crf and "
+        f"one of {', '.join(CRFS)} (default: {DEFAULT_CRF})",
     )
     segment.add_argument(
         "--opacity", type=float, default=0.5, help="of the overlay, 0 to 1 (default: %(default)s)"
@@ -123,6 +124,8 @@ def _segment(arguments: argparse.Namespace) -> int:
         import keras
 
         keras.ops.zeros(1)
+        if arguments.crf:
+            _first_crf()
     from tqdm import tqdm
 
     from keras_deeplab.deeplab import DeepLab
@@ -152,6 +155,15 @@ def _segment(arguments: argparse.Namespace) -> int:
     if failed:
         print(f"keras-deeplab: {failed} of {len(photos)} photos failed", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _first_crf() -> None:
+    """Refines two pixels, which loads and traces what the photos will need."""
+    import numpy as np
+
+    from keras_deeplab.dense_crf import DenseCRF
+
+    DenseCRF()(np.full((1, 2, 2), 0.5, "float32"), np.zeros((1, 2, 3), "uint8"))
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from keras_deeplab._checks import check_choice, check_int
-from keras_deeplab.tables.crfs import CRFS
+from keras_deeplab.tables.crfs import CRFS, DEFAULT_CRF
 
-DEFAULT_PRESET = "v2_resnet101"
+_DEFAULT = CRFS[DEFAULT_CRF]
 _SMALLEST_PROBABILITY = 1e-8
 
 
@@ -48,12 +48,12 @@ class DenseCRF:
         Chen et al., arXiv:1606.00915, section 3.3; Kraehenbuehl and Koltun, arXiv:1210.5644.
     """
 
-    bilateral_weight: float = CRFS[DEFAULT_PRESET].bilateral_weight
-    theta_alpha: float = CRFS[DEFAULT_PRESET].theta_alpha
-    theta_beta: float = CRFS[DEFAULT_PRESET].theta_beta
-    spatial_weight: float = CRFS[DEFAULT_PRESET].spatial_weight
-    theta_gamma: float = CRFS[DEFAULT_PRESET].theta_gamma
-    num_iterations: int = CRFS[DEFAULT_PRESET].num_iterations
+    bilateral_weight: float = _DEFAULT.bilateral_weight
+    theta_alpha: float = _DEFAULT.theta_alpha
+    theta_beta: float = _DEFAULT.theta_beta
+    spatial_weight: float = _DEFAULT.spatial_weight
+    theta_gamma: float = _DEFAULT.theta_gamma
+    num_iterations: int = _DEFAULT.num_iterations
     engine: str = "permutohedral"
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class DenseCRF:
         check_choice("engine", self.engine, ("permutohedral", "convolutional"))
 
     @classmethod
-    def preset(cls, name: str = DEFAULT_PRESET, **changes: Any) -> DenseCRF:
+    def preset(cls, name: str = DEFAULT_CRF, **changes: Any) -> DenseCRF:
         """Returns the CRF with the parameters of a row of `keras_deeplab.tables.crfs`.
 
         Args:

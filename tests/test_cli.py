@@ -39,6 +39,14 @@ def test_one_photo(folder: Path, capsys: pytest.CaptureFixture[str]):
     assert Path("segmented/a_overlay.png").is_file()
 
 
+def test_crf(folder: Path, capsys: pytest.CaptureFixture[str]):
+    assert segment("photos/a.png", "--crf") == 0
+    assert segment("photos/a.png", "--crf", "v2_vgg16") == 0
+    with pytest.raises(SystemExit, match="2"):
+        segment("--crf", "photos/a.png")
+    assert "invalid choice: 'photos/a.png'" in capsys.readouterr().err
+
+
 def test_folder_gives_every_photo_its_own_files(folder: Path):
     assert segment("photos", "--out", "masks") == 0
     assert sorted(path.name for path in Path("masks").iterdir()) == [

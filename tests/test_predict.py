@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_deeplab import DeepLab, segment
+from keras_deeplab import DeepLab, DenseCRF, segment
+from keras_deeplab.layers import SegmentationOutput
 from keras_deeplab.tables.datasets import DATASETS
 
 
@@ -37,6 +38,28 @@ def test_result_of_one_photo(model: keras.Model, photo_array):
         result.probabilities[0, 0], np.exp([20, 0, 0]) / (np.exp(20) + 2), rtol=1e-4
     )
     assert segment(model, photo_array).probabilities is None
+
+
+def test_crf_gives_the_same_whatever_the_output_is(model: keras.Model, photo_array, rng):
+    """A few pixels of another colour are overruled by what surrounds them."""
+    photo_array[4:6, 20:22] = (0, 40, 0)
+    assert (segment(model, photo_array, size=40).labels == 1).any()
+    crf = DenseCRF(theta_alpha=20, theta_beta=200, num_iterations=5)
+    refined = segment(model, photo_array, size=40, crf=crf, probabilities=True)
+    assert not (refined.labels == 1).any()
+    np.testing.assert_allclose(refined.probabilities.sum(-1), 1, rtol=1e-5)
+    output = SegmentationOutput(["red", "green", "blue"], activation="softmax")
+    softmax = keras.Model(model.input, output(model.output))
+    other = segment(softmax, photo_array, size=40, crf=crf, probabilities=True)
+    np.testing.assert_allclose(other.probabilities, refined.probabilities, atol=1e-3)
+
+
+def test_crf_by_name(model: keras.Model, photo_array):
+    for crf in (True, "v2_resnet101", DenseCRF()):
+        labels = segment(model, photo_array, size=40, crf=crf).labels
+        np.testing.assert_array_equal(labels, segment(model, photo_array, size=40).labels)
+    with pytest.raises(ValueError, match="preset must be one of"):
+        segment(model, photo_array, crf="v9")
 
 
 def test_files_folders_batches_and_lists(model: keras.Model, photo_array, tmp_path: Path):

@@ -30,6 +30,7 @@ class CRFRow:
     source: str
 
 
+DEFAULT_CRF = "v2_resnet101"
 _RELEASED = "released DeepLab scripts, as read in ports"
 
 CRFS: dict[str, CRFRow] = {

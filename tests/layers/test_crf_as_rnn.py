@@ -181,3 +181,18 @@ def test_another_backend_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ValueError, match="needs the TensorFlow backend. Received: 'jax'"):
         CRFAsRNN()
+
+
+# tf2onnx 1.17 under NumPy 2.
+@pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")
+def test_runs_as_onnx(inputs, tmp_path: Path):
+    pytest.importorskip("tf2onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    logits, image = keras.Input((9, 11, 4)), keras.Input((9, 11, 3))
+    model = keras.Model([logits, image], CRFAsRNN(engine="convolutional", **SMALL)([logits, image]))
+    expected = model([x[:1] for x in inputs])
+    model.export(tmp_path / "m.onnx", format="onnx", verbose=False)
+    session = runtime.InferenceSession(tmp_path / "m.onnx")
+    names = [detail.name for detail in session.get_inputs()]
+    feeds = dict(zip(names, (x[:1] for x in inputs), strict=True))
+    np.testing.assert_allclose(session.run(None, feeds)[0], expected, atol=1e-4)
