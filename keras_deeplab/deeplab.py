@@ -264,7 +264,7 @@ def _from_file(path: Path, networks: list[DeepLabRow]) -> _Start:
     return _Start(
         # A model keeps the name of its network unless it was given another.
         next((row for row in networks if row.name == saved.name), networks[0]),
-        outputs[0].class_names,
+        outputs[-1].class_names,
         source=str(path),
         arrays=arrays,
         align_corners=saved.get_layer("upsampling").align_corners,

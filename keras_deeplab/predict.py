@@ -162,7 +162,7 @@ def _segment_one(
     class_names: Sequence[str] | None,
 ) -> Segmentation:
     image = read_image(source)
-    output = next((x for x in model.layers if isinstance(x, SegmentationOutput)), None)
+    output = next((x for x in reversed(model.layers) if isinstance(x, SegmentationOutput)), None)
     names = _class_names(model, output, class_names)
     dataset = find_dataset(names)
     if size is None:
