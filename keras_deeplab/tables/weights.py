@@ -22,7 +22,7 @@ class Metric:
     source: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WeightsRow:
     """One weights file.
 
@@ -33,13 +33,17 @@ class WeightsRow:
         trained_on: Split it was trained on.
         file: File name in the cache and in a mirror.
         url: Where it is published. None: the file ships inside the package.
-        sha256: Hash of the file, in hexadecimal.
-        num_bytes: Size of the file.
+        sha256: Hash of the file, in hexadecimal; its first digits where the publisher's file name
+            carries no more; None where none was published. Then the hash of the first file that
+            arrives is recorded beside it and holds from then on.
+        num_bytes: Size of the file; None where it is not known.
         converter: The reader in `keras_deeplab.weights.convert`.
         preprocessing: Normalisation of RGB 0-255 that it was trained with.
         align_corners: Grid of its bilinear resizes.
         batch_norm: "folded" where the file holds batch norm folded into the convolutions.
         output_stride: Output stride it was trained at.
+        multi_scale_inputs: Scales of the image that it was trained on with shared weights.
+        leaky: Whether it was trained on the images that its dataset's validation measures.
         metrics: Published numbers.
         recommended: Whether the dataset's name alone takes this row.
         licence: SPDX identifier.
@@ -52,13 +56,15 @@ class WeightsRow:
     trained_on: str
     file: str
     url: str | None
-    sha256: str
-    num_bytes: int
+    sha256: str | None
+    num_bytes: int | None
     converter: str
     preprocessing: str
     align_corners: bool
     batch_norm: str
     output_stride: int
+    multi_scale_inputs: tuple[float, ...] = ()
+    leaky: bool = False
     metrics: tuple[Metric, ...]
     recommended: bool
     licence: str
