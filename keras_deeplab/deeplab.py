@@ -251,11 +251,12 @@ def _listed(rows: Any) -> str:
 
 
 def _from_row(row: WeightsRow) -> _Start:
+    options = {"member": row.member} if row.member else {}
     return _Start(
         DEEPLABS[row.network],
         DATASETS[row.dataset].class_names,
         source=row.name,
-        arrays=CONVERTERS[row.converter](weights_file(row)),
+        arrays=CONVERTERS[row.converter](weights_file(row), **options),
         preprocessing=row.preprocessing,
         align_corners=row.align_corners,
         batch_norm=row.batch_norm,
@@ -306,7 +307,7 @@ def _from_file(path: Path, networks: list[DeepLabRow]) -> _Start:
 def _saved_scales(saved: keras.Model) -> tuple[float, ...]:
     rescaled = [layer.scale for layer in saved.layers if isinstance(layer, RescaleBilinear)]
     names = {layer.name for layer in saved.layers}
-    return tuple([*rescaled, *([1.0] if scores_name(1.0) in names else [])])
+    return (*rescaled, *((1.0,) if scores_name(1.0) in names else ()))
 
 
 def _numbered(classes: int) -> tuple[str, ...]:

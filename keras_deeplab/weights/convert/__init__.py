@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
+
 from keras_deeplab.weights.convert.caffe import convert_caffe
 from keras_deeplab.weights.convert.kazuto import convert_kazuto
 from keras_deeplab.weights.convert.mmseg import convert_mmseg
 from keras_deeplab.weights.convert.tflite import convert_tflite
 from keras_deeplab.weights.convert.torchvision import convert_torchvision
 
-CONVERTERS = {
+CONVERTERS: dict[str, Callable[..., dict[str, np.ndarray]]] = {
     "caffe": convert_caffe,
     "kazuto": convert_kazuto,
     "mmseg": convert_mmseg,

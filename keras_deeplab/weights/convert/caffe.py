@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -64,7 +65,7 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
 
 def _blob(data: memoryview) -> np.ndarray:
     legacy, shape, parts = [1, 1, 1, 1], None, []
-    for field, wire, value in _fields(data):
+    for field, _, value in _fields(data):
         if field in (1, 2, 3, 4) and isinstance(value, int):
             legacy[field - 1] = value
             continue
@@ -94,14 +95,32 @@ def _numbers(wire: int, value: int | memoryview) -> list[int]:
     return numbers
 
 
-def read_caffemodel(path: str | Path) -> list[CaffeLayer]:
+def _content(path: str | Path, member: str) -> bytes:
+    if not member:
+        return Path(path).read_bytes()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            (name,) = (n for n in archive.namelist() if n.rpartition("/")[2] == member)
+            return archive.read(name)
+    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
+        raise ValueError(
+            f"The file must be a zip archive with one {member}. Received: {path} ({error}). Fetch "
+            f"it again."
+        ) from error
+
+
+def read_caffemodel(path: str | Path, *, member: str = "") -> list[CaffeLayer]:
     """Reads the layers with weights of a .caffemodel file, in order.
+
+    Args:
+        path: A .caffemodel file, or a zip archive that holds one.
+        member: Its name inside the archive.
 
     Raises:
         ValueError: If the file is not a Caffe network, or ends early.
         FileNotFoundError: If there is no such file.
     """
-    content = memoryview(Path(path).read_bytes())
+    content = memoryview(_content(path, member))
     layers = []
     try:
         for field, _, value in _fields(content):
@@ -160,7 +179,7 @@ def caffe_layer_name(name: str) -> str | None:
     return ""
 
 
-def convert_caffe(path: str | Path) -> dict[str, np.ndarray]:
+def convert_caffe(path: str | Path, *, member: str = "") -> dict[str, np.ndarray]:
     """Reads DeepLab v1 or v2, on VGG-16 or ResNet-101, from a .caffemodel file.
 
     The networks were trained on BGR; the first kernel is turned round to RGB. Caffe's BatchNorm
@@ -168,6 +187,7 @@ def convert_caffe(path: str | Path) -> dict[str, np.ndarray]:
 
     Args:
         path: A .caffemodel file, of the present or of the older layer message.
+        member: Its name inside ``path``, where that is a zip archive.
 
     Returns:
         float32 arrays by "layer/variable".
@@ -183,7 +203,7 @@ def convert_caffe(path: str | Path) -> dict[str, np.ndarray]:
     ValueError: The file must be a whole .caffemodel. ...
     """
     arrays: dict[str, np.ndarray] = {}
-    for source in read_caffemodel(path):
+    for source in read_caffemodel(path, member=member):
         layer = caffe_layer_name(source.name)
         if layer is None:
             continue
