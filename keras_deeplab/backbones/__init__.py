@@ -6,10 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from keras_deeplab.backbones.mobilenet_v2 import mobilenet_v2
+from keras_deeplab.backbones.resnet import resnet
+from keras_deeplab.backbones.vgg import vgg
 from keras_deeplab.blocks import Feature
 from keras_deeplab.tables.backbones import BackboneRow
 
-_BUILDERS: dict[str, Callable[..., dict[str, Feature]]] = {"mobilenet_v2": mobilenet_v2}
+_BUILDERS: dict[str, Callable[..., dict[str, Feature]]] = {
+    "mobilenet_v2": mobilenet_v2,
+    "resnet": resnet,
+    "vgg": vgg,
+}
 
 
 def build_backbone(
@@ -32,4 +38,4 @@ def build_backbone(
     )
 
 
-__all__ = ["build_backbone", "mobilenet_v2"]
+__all__ = ["build_backbone", "mobilenet_v2", "resnet", "vgg"]

@@ -33,8 +33,10 @@ def deeplab_v3(
         channels=row.head_channels,
         align_corners=align_corners,
         image_pooling=row.image_pooling,
+        projection_size=row.projection_size,
         separable=row.separable,
         batch_norm=batch_norm,
         epsilon=row.epsilon,
+        refine=row.refine,
     )
     return classifier(x, classes)
