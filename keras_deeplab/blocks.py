@@ -97,7 +97,7 @@ def conv_bn(
         kernel_size: Odd.
         stride: Step, in pixels of ``x``.
         rate: Atrous rate, in pixels of ``x``.
-        activation: "relu", "relu6" or None.
+        activation: "relu", "relu6", "hard_swish" or None.
         batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
             convolution carries a bias instead).
         epsilon: Batch norm's.
@@ -130,6 +130,8 @@ def conv_bn(
         )(x)
     if activation is None:
         return x
+    if activation == "hard_swish":
+        return keras.layers.Activation("hard_silu", name=f"{name}_hard_swish")(x)
     max_value = {"relu": None, "relu6": 6.0}[activation]
     return keras.layers.ReLU(max_value, name=f"{name}_relu")(x)
 

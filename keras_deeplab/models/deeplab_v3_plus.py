@@ -39,6 +39,7 @@ def deeplab_v3_plus(
         ),
         channels=row.head_channels,
         image_pooling=row.image_pooling,
+        dropout=row.dropout,
         **common,
     )
     x = decoder(

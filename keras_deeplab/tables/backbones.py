@@ -14,12 +14,56 @@ class InvertedResidualStage:
         channels: Output channels at depth multiplier 1.
         blocks: Number of blocks.
         stride: Stride of the first block.
+        kernel_size: Of the depthwise convolutions.
     """
 
     expansion: int
     channels: int
     blocks: int
     stride: int
+    kernel_size: int = 3
+
+
+@dataclass(frozen=True)
+class MobileNetV3Block:
+    """One block of a MobileNetV3.
+
+    Attributes:
+        kernel_size: Of the depthwise convolution.
+        expanded: Channels inside, at depth multiplier 1.
+        channels: Output channels, at depth multiplier 1.
+        squeeze_excite: Whether it has a squeeze-excite.
+        activation: "relu" or "hard_swish".
+        stride: Of the depthwise convolution.
+    """
+
+    kernel_size: int
+    expanded: int
+    channels: int
+    squeeze_excite: bool
+    activation: str
+    stride: int
+
+
+@dataclass(frozen=True)
+class XceptionBlock:
+    """A run of equal units of three separable convolutions.
+
+    Attributes:
+        name: Prefix of the layer names.
+        channels: Output channels of the three.
+        stride: Stride of the last one.
+        units: Number of units.
+        skip: "conv" (a strided 1x1 convolution), "sum" or "none".
+        activation: "before" each separable convolution, or "after" each of its two convolutions.
+    """
+
+    name: str
+    channels: tuple[int, int, int]
+    stride: int
+    units: int = 1
+    skip: str = "conv"
+    activation: str = "before"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +102,51 @@ class MobileNetV2Row(BackboneRow):
     channel_divisor: int = 8
 
 
+@dataclass(frozen=True, kw_only=True)
+class EfficientNetLiteRow(MobileNetV2Row):
+    """An EfficientNet-Lite; its stem is that of MobileNetV2."""
+
+    family: str = "efficientnet_lite"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MobileNetV3Row(BackboneRow):
+    """A MobileNetV3.
+
+    Attributes:
+        blocks: Blocks after the stem, in order.
+        stem_channels: Output channels of the stride-2 stem at depth multiplier 1.
+        depth_multiplier: Factor on all channel counts.
+        channel_divisor: Channel counts are rounded to a multiple of it.
+        dilates_first: Whether the block whose stride was removed dilates already, as its
+            published weights were trained. Such a network is not consistent across output
+            strides.
+    """
+
+    family: str = "mobilenet_v3"
+    epsilon: float = 1e-3
+    blocks: tuple[MobileNetV3Block, ...]
+    stem_channels: int = 16
+    depth_multiplier: float = 1.0
+    channel_divisor: int = 8
+    dilates_first: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class XceptionRow(BackboneRow):
+    """An aligned Xception.
+
+    Attributes:
+        blocks: Blocks after the stem, in order.
+        stem_channels: Output channels of the stem's two convolutions, of which the first strides.
+    """
+
+    family: str = "xception"
+    epsilon: float = 1e-3
+    blocks: tuple[XceptionBlock, ...]
+    stem_channels: tuple[int, int] = (32, 64)
+
+
 # Sandler et al., arXiv:1801.04381, table 2.
 _MOBILENET_V2_STAGES = (
     InvertedResidualStage(expansion=1, channels=16, blocks=1, stride=1),
@@ -68,6 +157,71 @@ _MOBILENET_V2_STAGES = (
     InvertedResidualStage(expansion=6, channels=160, blocks=3, stride=2),
     InvertedResidualStage(expansion=6, channels=320, blocks=1, stride=1),
 )
+
+# Tan and Le, arXiv:1905.11946, table 1.
+_EFFICIENTNET_STAGES = (
+    InvertedResidualStage(expansion=1, channels=16, blocks=1, stride=1),
+    InvertedResidualStage(expansion=6, channels=24, blocks=2, stride=2),
+    InvertedResidualStage(expansion=6, channels=40, blocks=2, stride=2, kernel_size=5),
+    InvertedResidualStage(expansion=6, channels=80, blocks=3, stride=2),
+    InvertedResidualStage(expansion=6, channels=112, blocks=3, stride=1, kernel_size=5),
+    InvertedResidualStage(expansion=6, channels=192, blocks=4, stride=2, kernel_size=5),
+    InvertedResidualStage(expansion=6, channels=320, blocks=1, stride=1),
+)
+
+# Howard et al., arXiv:1905.02244, tables 1 and 2.
+_MOBILENET_V3_LARGE_BLOCKS = (
+    MobileNetV3Block(3, 16, 16, False, "relu", 1),
+    MobileNetV3Block(3, 64, 24, False, "relu", 2),
+    MobileNetV3Block(3, 72, 24, False, "relu", 1),
+    MobileNetV3Block(5, 72, 40, True, "relu", 2),
+    MobileNetV3Block(5, 120, 40, True, "relu", 1),
+    MobileNetV3Block(5, 120, 40, True, "relu", 1),
+    MobileNetV3Block(3, 240, 80, False, "hard_swish", 2),
+    MobileNetV3Block(3, 200, 80, False, "hard_swish", 1),
+    MobileNetV3Block(3, 184, 80, False, "hard_swish", 1),
+    MobileNetV3Block(3, 184, 80, False, "hard_swish", 1),
+    MobileNetV3Block(3, 480, 112, True, "hard_swish", 1),
+    MobileNetV3Block(3, 672, 112, True, "hard_swish", 1),
+    MobileNetV3Block(5, 672, 160, True, "hard_swish", 2),
+    MobileNetV3Block(5, 960, 160, True, "hard_swish", 1),
+    MobileNetV3Block(5, 960, 160, True, "hard_swish", 1),
+)
+_MOBILENET_V3_SMALL_BLOCKS = (
+    MobileNetV3Block(3, 16, 16, True, "relu", 2),
+    MobileNetV3Block(3, 72, 24, False, "relu", 2),
+    MobileNetV3Block(3, 88, 24, False, "relu", 1),
+    MobileNetV3Block(5, 96, 40, True, "hard_swish", 2),
+    MobileNetV3Block(5, 240, 40, True, "hard_swish", 1),
+    MobileNetV3Block(5, 240, 40, True, "hard_swish", 1),
+    MobileNetV3Block(5, 120, 48, True, "hard_swish", 1),
+    MobileNetV3Block(5, 144, 48, True, "hard_swish", 1),
+    MobileNetV3Block(5, 288, 96, True, "hard_swish", 2),
+    MobileNetV3Block(5, 576, 96, True, "hard_swish", 1),
+    MobileNetV3Block(5, 576, 96, True, "hard_swish", 1),
+)
+
+_XCEPTION_EXIT = (
+    XceptionBlock("exit_flow_block1", (728, 1024, 1024), stride=2),
+    XceptionBlock(
+        "exit_flow_block2", (1536, 1536, 2048), stride=1, skip="none", activation="after"
+    ),
+)
+
+
+def _xception_blocks(middle_units: int) -> tuple[XceptionBlock, ...]:
+    return (
+        XceptionBlock("entry_flow_block1", (128, 128, 128), stride=2),
+        XceptionBlock("entry_flow_block2", (256, 256, 256), stride=2),
+        XceptionBlock("entry_flow_block3", (728, 728, 728), stride=2),
+        _xception_middle(middle_units),
+        *_XCEPTION_EXIT,
+    )
+
+
+def _xception_middle(units: int) -> XceptionBlock:
+    return XceptionBlock("middle_flow_block1", (728, 728, 728), stride=1, units=units, skip="sum")
+
 
 BACKBONES: dict[str, BackboneRow] = {
     row.name: row
@@ -85,6 +239,46 @@ BACKBONES: dict[str, BackboneRow] = {
             depth_multiplier=0.5,
             channel_divisor=1,
             source="arXiv:1801.04381; tensorflow/models research/deeplab",
+        ),
+        EfficientNetLiteRow(
+            name="efficientnet_lite0",
+            stages=_EFFICIENTNET_STAGES,
+            source="arXiv:1905.11946; tensorflow/tpu models/official/efficientnet/lite",
+        ),
+        # torchvision's DeepLab dilates the whole last stage, the block that strode included.
+        MobileNetV3Row(
+            name="mobilenet_v3_large",
+            blocks=_MOBILENET_V3_LARGE_BLOCKS,
+            dilates_first=True,
+            source="arXiv:1905.02244; torchvision",
+        ),
+        MobileNetV3Row(
+            name="mobilenet_v3_small",
+            blocks=_MOBILENET_V3_SMALL_BLOCKS,
+            source="arXiv:1905.02244",
+        ),
+        XceptionRow(
+            name="xception_41",
+            blocks=_xception_blocks(8),
+            source="arXiv:1802.02611; tensorflow/models research/deeplab",
+        ),
+        XceptionRow(
+            name="xception_65",
+            blocks=_xception_blocks(16),
+            source="arXiv:1802.02611; tensorflow/models research/deeplab",
+        ),
+        XceptionRow(
+            name="xception_71",
+            blocks=(
+                XceptionBlock("entry_flow_block1", (128, 128, 128), stride=2),
+                XceptionBlock("entry_flow_block2", (256, 256, 256), stride=1),
+                XceptionBlock("entry_flow_block3", (256, 256, 256), stride=2),
+                XceptionBlock("entry_flow_block4", (728, 728, 728), stride=1),
+                XceptionBlock("entry_flow_block5", (728, 728, 728), stride=2),
+                _xception_middle(16),
+                *_XCEPTION_EXIT,
+            ),
+            source="arXiv:1802.02611; tensorflow/models research/deeplab",
         ),
     )
 }

@@ -21,6 +21,8 @@ class DeepLabRow:
         multi_grid: Unit rates of the backbone's last stage.
         head_channels: Channels of every branch and of the projection.
         image_pooling: Whether ASPP has image-level features.
+        head_conv: Whether v3 has a 3x3 convolution between ASPP and classifier, as torchvision's.
+        dropout: Rate of the dropout after ASPP.
         low_level: The backbone feature that v3+'s decoder reads.
         low_level_channels: Channels that it is projected to.
         decoder_channels: Channels of the decoder's convolutions.
@@ -39,6 +41,8 @@ class DeepLabRow:
     multi_grid: tuple[int, ...] = (1, 1, 1)
     head_channels: int = 256
     image_pooling: bool = True
+    head_conv: bool = False
+    dropout: float = 0.1
     low_level: str = ""
     low_level_channels: int = 48
     decoder_channels: int = 256
@@ -69,6 +73,38 @@ _ROWS = (
         low_level="block_2",
         separable=True,
         source="arXiv:1802.02611",
+    ),
+    DeepLabRow(
+        name="deeplab_v3_mobilenet_v3_large",
+        version="v3",
+        backbone="mobilenet_v3_large",
+        atrous_rates=(12, 24, 36),
+        head_conv=True,
+        dropout=0.5,
+        source="arXiv:1706.05587; torchvision",
+    ),
+    DeepLabRow(
+        name="deeplab_v3_plus_efficientnet_lite0",
+        version="v3_plus",
+        backbone="efficientnet_lite0",
+        low_level="block_2",
+        separable=True,
+        source="arXiv:1802.02611",
+    ),
+    *(
+        DeepLabRow(
+            name=f"deeplab_v3_plus_{backbone}",
+            version="v3_plus",
+            backbone=backbone,
+            low_level=f"{block}_unit_1_separable_conv2",
+            separable=True,
+            source="arXiv:1802.02611; tensorflow/models research/deeplab",
+        )
+        for backbone, block in (
+            ("xception_41", "entry_flow_block2"),
+            ("xception_65", "entry_flow_block2"),
+            ("xception_71", "entry_flow_block3"),
+        )
     ),
 )
 
