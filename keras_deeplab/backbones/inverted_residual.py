@@ -1,4 +1,4 @@
-"""Inverted residual blocks (Sandler et al., arXiv:1801.04381), of which all mobile backbones are."""
+"""Inverted residual blocks (Sandler et al., arXiv:1801.04381) of the mobile backbones."""
 
 from __future__ import annotations
 

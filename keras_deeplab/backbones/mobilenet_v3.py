@@ -52,9 +52,16 @@ def mobilenet_v3(
             for step, block in zip(plan, blocks, strict=True)
         ]
     common: dict[str, Any] = dict(batch_norm=batch_norm, epsilon=row.epsilon)
-    conv = partial(conv_bn, activation="hard_swish", **common)
-    x = conv(image, width(row.stem_channels), 3, stride=stem.stride, name="stem")
+    x = conv_bn(
+        image,
+        width(row.stem_channels),
+        3,
+        stride=stem.stride,
+        activation="hard_swish",
+        name="stem",
+        **common,
+    )
     features = inverted_residuals(Feature(x, stem.stride, x.shape[-1]), blocks, plan, **common)
     last, channels = features["output"], width(6 * row.blocks[-1].channels)
-    x = conv(last.tensor, channels, 1, name="last")
+    x = conv_bn(last.tensor, channels, 1, activation="hard_swish", name="last", **common)
     return {**features, "output": Feature(x, last.stride, channels)}

@@ -33,6 +33,7 @@ def aspp(
     atrous_rates: Sequence[int],
     channels: int = 256,
     align_corners: bool = False,
+    refine: bool = False,
     image_pooling: bool = True,
     separable: bool = False,
     batch_norm: str = "trainable",
@@ -47,6 +48,7 @@ def aspp(
         atrous_rates: Rates of the 3x3 branches, in feature pixels; may be empty.
         channels: Channels of every branch and of the projection.
         align_corners: Grid on which the image-level features are resized.
+        refine: Whether a 3x3 convolution follows, as in torchvision.
         image_pooling: Whether there are image-level features.
         separable: Whether the 3x3 branches are depthwise separable.
         batch_norm: As in `keras_deeplab.blocks.conv_bn`.
@@ -78,4 +80,5 @@ def aspp(
         branches.append(spatial(x, channels, 3, rate=rate, name=f"{name}_{index}"))
     x = keras.layers.Concatenate(name=f"{name}_concat")(branches)
     x = conv(x, channels, 1, name=f"{name}_projection")
-    return keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
+    x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
+    return conv(x, channels, 3, name=f"{name}_refine") if refine else x

@@ -20,8 +20,8 @@ class DeepLabRow:
         rates_output_stride: The output stride at which the rates are counted.
         multi_grid: Unit rates of the backbone's last stage.
         head_channels: Channels of every branch and of the projection.
+        refine: Whether a 3x3 convolution follows ASPP.
         image_pooling: Whether ASPP has image-level features.
-        head_conv: Whether v3 has a 3x3 convolution between ASPP and classifier, as torchvision's.
         dropout: Rate of the dropout after ASPP.
         low_level: The backbone feature that v3+'s decoder reads.
         low_level_channels: Channels that it is projected to.
@@ -40,8 +40,8 @@ class DeepLabRow:
     rates_output_stride: int = 16
     multi_grid: tuple[int, ...] = (1, 1, 1)
     head_channels: int = 256
+    refine: bool = False
     image_pooling: bool = True
-    head_conv: bool = False
     dropout: float = 0.1
     low_level: str = ""
     low_level_channels: int = 48
@@ -79,7 +79,7 @@ _ROWS = (
         version="v3",
         backbone="mobilenet_v3_large",
         atrous_rates=(12, 24, 36),
-        head_conv=True,
+        refine=True,
         dropout=0.5,
         source="arXiv:1706.05587; torchvision",
     ),

@@ -13,5 +13,5 @@ def test_torchvisions_head(output_stride: int, rates: list[int]):
     )
     assert [model.get_layer(f"aspp_{i}").dilation_rate[0] for i in (1, 2, 3)] == rates
     assert model.get_layer("aspp_dropout").rate == 0.5
-    assert model.get_layer("head_conv").kernel.shape == (3, 3, 256, 256)
-    assert model.get_layer("head_conv_bn").epsilon == 1e-5
+    assert model.get_layer("aspp_refine").kernel.shape == (3, 3, 256, 256)
+    assert model.get_layer("aspp_refine_bn").epsilon == 1e-5

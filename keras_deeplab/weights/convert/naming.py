@@ -1,0 +1,74 @@
+"""Turns a checkpoint's tensors into this package's arrays, each of them exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+# What PyTorch calls the variables of a batch norm, by this package's names.
+BATCH_NORM = {
+    "weight": "gamma",
+    "bias": "beta",
+    "running_mean": "moving_mean",
+    "running_var": "moving_variance",
+}
+
+
+def rename_tensors(
+    tensors: Mapping[str, np.ndarray], rename: Callable[[str], str | None], path: str | Path
+) -> dict[str, np.ndarray]:
+    """Renames every tensor, in PyTorch's layout, and turns kernels to channels last.
+
+    Args:
+        tensors: Tensors by the checkpoint's names.
+        rename: From such a name to the layer that holds it; None drops the tensor; "" says that
+            the name is unknown.
+        path: The file, for error messages.
+
+    Returns:
+        float32 arrays by "layer/variable".
+
+    Raises:
+        ValueError: If a tensor is unknown, comes twice, or has a shape that its layer can't have.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for name, tensor in tensors.items():
+        variable = name.rpartition(".")[2]
+        if variable == "num_batches_tracked":
+            continue
+        layer = rename(name.rpartition(".")[0])
+        if layer is None:
+            continue
+        if layer.endswith("_bn"):
+            variable, rank = BATCH_NORM.get(variable, ""), 1
+        else:
+            variable, rank = {"weight": ("kernel", 4), "bias": ("bias", 1)}.get(variable, ("", 0))
+        if not layer or not variable:
+            raise ValueError(
+                f"Every tensor must belong to a layer of the network. Received: {name!r} in {path}."
+            )
+        if tensor.ndim != rank:
+            raise ValueError(
+                f"The tensor {name!r} must have {rank} axes. Received: shape {tensor.shape} in "
+                f"{path}."
+            )
+        array = tensor.astype("float32")
+        if rank == 4:
+            # PyTorch: (out, in, height, width); a depthwise kernel has one input per output.
+            depthwise = layer.endswith("_depthwise")
+            array = array.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
+        put(arrays, f"{layer}/{variable}", array, path)
+    return arrays
+
+
+def put(arrays: dict[str, np.ndarray], key: str, array: np.ndarray, path: str | Path) -> None:
+    """Adds an array.
+
+    Raises:
+        ValueError: If the key is taken.
+    """
+    if key in arrays:
+        raise ValueError(f"Every weight must come once. Received: {key!r} twice in {path}.")
+    arrays[key] = np.ascontiguousarray(array)
