@@ -25,7 +25,9 @@ _VARIABLES = {
     "BatchNorm/moving_variance": "{}_bn/moving_variance",
 }
 # What training left behind: the optimiser's slots, the averages, the step.
-_LEFT_BEHIND = re.compile(r"(.*/(Momentum|ExponentialMovingAverage|Adam(_1)?|RMSProp(_1)?)|.*_step)")
+_LEFT_BEHIND = re.compile(
+    r"(.*/(Momentum|ExponentialMovingAverage|Adam(_1)?|RMSProp(_1)?)|.*_step)"
+)
 _CHECKPOINT_FILE = re.compile(r".*model\.ckpt[^/]*\.(index|data-\d{5}-of-\d{5})")
 
 

@@ -32,7 +32,9 @@ def convert_torchvision_mobilenet(path: str | Path) -> dict[str, np.ndarray]:
     layers = _backbone_layers(tensors)
 
     def rename(name: str) -> str | None:
-        return layers.get(name, "") if name.startswith("backbone.") else torchvision_head_layer(name)
+        return (
+            layers.get(name, "") if name.startswith("backbone.") else torchvision_head_layer(name)
+        )
 
     return pooling_first(rename_tensors(tensors, rename, path))
 
