@@ -88,11 +88,11 @@ class SlimNetwork:
         """At output stride 16; returns the features and the decoder's."""
         x = self.conv(x, 32 // width, 3, f"{scope}/entry_flow/conv1_1", stride=2)
         x = self.conv(x, 64 // width, 3, f"{scope}/entry_flow/conv1_2")
-        w = width
+        w, low_level = width, None
         for index, channels in enumerate((128, 256, 728), start=1):
             name = f"{scope}/entry_flow/block{index}/unit_1"
             x, second = self.unit(x, [channels // w] * 3, name, stride=2, skip="conv")
-            low_level = second if index == 2 else (None if index == 1 else low_level)
+            low_level = second if index == 2 else low_level
         for index in range(1, units + 1):
             name = f"{scope}/middle_flow/block1/unit_{index}"
             x, _ = self.unit(x, [728 // w] * 3, name, skip="sum")

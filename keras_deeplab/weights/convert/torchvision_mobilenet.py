@@ -41,7 +41,7 @@ def convert_torchvision_mobilenet(path: str | Path) -> dict[str, np.ndarray]:
 
 def _backbone_layers(tensors: Iterable[str]) -> dict[str, str]:
     """Names the backbone's modules by what they are; their numbers depend on their block."""
-    layers = {}
+    layers: dict[str, str] = {}
     children: dict[int, dict[int, bool]] = {}
     for name in tensors:
         if match := re.match(r"backbone\.(\d+)\.block\.(\d+)\.(fc)?", name):
