@@ -87,6 +87,7 @@ def conv_bn(
     activation: str | None = "relu",
     batch_norm: str = "trainable",
     epsilon: float = 1e-3,
+    bias: bool = False,
     name: str,
 ) -> Any:
     """Convolution, batch norm, activation, as layers ``name``, ``{name}_bn`` and ``{name}_relu``.
@@ -101,6 +102,7 @@ def conv_bn(
         batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
             convolution carries a bias instead).
         epsilon: Batch norm's.
+        bias: Whether the convolution has a bias before batch norm too.
         name: Layer name.
 
     Returns:
@@ -117,7 +119,7 @@ def conv_bn(
         strides=stride,
         padding=padding,
         dilation_rate=rate,
-        use_bias=batch_norm == "folded",
+        use_bias=bias or batch_norm == "folded",
         name=name,
     )
     if filters is None:
@@ -134,6 +136,27 @@ def conv_bn(
         return keras.layers.Activation("hard_silu", name=f"{name}_hard_swish")(x)
     max_value = {"relu": None, "relu6": 6.0}[activation]
     return keras.layers.ReLU(max_value, name=f"{name}_relu")(x)
+
+
+def max_pool(x: Any, *, stride: int, ceil: bool = False, name: str) -> Any:
+    """3x3 maximum with a border of one pixel.
+
+    Args:
+        x: Tensor of shape (batch, height, width, channels), nowhere negative: the border is 0.
+        stride: 1 or 2.
+        ceil: Whether a last window that begins inside counts, as in Caffe; it makes a difference
+            for stride 2 on even sizes.
+        name: Layer name.
+
+    Returns:
+        Tensor of shape (batch, new_height, new_width, channels): with stride 2, half of the size,
+        rounded up; with ``ceil``, half of the size rounded down, plus 1.
+    """
+    if stride == 1:
+        return keras.layers.MaxPooling2D(3, 1, padding="same", name=name)(x)
+    border = (1, 2) if ceil else (1, 1)
+    x = keras.layers.ZeroPadding2D((border, border), name=f"{name}_pad")(x)
+    return keras.layers.MaxPooling2D(3, stride, padding="valid", name=name)(x)
 
 
 def separable_conv_bn(

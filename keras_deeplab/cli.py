@@ -243,8 +243,9 @@ def _row(network: str) -> dict[str, Any]:
                 "name": row.name,
                 "dataset": row.dataset,
                 "trained_on": row.trained_on,
-                "size": f"{row.num_bytes / 1e6:.1f} MB",
-                "mean_iou": "; ".join(f"{m.mean_iou} ({m.protocol})" for m in row.metrics),
+                "size": f"{row.num_bytes / 1e6:.1f} MB" if row.num_bytes else "unknown",
+                "mean_iou": "; ".join(f"{m.mean_iou} ({m.protocol})" for m in row.metrics)
+                + (" - trained on the validation images" if row.leaky else ""),
                 "licence": row.licence,
                 "source": row.url or "in the package",
             }

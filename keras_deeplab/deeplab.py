@@ -12,13 +12,14 @@ import keras
 import numpy as np
 
 from keras_deeplab._checks import check_choice, check_int, suggestion
-from keras_deeplab.layers import SegmentationOutput
+from keras_deeplab.layers import RescaleBilinear, SegmentationOutput
 from keras_deeplab.models import build_model
+from keras_deeplab.models.multi_scale import scores_name
 from keras_deeplab.tables.crfs import CRFS
 from keras_deeplab.tables.datasets import DATASETS
 from keras_deeplab.tables.deeplabs import DEEPLABS, DeepLabRow
 from keras_deeplab.tables.weights import WEIGHTS, WeightsRow
-from keras_deeplab.weights import load_arrays, weights_file
+from keras_deeplab.weights import all_layers, load_arrays, named_weights, weights_file
 from keras_deeplab.weights.convert import CONVERTERS
 
 _logger = logging.getLogger("keras_deeplab")
@@ -36,6 +37,7 @@ class _Start:
     align_corners: bool = False
     batch_norm: str = "trainable"
     output_stride: int | None = None
+    multi_scale_inputs: tuple[float, ...] = ()
 
 
 def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
@@ -43,10 +45,12 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
     *,
     version: str | None = None,
     backbone: str | None = None,
+    variant: str | None = None,
     output_stride: int | None = None,
     classes: int | Sequence[str] | None = None,
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
     batch_norm: str | None = None,
+    multi_scale_inputs: Sequence[float] | None = None,
     crf: str | None = None,
     classifier_activation: str | None = None,
     include_preprocessing: bool = True,
@@ -59,9 +63,12 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
             those of `version` and `backbone`); a full row name of `list_models()`; or the path of
             a `.keras` file saved from a model of this function, or of a `.tflite` file of
             TensorFlow's DeepLab.
-        version: "v3". Left out: the one of the weights, else "v3".
-        backbone: "mobilenet_v2" or "mobilenet_v2_050". Left out: the one of the weights, else
-            "mobilenet_v2".
+        version: "v1", "v2", "v3" or "v3+". Left out: the one of the weights, else "v3".
+        backbone: "mobilenet_v2", "resnet101", ...: those of `list_models()`. Where the version has
+            it in other builds only, the first of them is taken: "resnet101" of "v2" is
+            "resnet101_caffe". Left out: the one of the weights, else the version's first.
+        variant: Which head of v2: "aspp_l", "aspp_s" or "large_fov" on VGG-16, "aspp" or
+            "large_fov" on ResNet-101. Left out: the one of the weights, else the first.
         output_stride: Input pixels per feature pixel: 8, 16 or 32. Smaller is finer and slower;
             the same weights serve all. Left out: the one that the weights were trained at.
         classes: Number of classes, or their names by label id. Left out: those of the weights.
@@ -71,6 +78,10 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
         batch_norm: "trainable" (batches of 8 and more), or "frozen": its stored statistics are
             used in training too, and none of its weights change. Left out: "trainable"; networks
             whose weights came with batch norm folded into the convolutions have none.
+        multi_scale_inputs: Scales, such as (0.5, 0.75, 1.0), that the network runs on with the
+            same weights; the maximum of the scores is taken. Those of each scale are the outputs
+            of the layers "scores_050", "scores_075", "scores_100". () runs on the image alone.
+            Left out: as the weights were trained.
         crf: Name of a preset of CRF parameters ("v2_resnet101", ...) to end the network in a
             `keras_deeplab.layers.CRFAsRNN` layer named "crf", which can be trained with it. Left
             out: no CRF. It wants RGB 0-255, so `include_preprocessing=True`.
@@ -106,7 +117,7 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
                 "A network with a CRF must take RGB 0-255. Received: include_preprocessing=False "
                 f"with crf={crf!r}. Use DenseCRF on the outputs instead."
             )
-    start = _find_start(weights, version, backbone)
+    start = _find_start(weights, version, backbone, variant)
     stride = output_stride or start.output_stride or start.row.output_stride
     check_choice("output_stride", stride, start.row.output_strides)
     class_names = _class_names(classes, start.class_names)
@@ -118,19 +129,24 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
         preprocessing=start.preprocessing if include_preprocessing else None,
         align_corners=start.align_corners,
         batch_norm=_batch_norm(batch_norm, start),
+        multi_scale_inputs=_scales(multi_scale_inputs, start.multi_scale_inputs),
         crf=crf,
         activation=classifier_activation,
         name=name,
     )
     if start.arrays is not None:
-        fresh = () if class_names == start.class_names else ("classifier",)
-        if fresh:
+        fresh: list[str] = []
+        if class_names != start.class_names:
+            classifiers = [x.name for x in all_layers(model) if x.name.startswith("classifier")]
+            fresh = sorted(classifiers)
             _logger.warning(
-                "%s was trained on %d other classes: the layer %s starts fresh with %d; train it "
+                "%s was trained on %d other classes: the layer%s %s start%s fresh with %d; train "
                 "before use.",
                 start.source,
                 len(start.class_names),
+                "s" * (len(fresh) > 1),
                 ", ".join(fresh),
+                "s" * (len(fresh) == 1),
                 len(class_names),
             )
         load_arrays(model, start.arrays, source=start.source, fresh=(*fresh, "crf"))
@@ -166,8 +182,20 @@ def _batch_norm(asked: str | None, start: _Start) -> str:
     return "folded" if start.batch_norm == "folded" else asked
 
 
-def _find_start(weights: str | Path | None, version: str | None, backbone: str | None) -> _Start:
-    networks = _networks("v3_plus" if version == "v3+" else version, backbone)
+def _scales(asked: Sequence[float] | None, trained: tuple[float, ...]) -> tuple[float, ...]:
+    scales = trained if asked is None else tuple(asked)
+    if any(not 0 < scale <= 4 for scale in scales) or len(set(scales)) < len(scales):
+        raise ValueError(
+            f"multi_scale_inputs must be distinct scales above 0, at most 4. "
+            f"Received: multi_scale_inputs={asked!r}."
+        )
+    return () if scales == (1.0,) else scales
+
+
+def _find_start(
+    weights: str | Path | None, version: str | None, backbone: str | None, variant: str | None
+) -> _Start:
+    networks = _networks("v3_plus" if version == "v3+" else version, backbone, variant)
     if weights is None:
         return _Start(networks[0], DATASETS["voc"].class_names)
     if weights in WEIGHTS or weights in DATASETS:
@@ -183,18 +211,22 @@ def _find_start(weights: str | Path | None, version: str | None, backbone: str |
     )
 
 
-def _networks(version: str | None, backbone: str | None) -> list[DeepLabRow]:
-    rows = list(DEEPLABS.values())
+def _networks(version: str | None, backbone: str | None, variant: str | None) -> list[DeepLabRow]:
+    found = list(DEEPLABS.values())
     if version is not None:
-        check_choice("version", version, sorted({row.version for row in rows}))
+        check_choice("version", version, sorted({row.version for row in found}))
+        found = [row for row in found if row.version == version]
     if backbone is not None:
-        check_choice("backbone", backbone, sorted({row.backbone for row in rows}))
-    found = [r for r in rows if version in (None, r.version) and backbone in (None, r.backbone)]
+        check_choice("backbone", backbone, sorted({row.backbone for row in DEEPLABS.values()}))
+        found = [row for row in found if row.backbone == backbone] or [
+            row for row in found if row.backbone.startswith(f"{backbone}_")
+        ]
+    if variant is not None:
+        found = [row for row in found if row.variant == variant]
     if not found:
         raise ValueError(
-            f"version and backbone must be one of these pairs: "
-            f"{', '.join(f'{r.version} on {r.backbone}' for r in rows)}. "
-            f"Received: version={version!r}, backbone={backbone!r}."
+            f"version, backbone and variant must be those of one network: {', '.join(DEEPLABS)}. "
+            f"Received: version={version!r}, backbone={backbone!r}, variant={variant!r}."
         )
     return found
 
@@ -219,15 +251,17 @@ def _listed(rows: Any) -> str:
 
 
 def _from_row(row: WeightsRow) -> _Start:
+    options = {"member": row.member} if row.member else {}
     return _Start(
         DEEPLABS[row.network],
         DATASETS[row.dataset].class_names,
         source=row.name,
-        arrays=CONVERTERS[row.converter](weights_file(row)),
+        arrays=CONVERTERS[row.converter](weights_file(row), **options),
         preprocessing=row.preprocessing,
         align_corners=row.align_corners,
         batch_norm=row.batch_norm,
         output_stride=row.output_stride,
+        multi_scale_inputs=row.multi_scale_inputs,
     )
 
 
@@ -256,10 +290,7 @@ def _from_file(path: Path, networks: list[DeepLabRow]) -> _Start:
             f"{path} must hold a model that DeepLab() built. Received: the model {saved.name!r}."
         )
     arrays = {
-        f"{layer.name}/{variable.name}": keras.ops.convert_to_numpy(variable)
-        for layer in saved.layers
-        for variable in layer.weights
-        if "seed_generator" not in variable.path
+        key: keras.ops.convert_to_numpy(variable) for key, variable in named_weights(saved).items()
     }
     return _Start(
         # A model keeps the name of its network unless it was given another.
@@ -268,8 +299,15 @@ def _from_file(path: Path, networks: list[DeepLabRow]) -> _Start:
         source=str(path),
         arrays=arrays,
         align_corners=saved.get_layer("upsampling").align_corners,
-        batch_norm="trainable" if "stem_bn/gamma" in arrays else "folded",
+        batch_norm="trainable" if any("_bn/" in key for key in arrays) else "folded",
+        multi_scale_inputs=_saved_scales(saved),
     )
+
+
+def _saved_scales(saved: keras.Model) -> tuple[float, ...]:
+    rescaled = [layer.scale for layer in saved.layers if isinstance(layer, RescaleBilinear)]
+    names = {layer.name for layer in saved.layers}
+    return (*rescaled, *((1.0,) if scores_name(1.0) in names else ()))
 
 
 def _numbered(classes: int) -> tuple[str, ...]:

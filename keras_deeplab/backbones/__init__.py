@@ -8,6 +8,8 @@ from typing import Any
 from keras_deeplab.backbones.efficientnet_lite import efficientnet_lite
 from keras_deeplab.backbones.mobilenet_v2 import mobilenet_v2
 from keras_deeplab.backbones.mobilenet_v3 import mobilenet_v3
+from keras_deeplab.backbones.resnet import resnet
+from keras_deeplab.backbones.vgg import vgg
 from keras_deeplab.backbones.xception import xception
 from keras_deeplab.blocks import Feature
 from keras_deeplab.tables.backbones import BackboneRow
@@ -16,6 +18,8 @@ _BUILDERS: dict[str, Callable[..., dict[str, Feature]]] = {
     "efficientnet_lite": efficientnet_lite,
     "mobilenet_v2": mobilenet_v2,
     "mobilenet_v3": mobilenet_v3,
+    "resnet": resnet,
+    "vgg": vgg,
     "xception": xception,
 }
 
@@ -40,4 +44,12 @@ def build_backbone(
     )
 
 
-__all__ = ["build_backbone", "efficientnet_lite", "mobilenet_v2", "mobilenet_v3", "xception"]
+__all__ = [
+    "build_backbone",
+    "efficientnet_lite",
+    "mobilenet_v2",
+    "mobilenet_v3",
+    "resnet",
+    "vgg",
+    "xception",
+]

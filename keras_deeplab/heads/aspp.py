@@ -33,12 +33,13 @@ def aspp(
     atrous_rates: Sequence[int],
     channels: int = 256,
     align_corners: bool = False,
-    refine: bool = False,
     image_pooling: bool = True,
     separable: bool = False,
     batch_norm: str = "trainable",
     epsilon: float = 1e-3,
     dropout: float = 0.1,
+    projection_size: int = 1,
+    refine: bool = False,
     name: str = "aspp",
 ) -> Any:
     """Image-level features, a 1x1 branch and one 3x3 branch per rate, concatenated and projected.
@@ -48,12 +49,13 @@ def aspp(
         atrous_rates: Rates of the 3x3 branches, in feature pixels; may be empty.
         channels: Channels of every branch and of the projection.
         align_corners: Grid on which the image-level features are resized.
-        refine: Whether a 3x3 convolution follows, as in torchvision.
         image_pooling: Whether there are image-level features.
         separable: Whether the 3x3 branches are depthwise separable.
         batch_norm: As in `keras_deeplab.blocks.conv_bn`.
         epsilon: Batch norm's.
         dropout: Rate of the dropout after the projection.
+        projection_size: Kernel size of the projection; 3 in mmsegmentation.
+        refine: Whether a 3x3 convolution follows, as in torchvision.
         name: Prefix of the layer names.
 
     Returns:
@@ -79,6 +81,6 @@ def aspp(
     for index, rate in enumerate(atrous_rates, start=1):
         branches.append(spatial(x, channels, 3, rate=rate, name=f"{name}_{index}"))
     x = keras.layers.Concatenate(name=f"{name}_concat")(branches)
-    x = conv(x, channels, 1, name=f"{name}_projection")
+    x = conv(x, channels, projection_size, name=f"{name}_projection")
     x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
     return conv(x, channels, 3, name=f"{name}_refine") if refine else x

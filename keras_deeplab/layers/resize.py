@@ -1,4 +1,4 @@
-"""Bilinear resizing to the size of another tensor, on a stated grid."""
+"""Bilinear resizing, to the size of another tensor or by a factor, on a stated grid."""
 
 from __future__ import annotations
 
@@ -53,17 +53,8 @@ class ResizeBilinear(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         x, like = inputs
-        height, width = ops.shape(like)[1:3]
-        if keras.backend.backend() == "tensorflow":
-            from keras_deeplab.ops.resize import resize_bilinear
-
-            resized = resize_bilinear(x, size=(height, width), align_corners=self.align_corners)
-        else:
-            rows = interpolation_matrix(x.shape[1], height, align_corners=self.align_corners)
-            columns = interpolation_matrix(x.shape[2], width, align_corners=self.align_corners)
-            resized = ops.einsum("yh,bhwc->bywc", rows, ops.cast(x, "float32"))
-            resized = ops.einsum("xw,bywc->byxc", columns, resized)
-        return ops.cast(resized, self.compute_dtype)
+        size = ops.shape(like)[1:3]
+        return ops.cast(_resize(x, size, align_corners=self.align_corners), self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         x, like = input_shape
@@ -71,3 +62,66 @@ class ResizeBilinear(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "align_corners": self.align_corners}
+
+
+@final
+@keras.saving.register_keras_serializable(package="keras_deeplab")
+class RescaleBilinear(keras.layers.Layer):
+    """Resizes a tensor bilinearly by a factor.
+
+    Args:
+        scale: Factor on height and width; the new size is rounded down. On the align-corners grid
+            the factor applies to the distance of the corners: 321 becomes 161 with 0.5, not 160.
+        align_corners: As in `ResizeBilinear`.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Input shape:
+        (batch, height, width, channels)
+
+    Output shape:
+        (batch, new_height, new_width, channels)
+
+    Example:
+
+    >>> tuple(RescaleBilinear(0.5)(keras.ops.ones((1, 9, 8, 3))).shape)
+    (1, 4, 4, 3)
+    """
+
+    def __init__(self, scale: float, align_corners: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.align_corners = align_corners
+
+    def call(self, inputs: Any) -> Any:
+        size = [self._scaled(side) for side in ops.shape(inputs)[1:3]]
+        return ops.cast(_resize(inputs, size, align_corners=self.align_corners), self.compute_dtype)
+
+    def _scaled(self, side: Any) -> Any:
+        corner = int(self.align_corners)
+        if isinstance(side, int):
+            return max(1, int((side - corner) * self.scale) + corner)
+        scaled = ops.cast(ops.cast(side - corner, "float32") * self.scale, "int32")
+        return ops.maximum(1, scaled + corner)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        batch, *sides, channels = input_shape
+        return (batch, *(side and self._scaled(side) for side in sides), channels)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "scale": self.scale,
+            "align_corners": self.align_corners,
+        }
+
+
+def _resize(x: Any, size: Any, *, align_corners: bool) -> Any:
+    height, width = size
+    if keras.backend.backend() == "tensorflow":
+        from keras_deeplab.ops.resize import resize_bilinear
+
+        return resize_bilinear(x, size=(height, width), align_corners=align_corners)
+    rows = interpolation_matrix(x.shape[1], height, align_corners=align_corners)
+    columns = interpolation_matrix(x.shape[2], width, align_corners=align_corners)
+    x = ops.einsum("yh,bhwc->bywc", rows, ops.cast(x, "float32"))
+    return ops.einsum("xw,bywc->byxc", columns, x)

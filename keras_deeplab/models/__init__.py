@@ -10,12 +10,20 @@ import keras
 from keras_deeplab.backbones import build_backbone
 from keras_deeplab.blocks import normalize_image
 from keras_deeplab.heads.output import segmentation_output
+from keras_deeplab.models.deeplab_v1 import deeplab_v1
+from keras_deeplab.models.deeplab_v2 import deeplab_v2
 from keras_deeplab.models.deeplab_v3 import deeplab_v3
 from keras_deeplab.models.deeplab_v3_plus import deeplab_v3_plus
+from keras_deeplab.models.multi_scale import multi_scale
 from keras_deeplab.tables.backbones import BACKBONES
 from keras_deeplab.tables.deeplabs import DeepLabRow
 
-_HEADS: dict[str, Callable[..., Any]] = {"v3": deeplab_v3, "v3_plus": deeplab_v3_plus}
+_HEADS: dict[str, Callable[..., Any]] = {
+    "v1": deeplab_v1,
+    "v2": deeplab_v2,
+    "v3": deeplab_v3,
+    "v3_plus": deeplab_v3_plus,
+}
 
 
 def build_model(
@@ -27,6 +35,7 @@ def build_model(
     preprocessing: str | None = "tf",
     align_corners: bool = False,
     batch_norm: str = "trainable",
+    multi_scale_inputs: Sequence[float] = (),
     crf: str | None = None,
     activation: str | None = None,
     name: str | None = None,
@@ -42,6 +51,9 @@ def build_model(
             normalised.
         align_corners: Grid of the bilinear resizes.
         batch_norm: As in `keras_deeplab.blocks.conv_bn`.
+        multi_scale_inputs: Scales of the image to run on, as in
+            `keras_deeplab.models.multi_scale.multi_scale`; the layers then lie in one inner model
+            that is called "network". Empty: the image as it is.
         crf: As in `keras_deeplab.heads.output.segmentation_output`.
         activation: Activation of the scores; None returns logits.
         name: Name of the model; the row's by default.
@@ -53,22 +65,20 @@ def build_model(
     output_stride = output_stride or row.output_stride
     image = keras.Input(input_shape, name="image")
     x = image if preprocessing is None else normalize_image(image, preprocessing)
-    options = {} if row.multi_grid == (1, 1, 1) else {"multi_grid": row.multi_grid}
-    features = build_backbone(
-        BACKBONES[row.backbone],
-        x,
-        output_stride=output_stride,
-        batch_norm=batch_norm,
-        **options,
-    )
-    scores = _HEADS[row.version](
-        row,
-        features,
+    common: dict[str, Any] = dict(
+        row=row,
         classes=len(class_names),
         output_stride=output_stride,
         align_corners=align_corners,
         batch_norm=batch_norm,
     )
+    if multi_scale_inputs:
+        inner = keras.Input((None, None, 3), name="scaled_image")
+        scores = _scores(inner, **common)
+        network = keras.Model(inner, scores, name="network")
+        scores = multi_scale(network, x, scales=multi_scale_inputs, align_corners=align_corners)
+    else:
+        scores = _scores(x, **common)
     scores = segmentation_output(
         scores,
         image,
@@ -78,6 +88,33 @@ def build_model(
         activation=activation,
     )
     return keras.Model(image, scores, name=name or row.name)
+
+
+def _scores(
+    x: Any,
+    *,
+    row: DeepLabRow,
+    classes: int,
+    output_stride: int,
+    align_corners: bool,
+    batch_norm: str,
+) -> Any:
+    options = {} if row.multi_grid == (1, 1, 1) else {"multi_grid": row.multi_grid}
+    features = build_backbone(
+        BACKBONES[row.backbone],
+        x,
+        output_stride=output_stride,
+        batch_norm=batch_norm,
+        **options,
+    )
+    return _HEADS[row.version](
+        row,
+        features,
+        classes=classes,
+        output_stride=output_stride,
+        align_corners=align_corners,
+        batch_norm=batch_norm,
+    )
 
 
 __all__ = ["build_model"]

@@ -34,6 +34,7 @@ def deeplab_v3(
         refine=row.refine,
         align_corners=align_corners,
         image_pooling=row.image_pooling,
+        projection_size=row.projection_size,
         separable=row.separable,
         batch_norm=batch_norm,
         epsilon=row.epsilon,

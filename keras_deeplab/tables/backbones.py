@@ -147,6 +147,47 @@ class XceptionRow(BackboneRow):
     stem_channels: tuple[int, int] = (32, 64)
 
 
+@dataclass(frozen=True, kw_only=True)
+class VGGRow(BackboneRow):
+    """A VGG without its fully connected layers; it has no batch norm.
+
+    Attributes:
+        stages: (channels, convolutions) between two pools.
+    """
+
+    family: str = "vgg"
+    epsilon: float = 0.0
+    stages: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResNetRow(BackboneRow):
+    """A ResNet of bottleneck blocks.
+
+    Attributes:
+        blocks: Blocks per stage.
+        channels: Channels inside the blocks of each stage; they put out four times as many.
+        stem_channels: One: a 7x7 convolution of stride 2. Three: 3x3 each, the first of stride 2.
+        stride_on_1x1: Whether a block strides on its first 1x1 convolution, not on its 3x3 one.
+            Where such a stride is removed, the block's own 3x3 convolution dilates too: that is
+            why DeepLab v2's released network has rate 2 in all of conv4_x and 4 in all of conv5_x.
+        ceil_pool: Whether the stem's pool has a window more on even sizes, as in Caffe.
+        conv_bias: Whether convolutions have a bias before batch norm.
+    """
+
+    family: str = "resnet"
+    epsilon: float = 1e-5
+    blocks: tuple[int, ...]
+    channels: tuple[int, ...] = (64, 128, 256, 512)
+    stem_channels: tuple[int, ...] = (64,)
+    stride_on_1x1: bool = False
+    ceil_pool: bool = False
+    conv_bias: bool = False
+
+
+# He et al., arXiv:1512.03385, table 1.
+_RESNET_50, _RESNET_101 = (3, 4, 6, 3), (3, 4, 23, 3)
+
 # Sandler et al., arXiv:1801.04381, table 2.
 _MOBILENET_V2_STAGES = (
     InvertedResidualStage(expansion=1, channels=16, blocks=1, stride=1),
@@ -279,6 +320,48 @@ BACKBONES: dict[str, BackboneRow] = {
                 *_XCEPTION_EXIT,
             ),
             source="arXiv:1802.02611; tensorflow/models research/deeplab",
+        ),
+        VGGRow(
+            name="vgg16",
+            stages=((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)),
+            source="arXiv:1409.1556, table 1, D",
+        ),
+        ResNetRow(name="resnet50", blocks=_RESNET_50, source="arXiv:1512.03385; torchvision"),
+        ResNetRow(name="resnet101", blocks=_RESNET_101, source="arXiv:1512.03385; torchvision"),
+        ResNetRow(
+            name="resnet101_caffe",
+            blocks=_RESNET_101,
+            stride_on_1x1=True,
+            ceil_pool=True,
+            source="arXiv:1512.03385; the prototxt of DeepLab v2",
+        ),
+        ResNetRow(
+            name="resnet50_v1c",
+            blocks=_RESNET_50,
+            stem_channels=(32, 32, 64),
+            source="arXiv:1812.01187, figure 2; mmsegmentation",
+        ),
+        ResNetRow(
+            name="resnet101_v1c",
+            blocks=_RESNET_101,
+            stem_channels=(32, 32, 64),
+            source="arXiv:1812.01187, figure 2; mmsegmentation",
+        ),
+        ResNetRow(
+            name="resnet50_keras",
+            blocks=_RESNET_50,
+            epsilon=1.001e-5,
+            stride_on_1x1=True,
+            conv_bias=True,
+            source="arXiv:1512.03385; keras.applications",
+        ),
+        ResNetRow(
+            name="resnet101_keras",
+            blocks=_RESNET_101,
+            epsilon=1.001e-5,
+            stride_on_1x1=True,
+            conv_bias=True,
+            source="arXiv:1512.03385; keras.applications",
         ),
     )
 }

@@ -92,6 +92,28 @@ _ADE20K = _names(
     "traffic light, tray, ashcan, fan, pier, crt screen, plate, monitor, bulletin board, shower,"
     "radiator, glass, clock, flag"
 )
+_COCO_STUFF = _names(
+    "person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light,"
+    "fire hydrant, street sign, stop sign, parking meter, bench, bird, cat, dog, horse,"
+    "sheep, cow, elephant, bear, zebra, giraffe, hat, backpack, umbrella, shoe, eye glasses,"
+    "handbag, tie, suitcase, frisbee, skis, snowboard, sports ball, kite, baseball bat,"
+    "baseball glove, skateboard, surfboard, tennis racket, bottle, plate, wine glass, cup,"
+    "fork, knife, spoon, bowl, banana, apple, sandwich, orange, broccoli, carrot, hot dog,"
+    "pizza, donut, cake, chair, couch, potted plant, bed, mirror, dining table, window, desk,"
+    "toilet, door, tv, laptop, mouse, remote, keyboard, cell phone, microwave, oven, toaster,"
+    "sink, refrigerator, blender, book, clock, vase, scissors, teddy bear, hair drier,"
+    "toothbrush, hair brush, banner, blanket, branch, bridge, building-other, bush, cabinet,"
+    "cage, cardboard, carpet, ceiling-other, ceiling-tile, cloth, clothes, clouds, counter,"
+    "cupboard, curtain, desk-stuff, dirt, door-stuff, fence, floor-marble, floor-other,"
+    "floor-stone, floor-tile, floor-wood, flower, fog, food-other, fruit, furniture-other,"
+    "grass, gravel, ground-other, hill, house, leaves, light, mat, metal, mirror-stuff, moss,"
+    "mountain, mud, napkin, net, paper, pavement, pillow, plant-other, plastic, platform,"
+    "playingfield, railing, railroad, river, road, rock, roof, rug, salad, sand, sea, shelf,"
+    "sky-other, skyscraper, snow, solid-other, stairs, stone, straw, structural-other, table,"
+    "tent, textile-other, towel, tree, vegetable, wall-brick, wall-concrete, wall-other,"
+    "wall-panel, wall-stone, wall-tile, wall-wood, water-other, waterdrops, window-blind,"
+    "window-other, wood"
+)
 _CITYSCAPES_PALETTE = (
     (128, 64, 128),
     (244, 35, 232),
@@ -183,6 +205,15 @@ DATASETS: dict[str, DatasetRow] = {
             ignore_class=255,
             inference_size=(513, 513),
             source="names in the order of mmsegmentation's ade; label 0 of the files is ignored",
+        ),
+        DatasetRow(
+            "coco_stuff",
+            "COCO-Stuff",
+            _COCO_STUFF,
+            voc_palette(182),
+            ignore_class=255,
+            inference_size=(513, 513),
+            source="label ids of COCO-Stuff 164k; those of 10k less 1",
         ),
     )
 }

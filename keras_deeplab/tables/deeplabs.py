@@ -10,16 +10,19 @@ class DeepLabRow:
     """One network of the family.
 
     Attributes:
-        name: Identifier, `deeplab_{version}_{backbone}`.
+        name: Identifier, `deeplab_{version}_{backbone}`, and `_{variant}` where there is one.
         version: "v1", "v2", "v3" or "v3_plus".
         backbone: A row name of `BACKBONES`.
+        variant: Tells heads on the same backbone apart; the first row is the default.
         output_stride: Output stride it was trained at, and the default.
         output_strides: Output strides it can be built at.
         atrous_rates: Rates of the head's 3x3 branches, in feature pixels. Empty where the
             published network has none.
         rates_output_stride: The output stride at which the rates are counted.
         multi_grid: Unit rates of the backbone's last stage.
-        head_channels: Channels of every branch and of the projection.
+        head_channels: Channels of every branch and of the projection; 0 where the branches of
+            v2 are classifiers themselves.
+        projection_size: Kernel size of ASPP's projection.
         refine: Whether a 3x3 convolution follows ASPP.
         image_pooling: Whether ASPP has image-level features.
         dropout: Rate of the dropout after ASPP.
@@ -34,12 +37,14 @@ class DeepLabRow:
     name: str
     version: str
     backbone: str
+    variant: str = ""
     output_stride: int = 16
     output_strides: tuple[int, ...] = (8, 16, 32)
     atrous_rates: tuple[int, ...] = (6, 12, 18)
     rates_output_stride: int = 16
     multi_grid: tuple[int, ...] = (1, 1, 1)
     head_channels: int = 256
+    projection_size: int = 1
     refine: bool = False
     image_pooling: bool = True
     dropout: float = 0.1
@@ -91,6 +96,89 @@ _ROWS = (
         separable=True,
         source="arXiv:1802.02611",
     ),
+    # DeepLab v1 and v2, as in the prototxts that were released with them.
+    DeepLabRow(
+        name="deeplab_v1_vgg16",
+        version="v1",
+        backbone="vgg16",
+        output_stride=8,
+        atrous_rates=(12,),
+        rates_output_stride=8,
+        head_channels=1024,
+        source="arXiv:1412.7062; DeepLab-LargeFOV",
+    ),
+    *(
+        DeepLabRow(
+            name=f"deeplab_v2_vgg16_{variant}",
+            version="v2",
+            backbone="vgg16",
+            variant=variant,
+            output_stride=8,
+            atrous_rates=rates,
+            rates_output_stride=8,
+            head_channels=1024,
+            source="arXiv:1606.00915, table 3",
+        )
+        for variant, rates in (
+            ("aspp_l", (6, 12, 18, 24)),
+            ("aspp_s", (2, 4, 8, 12)),
+            ("large_fov", (12,)),
+        )
+    ),
+    *(
+        DeepLabRow(
+            name=f"deeplab_v2_resnet101_caffe_{variant}",
+            version="v2",
+            backbone="resnet101_caffe",
+            variant=variant,
+            output_stride=8,
+            atrous_rates=rates,
+            rates_output_stride=8,
+            head_channels=0,
+            source="arXiv:1606.00915, table 4",
+        )
+        for variant, rates in (("aspp", (6, 12, 18, 24)), ("large_fov", (12,)))
+    ),
+    # The paper's: rates 2 * (1, 2, 4) in the last stage at output stride 16.
+    DeepLabRow(
+        name="deeplab_v3_resnet101_caffe",
+        version="v3",
+        backbone="resnet101_caffe",
+        multi_grid=(1, 2, 4),
+        source="arXiv:1706.05587, table 5",
+    ),
+    *(
+        DeepLabRow(
+            name=f"deeplab_v3_{backbone}",
+            version="v3",
+            backbone=backbone,
+            output_stride=8,
+            atrous_rates=(12, 24, 36),
+            rates_output_stride=8,
+            refine=True,
+            dropout=0.5,
+            source="arXiv:1706.05587; torchvision.models.segmentation",
+        )
+        for backbone in ("resnet50", "resnet101")
+    ),
+    *(
+        DeepLabRow(
+            name=f"deeplab_{version}_{backbone}",
+            version=version,
+            backbone=backbone,
+            output_stride=8,
+            atrous_rates=(12, 24, 36),
+            rates_output_stride=8,
+            head_channels=512,
+            projection_size=3,
+            low_level="stage_1" if version == "v3_plus" else "",
+            decoder_channels=512,
+            separable=version == "v3_plus",
+            source="arXiv:1706.05587; arXiv:1802.02611; mmsegmentation",
+        )
+        for version in ("v3", "v3_plus")
+        for backbone in ("resnet50_v1c", "resnet101_v1c")
+    ),
     *(
         DeepLabRow(
             name=f"deeplab_v3_plus_{backbone}",
@@ -105,6 +193,16 @@ _ROWS = (
             ("xception_65", "entry_flow_block2"),
             ("xception_71", "entry_flow_block3"),
         )
+    ),
+    *(
+        DeepLabRow(
+            name=f"deeplab_v3_plus_{backbone}",
+            version="v3_plus",
+            backbone=backbone,
+            low_level="stage_1",
+            source="arXiv:1802.02611, section 4.1",
+        )
+        for backbone in ("resnet50_keras", "resnet101_keras")
     ),
 )
 

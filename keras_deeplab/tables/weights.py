@@ -2,68 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from keras_deeplab.tables.weights_row import Metric, WeightsRow
+from keras_deeplab.tables.weights_torch_caffe import ROWS
 
 _CORAL = "https://github.com/google-coral/test_data/raw/104342d2d3480b3e66203073dac24f4e2dbb4c41/"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A published or measured number.
-
-    Attributes:
-        mean_iou: Mean intersection over union, 0 to 1.
-        protocol: Split and manner of evaluation.
-        source: Who measured it.
-    """
-
-    mean_iou: float
-    protocol: str
-    source: str
-
-
-@dataclass(frozen=True)
-class WeightsRow:
-    """One weights file.
-
-    Attributes:
-        name: `{network}.{data}`, the full row name for `DeepLab(weights=...)`.
-        network: A row name of `DEEPLABS`.
-        dataset: A row name of `DATASETS`; its classes are the classifier's.
-        trained_on: Split it was trained on.
-        file: File name in the cache and in a mirror.
-        url: Where it is published. None: the file ships inside the package.
-        sha256: Hash of the file, in hexadecimal.
-        num_bytes: Size of the file.
-        converter: The reader in `keras_deeplab.weights.convert`.
-        preprocessing: Normalisation of RGB 0-255 that it was trained with.
-        align_corners: Grid of its bilinear resizes.
-        batch_norm: "folded" where the file holds batch norm folded into the convolutions.
-        output_stride: Output stride it was trained at.
-        metrics: Published numbers.
-        recommended: Whether the dataset's name alone takes this row.
-        licence: SPDX identifier.
-        source: Who published it.
-    """
-
-    name: str
-    network: str
-    dataset: str
-    trained_on: str
-    file: str
-    url: str | None
-    sha256: str
-    num_bytes: int
-    converter: str
-    preprocessing: str
-    align_corners: bool
-    batch_norm: str
-    output_stride: int
-    metrics: tuple[Metric, ...]
-    recommended: bool
-    licence: str
-    source: str
-
 
 WEIGHTS: dict[str, WeightsRow] = {
     row.name: row
@@ -106,5 +48,8 @@ WEIGHTS: dict[str, WeightsRow] = {
             licence="Apache-2.0",
             source="google-coral/test_data",
         ),
+        *ROWS,
     )
 }
+
+__all__ = ["WEIGHTS", "Metric", "WeightsRow"]

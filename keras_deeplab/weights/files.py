@@ -8,6 +8,8 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files as package_files
 from pathlib import Path
 
@@ -41,7 +43,9 @@ def weights_file(row: WeightsRow, *, progressbar: bool = True) -> Path:
     Looked at in this order: the package itself (rows without url), the mirror that the
     environment variable `KERAS_DEEPLAB_MIRROR` names (a folder, or a url under which the same
     file names lie), the cache folder, the row's url. A file is verified before it is used, and it
-    appears under its final name only when it is whole.
+    appears under its final name only when it is whole. Where the row knows no hash, that of the
+    first file to arrive is recorded in the cache folder, as `{file}.sha256`, and holds from then
+    on.
 
     Raises:
         ValueError: If a file in the package or in the mirror folder has another hash.
@@ -66,34 +70,71 @@ def weights_file(row: WeightsRow, *, progressbar: bool = True) -> Path:
             return _verified(folder / row.file, row)
     path = cache_folder() / row.file
     if path.is_file():
-        if file_sha256(path) == row.sha256:
+        received, known = file_sha256(path), _known_hash(row)
+        if received.startswith(known):
+            if not known:
+                _record_hash(received, row)
             return path
         _logger.warning("%s is damaged; it is downloaded again.", path)
     _download(url, path, row, progressbar=progressbar)
     return path
 
 
+def _hash_record(row: WeightsRow) -> Path:
+    return cache_folder() / f"{row.file}.sha256"
+
+
+def _known_hash(row: WeightsRow) -> str:
+    """Returns what a file's SHA-256 must begin with: the row's, or what was recorded, or ""."""
+    if row.sha256 is not None:
+        return row.sha256
+    record = _hash_record(row)
+    return record.read_text().strip() if record.is_file() else ""
+
+
 def _verified(path: Path, row: WeightsRow) -> Path:
-    received = file_sha256(path)
-    if received != row.sha256:
+    received, known = file_sha256(path), _known_hash(row)
+    if not received.startswith(known):
+        begins = " (begins with)" if len(known) < len(received) else ""
+        origin = "" if row.sha256 else f", recorded in {_hash_record(row)}"
         raise ValueError(
-            f"{path} must have the SHA-256 {row.sha256} of {row.name!r}. Received: {received}. "
-            f"Put the published file there."
+            f"{path} must have the SHA-256 {known}{begins} of {row.name!r}{origin}. "
+            f"Received: {received}. Put the published file there."
         )
+    if not known:
+        _record_hash(received, row)
     return path
+
+
+def _record_hash(received: str, row: WeightsRow) -> None:
+    record = _hash_record(row)
+    _logger.warning(
+        "No hash of %s was published: %s is recorded and holds from now on.", row.file, received
+    )
+    with _cache_errors(record.parent):
+        record.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=record.parent, delete=False) as file:
+            file.write(received + "\n")
+        os.replace(file.name, record)
+
+
+@contextmanager
+def _cache_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"The cache folder must be writable. Received: {folder} ({error}). Set the "
+            f"environment variable KERAS_DEEPLAB_CACHE to a folder that is."
+        ) from error
 
 
 def _download(url: str, path: Path, row: WeightsRow, *, progressbar: bool) -> None:
     import pooch
 
-    try:
+    with _cache_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = tempfile.mkdtemp(dir=path.parent, prefix=".download-")
-    except OSError as error:
-        raise OSError(
-            f"The cache folder must be writable. Received: {path.parent} ({error}). Set the "
-            f"environment variable KERAS_DEEPLAB_CACHE to a folder that is."
-        ) from error
     pooch.get_logger().setLevel("WARNING")
     failures = []
     try:
@@ -102,11 +143,16 @@ def _download(url: str, path: Path, row: WeightsRow, *, progressbar: bool) -> No
             try:
                 fetched = pooch.retrieve(
                     url,
-                    known_hash=f"sha256:{row.sha256}",
-                    fname=row.file,
+                    known_hash=None,
+                    fname=f"attempt-{attempt}",
                     path=folder,
                     progressbar=progressbar,
                 )
+                received, known = file_sha256(fetched), _known_hash(row)
+                if not received.startswith(known):
+                    raise ValueError(f"a file with the hash {received}, not {known}")
+                if not known:
+                    _record_hash(received, row)
                 os.replace(fetched, path)
                 return
             except Exception as error:  # whatever the transport raises, it is tried again

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import keras
 import numpy as np
+
+
+def all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    """Yields a model's layers, and in place of an inner model the layers of that."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from all_layers(layer)
+        else:
+            yield layer
+
+
+def named_weights(model: keras.Model) -> dict[str, keras.Variable]:
+    """Returns a model's weights by "layer/variable", those of inner models too."""
+    return {
+        f"{layer.name}/{variable.name}": variable
+        for layer in all_layers(model)
+        for variable in layer.weights
+        if "seed_generator" not in variable.path
+    }
 
 
 def load_arrays(
@@ -28,11 +47,9 @@ def load_arrays(
             assigned then.
     """
     weights = {
-        f"{layer.name}/{variable.name}": variable
-        for layer in model.layers
-        if layer.name not in fresh
-        for variable in layer.weights
-        if "seed_generator" not in variable.path
+        key: variable
+        for key, variable in named_weights(model).items()
+        if key.partition("/")[0] not in fresh
     }
     arrays = {key: a for key, a in arrays.items() if key.partition("/")[0] not in fresh}
     missing = sorted(weights.keys() - arrays.keys())

@@ -13,7 +13,8 @@ from keras_deeplab.tables.weights import WEIGHTS
 @pytest.mark.parametrize("name", DEEPLABS)
 def test_networks_stand_on_known_backbones(name: str):
     row = DEEPLABS[name]
-    assert row.name == name == f"deeplab_{row.version}_{row.backbone}"
+    variant = f"_{row.variant}" if row.variant else ""
+    assert row.name == name == f"deeplab_{row.version}_{row.backbone}{variant}"
     assert row.backbone in BACKBONES
     assert row.output_stride in row.output_strides
 
@@ -25,10 +26,18 @@ def test_rows_are_complete(name: str):
     assert name.startswith(f"{row.network}.")
     assert row.network in DEEPLABS
     assert row.dataset in DATASETS
-    assert re.fullmatch("[0-9a-f]{64}", row.sha256)
-    assert row.num_bytes > 0
-    assert row.url is None or row.url.endswith(row.file)
+    assert row.sha256 is None or re.fullmatch("[0-9a-f]{64}|[0-9a-f]{8}", row.sha256)
+    assert row.num_bytes is None or row.num_bytes > 0
+    assert row.url is None or row.file.endswith(row.url.rpartition("/")[2])
+    assert row.leaky == ("trainval" in row.trained_on)
+    assert row.output_stride in DEEPLABS[row.network].output_strides
     assert all(0 < metric.mean_iou < 1 and metric.source for metric in row.metrics)
+
+
+def test_file_names_are_distinct():
+    places = [(row.file, row.member) for row in WEIGHTS.values()]
+    assert len(set(places)) == len(places)
+    assert len({row.file for row in WEIGHTS.values()}) == len({r.url for r in WEIGHTS.values()})
 
 
 def test_each_dataset_recommends_one_row():

@@ -1,0 +1,101 @@
+"""The heads of DeepLab v1 and v2: LargeFOV, and ASPP as a sum of class scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+
+def large_fov(
+    x: Any,
+    classes: int,
+    *,
+    rate: int,
+    channels: int | None = 1024,
+    dropout: float = 0.5,
+    index: int = 0,
+) -> Any:
+    """VGG's fully connected layers as convolutions; the first sees far by its rate.
+
+    Layers are called ``fc6_{index}``, ``fc7_{index}`` and ``classifier_{index}``.
+
+    Args:
+        x: Features of shape (batch, height, width, channels).
+        classes: Number of classes.
+        rate: Rate of the first, 3x3 convolution, in feature pixels.
+        channels: Channels of fc6 and fc7. None: neither exists and the 3x3 convolution is the
+            classifier, as on ResNet.
+        dropout: Rate of the dropout after fc6 and fc7.
+        index: Number of this branch.
+
+    Returns:
+        Scores of shape (batch, height, width, ``classes``).
+
+    Example:
+
+    >>> large_fov(keras.Input((41, 41, 512)), 21, rate=12).shape
+    (None, 41, 41, 21)
+
+    Reference:
+        Chen et al., arXiv:1606.00915, sections 3.1 and 4.1.
+    """
+    if channels is not None:
+        for name, size, dilation in (("fc6", 3, rate), ("fc7", 1, 1)):
+            x = keras.layers.Conv2D(
+                channels,
+                size,
+                padding="same",
+                dilation_rate=dilation,
+                activation="relu",
+                kernel_initializer="he_normal",
+                name=f"{name}_{index}",
+            )(x)
+            x = keras.layers.Dropout(dropout, name=f"{name}_{index}_dropout")(x)
+    direct = channels is None
+    return keras.layers.Conv2D(
+        classes,
+        3 if direct else 1,
+        padding="same",
+        dilation_rate=rate if direct else 1,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+        name=f"classifier_{index}",
+    )(x)
+
+
+def aspp_sum(
+    x: Any,
+    classes: int,
+    *,
+    atrous_rates: Sequence[int],
+    channels: int | None = 1024,
+    dropout: float = 0.5,
+    name: str = "aspp_sum",
+) -> Any:
+    """One `large_fov` branch per rate; their class scores are summed.
+
+    Args:
+        x: Features of shape (batch, height, width, channels).
+        classes: Number of classes.
+        atrous_rates: One branch each, in feature pixels.
+        channels: As in `large_fov`.
+        dropout: As in `large_fov`.
+        name: Name of the summing layer; there is none for a single rate.
+
+    Returns:
+        Scores of shape (batch, height, width, ``classes``).
+
+    Example:
+
+    >>> aspp_sum(keras.Input((41, 41, 512)), 21, atrous_rates=(6, 12, 18, 24)).shape
+    (None, 41, 41, 21)
+
+    Reference:
+        Chen et al., arXiv:1606.00915, section 3.2.
+    """
+    branches = [
+        large_fov(x, classes, rate=rate, channels=channels, dropout=dropout, index=index)
+        for index, rate in enumerate(atrous_rates)
+    ]
+    return keras.layers.Add(name=name)(branches) if len(branches) > 1 else branches[0]
