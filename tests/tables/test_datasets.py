@@ -9,6 +9,7 @@ CLASSES = {
     "person_part": 7,
     "camvid": 11,
     "ade20k": 150,
+    "coco_stuff": 182,
 }
 
 

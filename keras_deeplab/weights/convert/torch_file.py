@@ -63,6 +63,10 @@ _ADMITTED: dict[tuple[str, str], Any] = {
 class _TensorUnpickler(pickle.Unpickler):
     """Admits tensors, their storages and plain containers; anything else is an error."""
 
+    def __init__(self, file: Any) -> None:
+        super().__init__(file)
+        self.kinds: dict[str, str] = {}
+
     def find_class(self, module: str, name: str) -> Any:
         try:
             return _ADMITTED[module, name]
@@ -72,9 +76,10 @@ class _TensorUnpickler(pickle.Unpickler):
             ) from None
 
     def persistent_load(self, pid: Any) -> _Storage:
-        tag, kind, key, *_ = pid
-        if tag != "storage" or kind not in _DTYPES:
-            raise pickle.UnpicklingError(f"it refers to {tag!r} of {kind!r}, which is no storage")
+        tag, kind, key, _, _, *view = pid
+        if tag != "storage" or kind not in _DTYPES or any(view):
+            raise pickle.UnpicklingError(f"it refers to {pid!r}, which is no whole storage")
+        self.kinds[str(key)] = kind
         return _Storage(str(key), kind)
 
 
@@ -100,20 +105,20 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
     ValueError: A .pth file must be what torch.save writes. ...
     """
     path = Path(path)
-    size = path.stat().st_size
+    data = path.read_bytes()
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
+        if data.startswith(b"PK"):
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 content, load = _read_zip(archive)
         else:
-            content, load = _read_legacy(path.read_bytes())
+            content, load = _read_legacy(data)
     except (
         *(pickle.UnpicklingError, EOFError, struct.error, zipfile.BadZipFile, NotImplementedError),
         *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, MemoryError),
     ) as error:
         raise ValueError(
             f"A .pth file must be what torch.save writes, with tensors and plain containers only. "
-            f"Received: {path}, {size} bytes ({error or type(error).__name__}). Fetch it again, or "
+            f"Received: {path}, {len(data)} bytes ({error or type(error).__name__}). Fetch it again, or "
             f"save the state dict alone."
         ) from error
     tensors = _state_dict(content)
@@ -159,19 +164,11 @@ def _read_legacy(data: bytes) -> tuple[Any, Callable[[_Storage], bytes]]:
     if not system.get("little_endian", True):
         raise ValueError("its byte order is big, not little")
     unpickler = _TensorUnpickler(file)
-    kinds: dict[str, str] = {}
-
-    def persistent_load(pid: Any) -> _Storage:
-        storage = _TensorUnpickler.persistent_load(unpickler, pid)
-        kinds[storage.key] = storage.kind
-        return storage
-
-    unpickler.persistent_load = persistent_load  # type: ignore[method-assign]
     content = unpickler.load()
     stored = {}
     for key in _TensorUnpickler(file).load():
         (count,) = struct.unpack("<q", file.read(8))
-        length = count * np.dtype(_DTYPES[kinds[key]]).itemsize
+        length = count * np.dtype(_DTYPES[unpickler.kinds[key]]).itemsize
         stored[key] = file.read(length)
         if len(stored[key]) < length:
             raise EOFError(f"it ends inside storage {key}")
