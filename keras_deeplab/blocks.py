@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from keras_deeplab._checks import check_choice
 
@@ -224,4 +225,22 @@ def normalize_image(image: Any, mode: str) -> Any:
     # float32 under every policy: bfloat16 would round the 8-bit levels.
     return keras.layers.Rescaling(scale, offset=offset, dtype="float32", name="preprocessing")(
         image
+    )
+
+
+def normalization_mode(layer: keras.layers.Rescaling) -> str:
+    """Returns the mode of the layer that `normalize_image` made.
+
+    Raises:
+        ValueError: If it is none of them.
+    """
+    for mode, values in _NORMALIZATIONS.items():
+        pairs = zip((layer.scale, layer.offset), values, strict=True)
+        if all(
+            np.shape(one) == np.shape(other) and np.allclose(one, other) for one, other in pairs
+        ):
+            return mode
+    raise ValueError(
+        f"The preprocessing must be one of {', '.join(map(repr, _NORMALIZATIONS))}. Received: "
+        f"scale={layer.scale}, offset={layer.offset}."
     )

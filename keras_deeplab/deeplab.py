@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from keras_deeplab._checks import check_choice, check_int, suggestion
+from keras_deeplab.blocks import normalization_mode
 from keras_deeplab.layers import RescaleBilinear, SegmentationOutput
 from keras_deeplab.models import build_model
 from keras_deeplab.models.multi_scale import scores_name
@@ -316,10 +317,16 @@ def _from_file(path: Path, networks: list[DeepLabRow]) -> _Start:
         outputs[0].class_names,
         source=str(path),
         arrays=arrays,
+        preprocessing=_saved_preprocessing(saved),
         align_corners=saved.get_layer("upsampling").align_corners,
         batch_norm="trainable" if any("_bn/" in key for key in arrays) else "folded",
         multi_scale_inputs=_saved_scales(saved),
     )
+
+
+def _saved_preprocessing(saved: keras.Model) -> str:
+    layers = [layer for layer in saved.layers if layer.name == "preprocessing"]
+    return normalization_mode(layers[0]) if layers else "tf"
 
 
 def _saved_scales(saved: keras.Model) -> tuple[float, ...]:

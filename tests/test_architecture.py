@@ -26,6 +26,7 @@ FLOORS = {
     "dense_crf": 8,
     "inference": 8,
     "deeplab": 9,
+    "convert": 9,
     "train": 9,
     "evaluate": 9,
     "predict": 9,

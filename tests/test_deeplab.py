@@ -69,7 +69,7 @@ def test_a_foreign_saved_model_is_refused(tmp_path: Path):
     ("arguments", "error", "words"),
     [
         (dict(weights="vok"), ValueError, "dataset 'voc'.*weights='vok'. Did you mean 'voc'"),
-        (dict(weights="cityscapes", version="v2"), ValueError, "must be weights for the combination"),
+        (dict(weights="cityscapes", version="v2"), ValueError, "must be weights for the comb"),
         (dict(weights="voc", version="v4"), ValueError, "version must be one of .*'v3'"),
         (dict(backbone="mobilenetv2"), ValueError, "Did you mean 'mobilenet_v2'"),
         (dict(weights="imagenet", backbone="xception_65"), ValueError, "is for the backbones"),

@@ -25,8 +25,8 @@ def test_rates_follow_the_output_stride(name: str, output_stride: int, rates: li
 
 @pytest.mark.parametrize("name", PLUS)
 def test_decoder_works_at_stride_4_with_48_low_level_channels(name: str):
-    model = build(name)
-    assert model.get_layer("decoder_concat").output.shape == (None, 25, 25, 256 + 48)
+    model, channels = build(name), DEEPLABS[name].head_channels
+    assert model.get_layer("decoder_concat").output.shape == (None, 25, 25, channels + 48)
     assert model.get_layer("classifier").output.shape == (None, 25, 25, 3)
 
 
