@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +74,12 @@ def network_file(tmp_path: Path, rng: np.random.Generator) -> Path:
     path = tmp_path / "net.tflite"
     path.write_bytes(write_tflite(layers))
     return path
+
+
+@pytest.fixture
+def small_tables() -> Iterator[None]:
+    """Lets `DeepLab` build every network at a small width and depth."""
+    from tests.reference.small_tables import shrunk_tables
+
+    with shrunk_tables():
+        yield

@@ -69,9 +69,11 @@ def test_a_foreign_saved_model_is_refused(tmp_path: Path):
     ("arguments", "error", "words"),
     [
         (dict(weights="vok"), ValueError, "dataset 'voc'.*weights='vok'. Did you mean 'voc'"),
-        (dict(weights="cityscapes", version="v2"), ValueError, "must be weights for the comb"),
+        (dict(weights="camvid"), ValueError, "must be weights for the combination"),
         (dict(weights="voc", version="v4"), ValueError, "version must be one of .*'v3'"),
         (dict(backbone="mobilenetv2"), ValueError, "Did you mean 'mobilenet_v2'"),
+        (dict(version="v2", variant="aspp_m"), ValueError, "must be those of one network.*aspp_l"),
+        (dict(version="v1", backbone="resnet50"), ValueError, "must be those of one network"),
         (dict(weights="imagenet", backbone="xception_65"), ValueError, "is for the backbones"),
         (dict(weights="none.keras"), FileNotFoundError, "Received: 'none.keras'"),
         (dict(output_stride=4), ValueError, "output_stride must be one of 8, 16, 32"),
@@ -106,6 +108,68 @@ def test_text_files_are_refused(tmp_path: Path):
     (tmp_path / "w.tflite").write_text("x")
     with pytest.raises(ValueError, match="carries 'TFL3'"):
         DeepLab(tmp_path / "w.tflite")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (dict(version="v1"), "deeplab_v1_vgg16"),
+        (dict(version="v2"), "deeplab_v2_vgg16_aspp_l"),
+        (dict(version="v2", variant="large_fov"), "deeplab_v2_vgg16_large_fov"),
+        (dict(version="v2", backbone="resnet101"), "deeplab_v2_resnet101_caffe_aspp"),
+        (dict(version="v3", backbone="resnet50"), "deeplab_v3_resnet50"),
+        (dict(version="v3+", backbone="resnet101"), "deeplab_v3_plus_resnet101_v1c"),
+    ],
+)
+def test_names_of_the_family(arguments, name: str, small_tables):
+    model = DeepLab(**arguments, classes=2)
+    assert model.name == name
+
+
+def test_every_classifier_of_v2_starts_fresh(small_tables, tmp_path: Path, caplog):
+    model = DeepLab(version="v2", multi_scale_inputs=(0.5, 1.0))
+    model.save(tmp_path / "m.keras")
+    fewer = DeepLab(tmp_path / "m.keras", classes=3)
+    assert "the layers classifier_0, classifier_1" in caplog.text
+    assert "start fresh with 3" in caplog.text
+    ours, theirs = (m.get_layer("network").get_layer("fc6_1").kernel for m in (fewer, model))
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_reads_a_published_file_of_v2(small_tables, tmp_path: Path, monkeypatch, rng):
+    """A row's file without a known hash, from the mirror, through its converter."""
+    from keras_deeplab.weights import named_weights
+    from tests.reference.torch_file_writer import legacy_file
+
+    row = WEIGHTS["deeplab_v2_resnet101_caffe_aspp.voc_trainaug"]
+    model = DeepLab(version="v2", backbone="resnet101")
+    turned = {"conv_1": "reduce", "conv_2": "conv3x3", "conv_3": "increase", "bn": "bn"}
+    variables = {"kernel": "weight", "gamma": "weight", "beta": "bias", "bias": "bias"}
+    variables |= {"moving_mean": "running_mean", "moving_variance": "running_var"}
+    arrays, expected = {}, {}
+    for key, variable in named_weights(model).items():
+        value = rng.uniform(0.5, 1, variable.shape).astype("float32")
+        expected[key] = value
+        layer, name = key.split("/")
+        unit, norm = layer.removesuffix("_bn"), "bn" if layer.endswith("_bn") else "conv"
+        if layer.startswith("classifier"):
+            path = f"base.aspp.c{layer[-1]}"
+        elif unit == "stem":
+            path = f"base.layer1.conv1.{norm}"
+            value = value[:, :, ::-1] if name == "kernel" else value
+        else:
+            _, stage, _, block, branch = unit.split("_", 4)
+            branch = turned.get(branch, branch)
+            path = f"base.layer{int(stage) + 1}.block{int(block) + 1}.{branch}.{norm}"
+        value = value.transpose(3, 2, 0, 1) if value.ndim == 4 else value
+        arrays[f"{path}.{variables[name]}"] = np.ascontiguousarray(value)
+    (tmp_path / row.file).write_bytes(legacy_file(arrays))
+    monkeypatch.setenv("KERAS_DEEPLAB_MIRROR", str(tmp_path))
+    monkeypatch.setenv("KERAS_DEEPLAB_CACHE", str(tmp_path / "cache"))
+    loaded = DeepLab("voc", version="v2", backbone="resnet101")
+    assert loaded.get_layer("scores_075")
+    for key, variable in named_weights(loaded).items():
+        np.testing.assert_array_equal(variable, expected[key], err_msg=key)
 
 
 def test_list_models_names_every_row():

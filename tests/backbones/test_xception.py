@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import keras
 import numpy as np
 import pytest
@@ -7,28 +5,21 @@ import pytest
 from keras_deeplab.backbones.xception import xception
 from keras_deeplab.tables.backbones import BACKBONES
 from tests.backbones.contract import build, check_atrous_consistency, check_contract
+from tests.reference.small_tables import narrow_xception
 
 ROW = BACKBONES["xception_65"]
-
-
-def narrow(row, divisor: int = 32):
-    """The same blocks with few channels and few middle units."""
-    blocks = [
-        replace(b, channels=tuple(c // divisor for c in b.channels), units=min(b.units, 2))
-        for b in row.blocks
-    ]
-    return replace(row, blocks=tuple(blocks), stem_channels=(4, 8))
+NARROW = narrow_xception(ROW, 32)
 
 
 @pytest.mark.parametrize("name", ["xception_41", "xception_71"])
 def test_contract(name: str):
-    check_contract(narrow(BACKBONES[name]))
+    check_contract(narrow_xception(BACKBONES[name], 32))
 
 
 @pytest.mark.parametrize("size", [96, 97])
 @pytest.mark.parametrize("grid", [(1, 1, 1), (1, 2, 4)])
 def test_atrous_consistency(size: int, grid: tuple[int, ...], rng: np.random.Generator):
-    check_atrous_consistency(narrow(ROW), size, rng, multi_grid=grid)
+    check_atrous_consistency(NARROW, size, rng, multi_grid=grid)
 
 
 def test_depth_is_the_name():
@@ -39,7 +30,7 @@ def test_depth_is_the_name():
 
 
 def test_rates_at_output_stride_16():
-    model = build(narrow(ROW), 16, multi_grid=(1, 2, 4))
+    model = build(NARROW, 16, multi_grid=(1, 2, 4))
     rates = {
         layer.name.removesuffix("_depthwise"): layer.dilation_rate[0]
         for layer in model.layers

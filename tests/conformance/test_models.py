@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -11,20 +12,65 @@ import pytest
 
 from keras_deeplab import DeepLab
 from keras_deeplab.tables.deeplabs import DEEPLABS
+from tests.reference.small_tables import distinct_networks, shrunk_tables
 
-# Widths differ by row only: the narrower row of a backbone stands for the wider.
-NETWORKS = [name for name in DEEPLABS if f"{name}_050" not in DEEPLABS]
+NETWORKS = distinct_networks()
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small() -> Iterator[None]:
+    with shrunk_tables():
+        yield
+
+
+def build(name: str, **options) -> keras.Model:
+    row = DEEPLABS[name]
+    names = dict(version=row.version, backbone=row.backbone, variant=row.variant or None)
+    return DeepLab(**names, classes=4, **options)
+
+
+def classifiers(model: keras.Model) -> list[keras.Layer]:
+    return [layer for layer in model.layers if layer.name.startswith("classifier")]
+
+
+def built(name: str) -> keras.Model:
+    model = build(name)
+    # At its start the classifier is nearly zero; answers must differ to be compared.
+    rng = np.random.default_rng(1)
+    for layer in classifiers(model):
+        layer.set_weights([rng.normal(size=w.shape) for w in layer.get_weights()])
+    return model
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
 def model(request) -> keras.Model:
-    row = DEEPLABS[request.param]
-    model = DeepLab(version=row.version, backbone=row.backbone, classes=4)
-    # At its start the classifier is nearly zero; answers must differ to be compared.
-    classifier = model.get_layer("classifier")
-    rng = np.random.default_rng(1)
-    classifier.set_weights([rng.normal(size=w.shape) for w in classifier.get_weights()])
-    return model
+    return built(request.param)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> tuple[Path, dict[str, keras.Model]]:
+    """All networks as files, with an image, for one fresh process to load."""
+    folder = tmp_path_factory.mktemp("saved")
+    image = np.random.default_rng(2).uniform(0, 255, (1, 40, 33, 3)).astype("float32")
+    np.save(folder / "image.npy", image)
+    models = {name: built(name) for name in NETWORKS}
+    for name, model in models.items():
+        model.save(folder / f"{name}.keras")
+    return folder, models
+
+
+def in_a_fresh_process(code: str, folder: Path, **variables: str) -> list[str]:
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, **variables, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout.splitlines()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (31, 33), (64, 64), (65, 97), (100, 41)])
@@ -43,41 +89,39 @@ def test_uint8_and_float_are_the_same(model: keras.Model, rng):
 
 
 def test_output_strides_share_their_weights(model: keras.Model):
-    row = DEEPLABS[model.name]
-    for stride in row.output_strides:
-        other = DeepLab(version=row.version, backbone=row.backbone, output_stride=stride, classes=4)
+    for stride in DEEPLABS[model.name].output_strides:
+        other = build(model.name, output_stride=stride)
         other.set_weights(model.get_weights())
         assert other.count_params() == model.count_params()
 
 
-def test_saved_and_loaded_in_a_fresh_process(model: keras.Model, tmp_path: Path, rng):
-    image = rng.uniform(0, 255, (1, 40, 33, 3)).astype("float32")
-    np.save(tmp_path / "image.npy", image)
-    model.save(tmp_path / "m.keras")
+def test_saved_and_loaded_in_a_fresh_process(saved):
+    folder, models = saved
     code = (
         "import keras, keras_deeplab, numpy as np\n"
-        "model = keras.models.load_model('m.keras')\n"
-        "np.save('scores.npy', model(np.load('image.npy')))\n"
-        "print(model.get_layer('output').class_names)"
+        f"for name in {NETWORKS}:\n"
+        "    model = keras.models.load_model(f'{name}.keras')\n"
+        "    np.save(f'{name}.npy', model(np.load('image.npy')))\n"
+        "    print(model.get_layer('output').class_names)"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert run.stdout.strip() == str(model.get_layer("output").class_names)
-    np.testing.assert_allclose(np.load(tmp_path / "scores.npy"), model(image), rtol=1e-5, atol=1e-5)
+    printed = in_a_fresh_process(code, folder)
+    image = np.load(folder / "image.npy")
+    for name, names in zip(NETWORKS, printed, strict=True):
+        assert names == str(models[name].get_layer("output").class_names)
+        scores = np.load(folder / f"{name}.npy")
+        np.testing.assert_allclose(scores, models[name](image), rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 def test_mixed_precision_gives_finite_float32(model: keras.Model, rng):
-    row = DEEPLABS[model.name]
     image = rng.uniform(0, 255, (1, 65, 65, 3)).astype("float32")
     for policy in ("mixed_float16", "mixed_bfloat16"):
         keras.config.set_dtype_policy(policy)
         try:
-            mixed = DeepLab(version=row.version, backbone=row.backbone, classes=4)
+            mixed = build(model.name)
         finally:
             keras.config.set_dtype_policy("float32")
         mixed.set_weights(model.get_weights())
-        assert mixed.get_layer("classifier").compute_dtype == policy.removeprefix("mixed_")
+        assert classifiers(mixed)[0].compute_dtype == policy.removeprefix("mixed_")
         scores = np.asarray(mixed(image))
         assert scores.dtype == np.float32
         assert np.isfinite(scores).all()
@@ -115,29 +159,24 @@ def test_exports_as_saved_model(model: keras.Model, tmp_path: Path, rng):
     np.testing.assert_allclose(served.serve(image), model(image), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_runs_on_the_jax_backend(name: str, tmp_path: Path, rng):
+def test_runs_on_the_jax_backend(saved):
     pytest.importorskip("jax")
-    row = DEEPLABS[name]
-    model = DeepLab(version=row.version, backbone=row.backbone, classes=4)
-    model.save(tmp_path / "m.keras")
-    image = rng.uniform(0, 255, (1, 40, 33, 3)).astype("float32")
-    np.save(tmp_path / "image.npy", image)
+    folder, models = saved
+    rows = [(r.name, r.version, r.backbone, r.variant or None) for r in map(DEEPLABS.get, NETWORKS)]
     code = (
         "import sys, keras, numpy as np\n"
         "from keras_deeplab import DeepLab, segment\n"
-        f"model = DeepLab('m.keras', version={row.version!r}, backbone={row.backbone!r})\n"
-        "assert keras.backend.backend() == 'jax' and 'tensorflow' not in sys.modules\n"
-        "np.save('scores.npy', model(np.load('image.npy')))\n"
+        "from tests.reference.small_tables import shrink_tables\n"
+        "shrink_tables()\n"
+        f"for name, version, backbone, variant in {rows}:\n"
+        "    names = dict(version=version, backbone=backbone, variant=variant)\n"
+        "    model = DeepLab(f'{name}.keras', **names)\n"
+        "    assert keras.backend.backend() == 'jax' and 'tensorflow' not in sys.modules\n"
+        "    np.save(f'{name}.npy', model(np.load('image.npy')))\n"
         "print(segment(model, np.zeros((9, 7, 3), 'uint8'), size=33).labels.shape)"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={**os.environ, "KERAS_BACKEND": "jax"},
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.strip() == "(9, 7)"
-    np.testing.assert_allclose(np.load(tmp_path / "scores.npy"), model(image), rtol=1e-3, atol=1e-4)
+    assert in_a_fresh_process(code, folder, KERAS_BACKEND="jax") == ["(9, 7)"]
+    image = np.load(folder / "image.npy")
+    for name, model in models.items():
+        scores = np.load(folder / f"{name}.npy")
+        np.testing.assert_allclose(scores, model(image), rtol=1e-3, atol=1e-4, err_msg=name)

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_deeplab.layers import ResizeBilinear
+from keras_deeplab.layers import RescaleBilinear, ResizeBilinear
 from keras_deeplab.layers.resize import interpolation_matrix
 
 
@@ -56,3 +56,26 @@ def test_symbolic_shape_and_config():
 def test_keeps_the_dtype_of_its_policy():
     x = np.ones((1, 2, 2, 1), "float32")
     assert ResizeBilinear(dtype="mixed_float16")([x, np.ones((1, 4, 4, 1))]).dtype == "float16"
+
+
+@pytest.mark.parametrize("align_corners", [True, False])
+@pytest.mark.parametrize("scale", [0.5, 0.75, 1.5])
+@pytest.mark.parametrize("size", [(9, 12), (1, 5)])
+def test_rescale_equals_the_definition(size, scale: float, align_corners: bool, rng):
+    x = rng.normal(size=(1, *size, 2)).astype("float32")
+    corner = int(align_corners)
+    target = tuple(max(1, int((n - corner) * scale) + corner) for n in size)
+    image = keras.Input((None, None, 2))
+    model = keras.Model(image, RescaleBilinear(scale, align_corners)(image))
+    expected = reference(x[0], target, align_corners)
+    np.testing.assert_allclose(model(x)[0], expected, rtol=1e-5, atol=1e-5)
+    # The same where sizes are symbolic.
+    np.testing.assert_allclose(model.predict(x, verbose=0)[0], expected, rtol=1e-5, atol=1e-5)
+    fixed = RescaleBilinear(scale, align_corners).compute_output_shape((None, *size, 2))
+    assert fixed == (None, *target, 2)
+
+
+def test_rescale_keeps_its_arguments():
+    layer = RescaleBilinear(0.75, align_corners=True)
+    again = RescaleBilinear.from_config(layer.get_config())
+    assert (again.scale, again.align_corners) == (0.75, True)

@@ -183,3 +183,42 @@ def test_two_processes_may_download_at_once(row):
         thread.join()
     assert (cache_folder() / "net.tflite").read_bytes() == CONTENT
     assert only_the_file_is_left()
+
+
+def test_a_hash_prefix_is_enforced(server: Server, row):
+    row = replace(row, sha256=row.sha256[:8])
+    server.answers = [b"x" * len(CONTENT)]
+    assert weights_file(row).read_bytes() == CONTENT
+    assert len(server.paths) == 2
+    (cache_folder() / "net.tflite").write_bytes(b"other")
+    assert weights_file(row).read_bytes() == CONTENT
+    assert only_the_file_is_left()
+
+
+def test_the_first_hash_is_recorded_and_enforced(
+    server: Server, row, caplog, tmp_path, monkeypatch
+):
+    known = row.sha256
+    row = replace(row, sha256=None)
+    assert weights_file(row).read_bytes() == CONTENT
+    assert f"No hash of net.tflite was published: {known} is recorded" in caplog.text
+    assert (cache_folder() / "net.tflite.sha256").read_text().strip() == known
+    # Damage in the cache is noticed, and so is another file at the publisher's.
+    (cache_folder() / "net.tflite").write_bytes(b"other")
+    assert weights_file(row).read_bytes() == CONTENT
+    (cache_folder() / "net.tflite").unlink()
+    server.answers = [b"x" * len(CONTENT)] * 3
+    with pytest.raises(ConnectionError, match=f"a file with the hash .*, not {known}"):
+        weights_file(row)
+    (tmp_path / "net.tflite").write_bytes(b"other")
+    monkeypatch.setenv("KERAS_DEEPLAB_MIRROR", str(tmp_path))
+    with pytest.raises(ValueError, match=f"SHA-256 {known} of .*, recorded in .*net.tflite.sha256"):
+        weights_file(row)
+
+
+def test_a_file_put_into_the_cache_by_hand_is_recorded(server: Server, row):
+    cache_folder().mkdir(exist_ok=True)
+    (cache_folder() / "net.tflite").write_bytes(CONTENT)
+    assert weights_file(replace(row, sha256=None)) == cache_folder() / "net.tflite"
+    assert server.paths == []
+    assert (cache_folder() / "net.tflite.sha256").read_text().strip() == row.sha256

@@ -29,10 +29,9 @@ BLOCKS = (1, 1, 2, 2)
 def test_equals_an_independent_network(name: str, monkeypatch: pytest.MonkeyPatch):
     from tools.compare_with_torch import CASES, compare
 
-    if name.startswith("torchvision"):
-        # Found, not imported: its operators have to be declared first.
-        if importlib.util.find_spec("torchvision") is None:
-            pytest.skip("torchvision is not installed")
+    # Found, not imported: its operators have to be declared first.
+    if name.startswith("torchvision") and importlib.util.find_spec("torchvision") is None:
+        pytest.skip("torchvision is not installed")
     backbone = BACKBONES[DEEPLABS[CASES[name].network].backbone]
     if "vgg" in name:
         narrow = replace(backbone, stages=tuple((c // 8, n) for c, n in backbone.stages))

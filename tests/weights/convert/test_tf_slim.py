@@ -1,6 +1,5 @@
 import io
 import tarfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,8 @@ from keras_deeplab.tables.backbones import BACKBONES
 from keras_deeplab.tables.deeplabs import DEEPLABS
 from keras_deeplab.weights.convert import convert_tf_slim
 from keras_deeplab.weights.convert.tf_slim import layer_name
-from tests.backbones.test_xception import narrow
 from tests.reference.parity import network, relative_difference
+from tests.reference.small_tables import narrow_xception
 
 pytest.importorskip("tensorflow")
 from tests.reference.slim_networks import SlimNetwork
@@ -62,7 +61,7 @@ def test_xception_logits(
 ):
     row = BACKBONES["xception_65"]
     if width > 1:
-        row = replace(narrow(row, width), stem_channels=(32 // width, 64 // width))
+        row = narrow_xception(row, width)
     monkeypatch.setitem(BACKBONES, "xception_65", row)
     slim = SlimNetwork(rng)
     image = rng.uniform(-1, 1, (1, size, size, 3)).astype("float32")

@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_deeplab import DeepLab
+from keras_deeplab.models.multi_scale import multi_scale, scores_name
+from keras_deeplab.weights import load_arrays, named_weights
+
+SCALES = (0.5, 0.75, 1.0)
+OPTIONS = dict(backbone="mobilenet_v2_050", classes=3)
+
+
+def with_scores(model: keras.Model) -> keras.Model:
+    names = [scores_name(scale) for scale in SCALES]
+    outputs = {name: model.get_layer(name).output for name in [*names, "scores_max"]}
+    return keras.Model(model.input, outputs)
+
+
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    model = DeepLab(multi_scale_inputs=SCALES, **OPTIONS)
+    rng = np.random.default_rng(3)
+    for key, variable in named_weights(model).items():
+        if key.startswith("classifier"):
+            variable.assign(rng.normal(size=variable.shape))
+    return model
+
+
+def test_scores_are_those_of_the_network_on_each_size(model: keras.Model, rng):
+    single = DeepLab(multi_scale_inputs=(), **OPTIONS)
+    load_arrays(single, {k: np.asarray(v) for k, v in named_weights(model).items()}, source="")
+    image = rng.uniform(0, 255, (1, 64, 96, 3)).astype("float32")
+    scores = with_scores(model)(image)
+    tap = keras.Model(single.input, single.get_layer("classifier").output)
+    # At 64 x 96 half of the size is the mean of 2 x 2 pixels: no resizing code is needed.
+    half = image.reshape(1, 32, 2, 48, 2, 3).mean((2, 4))
+    np.testing.assert_allclose(scores["scores_050"], tap(half), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(scores["scores_100"], tap(image), rtol=1e-3, atol=1e-4)
+    assert scores["scores_075"].shape == (1, 3, 5, 3)
+
+
+def test_the_maximum_is_taken_at_the_largest_resolution(model: keras.Model, rng):
+    image = rng.uniform(0, 255, (1, 65, 97, 3)).astype("float32")
+    scores = with_scores(model)(image)
+    shape = scores["scores_100"].shape[1:3]
+    resized = [
+        keras.ops.image.resize(np.asarray(scores[scores_name(s)]), shape, "bilinear")
+        for s in SCALES
+    ]
+    np.testing.assert_allclose(scores["scores_max"], np.max(resized, 0), rtol=1e-3, atol=1e-4)
+    assert model(image).shape == (1, 65, 97, 3)
+
+
+def test_weights_are_shared():
+    parameters = DeepLab(**OPTIONS).count_params()
+    assert DeepLab(multi_scale_inputs=SCALES, **OPTIONS).count_params() == parameters
+
+
+def test_saved_and_loaded_and_fine_tuned(model: keras.Model, tmp_path: Path, caplog, rng):
+    model.save(tmp_path / "m.keras")
+    image = rng.uniform(0, 255, (1, 40, 33, 3)).astype("float32")
+    again = DeepLab(tmp_path / "m.keras", backbone="mobilenet_v2_050")
+    np.testing.assert_allclose(again(image), model(image), rtol=1e-5, atol=1e-5)
+    single = DeepLab(tmp_path / "m.keras", backbone="mobilenet_v2_050", multi_scale_inputs=())
+    assert "stem" in {layer.name for layer in single.layers}
+    DeepLab(tmp_path / "m.keras", backbone="mobilenet_v2_050", classes=2)
+    assert "the layer classifier starts fresh with 2" in caplog.text
+
+
+def test_align_corners_grid_keeps_the_corners():
+    x = keras.Input((None, None, 1))
+    network = keras.Model(x, keras.layers.Conv2D(1, 1, kernel_initializer="ones")(x))
+    model = keras.Model(x, multi_scale(network, x, scales=(0.5, 1.0), align_corners=True))
+    ramp = np.linspace(0, 1, 9, dtype="float32")[None, :, None, None] * np.ones((1, 9, 9, 1))
+    # A ramp is the same at every scale where corners stay in place.
+    np.testing.assert_allclose(model(ramp), ramp, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (33, 64)])
+def test_any_size(model: keras.Model, size, rng):
+    scores = np.asarray(model(rng.uniform(0, 255, (2, *size, 3)).astype("float32")))
+    assert scores.shape == (2, *size, 3)
+    assert np.isfinite(scores).all()
+
+
+def test_exports_as_saved_model(model: keras.Model, tmp_path: Path, rng):
+    tf = pytest.importorskip("tensorflow")
+    model.export(tmp_path / "saved", verbose=False)
+    image = rng.uniform(0, 255, (1, 37, 50, 3)).astype("float32")
+    served = tf.saved_model.load(tmp_path / "saved").serve(image)
+    np.testing.assert_allclose(served, model(image), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("scales", [(0.0, 1.0), (1.0, 1.0), (-1,), (8.0,)])
+def test_wrong_scales(scales):
+    with pytest.raises(ValueError, match="multi_scale_inputs must be distinct scales above 0"):
+        DeepLab(multi_scale_inputs=scales, **OPTIONS)
