@@ -252,7 +252,7 @@ def _weights_row(weights: str, networks: list[DeepLabRow]) -> WeightsRow:
             f"There must be weights for the combination. There are: {_listed(WEIGHTS.values())}. "
             f"Received: weights={weights!r} with {', '.join(sorted(names))}."
         )
-    return max(rows, key=lambda row: row.recommended)
+    return max(rows, key=lambda row: (row.recommended, not row.leaky))
 
 
 def _listed(rows: Any) -> str:
