@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         "--converter",
         required=True,
         metavar="NAME",
-        help=f"reader of the file: {', '.join(dict.fromkeys(r.converter for r in WEIGHTS.values()))}",
+        help=f"reader of the file: {', '.join(sorted({row.converter for row in WEIGHTS.values()}))}",
     )
     conversion.add_argument(
         "--network", required=True, metavar="ROW", help="network, see 'keras-deeplab list'"

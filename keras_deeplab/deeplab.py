@@ -103,6 +103,7 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
         ValueError: If an argument is unknown, or no weights exist for the combination.
         FileNotFoundError: If `weights` is a path and there is no such file.
         ConnectionError: If the weights have to be downloaded and can't be.
+        ModuleNotFoundError: If ImageNet weights come with a Python package that is not installed.
 
     Example:
 

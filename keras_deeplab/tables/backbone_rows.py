@@ -113,6 +113,9 @@ class EfficientNetLiteRow(MobileNetV2Row):
 class MobileNetV3Row(BackboneRow):
     """A MobileNetV3.
 
+    Its squeeze-excites average maps whose density depends on the output stride, so that features
+    at different output strides agree nearly, not exactly.
+
     Attributes:
         blocks: Blocks after the stem, in order.
         stem_channels: Output channels of the stride-2 stem at depth multiplier 1.
