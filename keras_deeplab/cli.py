@@ -102,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     segment.set_defaults(run=_segment)
 
+    converters = sorted({row.converter for row in WEIGHTS.values()})
     conversion = commands.add_parser(
         "convert",
         help="turn a published checkpoint into a .keras file",
@@ -115,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         "--converter",
         required=True,
         metavar="NAME",
-        help=f"reader of the file: {', '.join(sorted({row.converter for row in WEIGHTS.values()}))}",
+        help=f"reader of the file: {', '.join(converters)}",
     )
     conversion.add_argument(
         "--network", required=True, metavar="ROW", help="network, see 'keras-deeplab list'"
