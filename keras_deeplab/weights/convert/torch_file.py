@@ -118,8 +118,8 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
     ) as error:
         raise ValueError(
             f"A .pth file must be what torch.save writes, with tensors and plain containers only. "
-            f"Received: {path}, {len(data)} bytes ({error or type(error).__name__}). Fetch it again, or "
-            f"save the state dict alone."
+            f"Received: {path}, {len(data)} bytes ({error or type(error).__name__}). Fetch it "
+            f"again, or save the state dict alone."
         ) from error
     tensors = _state_dict(content)
     if not tensors:
