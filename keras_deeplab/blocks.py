@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from keras_deeplab._checks import check_choice
 
@@ -98,7 +99,7 @@ def conv_bn(
         kernel_size: Odd.
         stride: Step, in pixels of ``x``.
         rate: Atrous rate, in pixels of ``x``.
-        activation: "relu", "relu6" or None.
+        activation: "relu", "relu6", "hard_swish" or None.
         batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
             convolution carries a bias instead).
         epsilon: Batch norm's.
@@ -132,6 +133,8 @@ def conv_bn(
         )(x)
     if activation is None:
         return x
+    if activation == "hard_swish":
+        return keras.layers.Activation("hard_silu", name=f"{name}_hard_swish")(x)
     max_value = {"relu": None, "relu6": 6.0}[activation]
     return keras.layers.ReLU(max_value, name=f"{name}_relu")(x)
 
@@ -222,4 +225,22 @@ def normalize_image(image: Any, mode: str) -> Any:
     # float32 under every policy: bfloat16 would round the 8-bit levels.
     return keras.layers.Rescaling(scale, offset=offset, dtype="float32", name="preprocessing")(
         image
+    )
+
+
+def normalization_mode(layer: keras.layers.Rescaling) -> str:
+    """Returns the mode of the layer that `normalize_image` made.
+
+    Raises:
+        ValueError: If it is none of them.
+    """
+    for mode, values in _NORMALIZATIONS.items():
+        pairs = zip((layer.scale, layer.offset), values, strict=True)
+        if all(
+            np.shape(one) == np.shape(other) and np.allclose(one, other) for one, other in pairs
+        ):
+            return mode
+    raise ValueError(
+        f"The preprocessing must be one of {', '.join(map(repr, _NORMALIZATIONS))}. Received: "
+        f"scale={layer.scale}, offset={layer.offset}."
     )

@@ -15,6 +15,7 @@ from typing import Any
 
 from keras_deeplab import __version__
 from keras_deeplab.tables.backbones import BACKBONES
+from keras_deeplab.tables.costs import COSTS
 from keras_deeplab.tables.crfs import CRFS, DEFAULT_CRF
 from keras_deeplab.tables.deeplabs import DEEPLABS
 from keras_deeplab.tables.weights import WEIGHTS
@@ -101,6 +102,31 @@ def _parser() -> argparse.ArgumentParser:
         "--json", action="store_true", help="print one JSON object per photo instead of text"
     )
     segment.set_defaults(run=_segment)
+
+    converters = sorted({row.converter for row in WEIGHTS.values()})
+    conversion = commands.add_parser(
+        "convert",
+        help="turn a published checkpoint into a .keras file",
+        description="Reads a checkpoint that others published into a network and saves it as a "
+        ".keras file, for segment --weights and DeepLab(weights=...).",
+        epilog="Example: keras-deeplab convert deeplabv3_pascal_train_aug_2018_01_04.tar.gz "
+        "--converter tf_slim --network deeplab_v3_plus_xception_65 --out xception.keras",
+    )
+    conversion.add_argument("source", metavar="SOURCE", help="file as it was published")
+    conversion.add_argument(
+        "--converter",
+        required=True,
+        metavar="NAME",
+        help=f"reader of the file: {', '.join(converters)}",
+    )
+    conversion.add_argument(
+        "--network", required=True, metavar="ROW", help="network, see 'keras-deeplab list'"
+    )
+    conversion.add_argument("--out", required=True, metavar="FILE.keras", help="file to write")
+    conversion.add_argument(
+        "--member", default="", metavar="NAME", help="weights inside an archive of several"
+    )
+    conversion.set_defaults(run=_convert)
 
     listing = commands.add_parser(
         "list",
@@ -233,13 +259,35 @@ def _output_names(photos: Sequence[Path]) -> list[str]:
     return names
 
 
+def _convert(arguments: argparse.Namespace) -> int:
+    with _quiet_native_log():
+        import keras
+
+        keras.ops.zeros(1)
+    from keras_deeplab.convert import convert
+
+    model = convert(
+        arguments.source,
+        arguments.out,
+        converter=arguments.converter,
+        network=arguments.network,
+        member=arguments.member,
+    )
+    classes = model.output_shape[-1]
+    print(f"{arguments.source}: {arguments.network} with {classes} classes\n  {arguments.out}")
+    return 0
+
+
 def _list(arguments: argparse.Namespace) -> int:
     rows = [_row(network) for network in DEEPLABS]
     if arguments.json:
         print(json.dumps(rows, indent=2))
         return 0
     for row in rows:
-        print(row["network"])
+        print(
+            f"{row['network']}: {row['parameters'] / 1e6:.1f} M parameters, "
+            f"{row['multiply_adds'] / 1e9:.1f} G multiply-adds at 513x513"
+        )
         for weights in row["weights"] or [{"name": "(no weights)"}]:
             print(f"  {weights.pop('name')}")
             for key, value in weights.items():
@@ -250,6 +298,7 @@ def _list(arguments: argparse.Namespace) -> int:
 def _row(network: str) -> dict[str, Any]:
     return {
         "network": network,
+        **COSTS[network]._asdict(),
         "weights": [
             {
                 "name": row.name,

@@ -12,15 +12,18 @@ import keras
 import numpy as np
 
 from keras_deeplab._checks import check_choice, check_int, suggestion
+from keras_deeplab.blocks import normalization_mode
 from keras_deeplab.layers import RescaleBilinear, SegmentationOutput
 from keras_deeplab.models import build_model
 from keras_deeplab.models.multi_scale import scores_name
 from keras_deeplab.tables.crfs import CRFS
 from keras_deeplab.tables.datasets import DATASETS
 from keras_deeplab.tables.deeplabs import DEEPLABS, DeepLabRow
+from keras_deeplab.tables.imagenet import IMAGENET
 from keras_deeplab.tables.weights import WEIGHTS, WeightsRow
 from keras_deeplab.weights import all_layers, load_arrays, named_weights, weights_file
 from keras_deeplab.weights.convert import CONVERTERS
+from keras_deeplab.weights.imagenet import imagenet_row, load_imagenet
 
 _logger = logging.getLogger("keras_deeplab")
 
@@ -38,6 +41,7 @@ class _Start:
     batch_norm: str = "trainable"
     output_stride: int | None = None
     multi_scale_inputs: tuple[float, ...] = ()
+    imagenet: bool = False
 
 
 def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
@@ -59,7 +63,8 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
     """Builds a DeepLab network and loads its weights.
 
     Args:
-        weights: None (random start); the name of a dataset ("voc": its recommended weights, or
+        weights: None (random start); "imagenet" (trained backbone, random head: to be trained);
+            the name of a dataset ("voc": its recommended weights, or
             those of `version` and `backbone`); a full row name of `list_models()`; or the path of
             a `.keras` file saved from a model of this function, or of a `.tflite` file of
             TensorFlow's DeepLab.
@@ -98,6 +103,7 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
         ValueError: If an argument is unknown, or no weights exist for the combination.
         FileNotFoundError: If `weights` is a path and there is no such file.
         ConnectionError: If the weights have to be downloaded and can't be.
+        ModuleNotFoundError: If ImageNet weights come with a Python package that is not installed.
 
     Example:
 
@@ -134,6 +140,8 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
         activation=classifier_activation,
         name=name,
     )
+    if start.imagenet:
+        load_imagenet(model, start.row.backbone)
     if start.arrays is not None:
         fresh: list[str] = []
         if class_names != start.class_names:
@@ -198,6 +206,8 @@ def _find_start(
     networks = _networks("v3_plus" if version == "v3+" else version, backbone, variant)
     if weights is None:
         return _Start(networks[0], DATASETS["voc"].class_names)
+    if weights == "imagenet":
+        return _from_imagenet(networks)
     if weights in WEIGHTS or weights in DATASETS:
         return _from_row(_weights_row(str(weights), networks))
     path = Path(weights).expanduser()
@@ -205,8 +215,8 @@ def _find_start(
         return _from_file(path, networks)
     known = [*DATASETS, *WEIGHTS]
     raise ValueError(
-        f"weights must be None, a dataset, a row name or a file. Datasets and rows with weights: "
-        f"{_listed(WEIGHTS.values())}. Received: weights={str(weights)!r}."
+        f"weights must be None, 'imagenet', a dataset, a row name or a file. Datasets and rows "
+        f"with weights: {_listed(WEIGHTS.values())}. Received: weights={str(weights)!r}."
         f"{suggestion(weights, known)}"
     )
 
@@ -243,11 +253,21 @@ def _weights_row(weights: str, networks: list[DeepLabRow]) -> WeightsRow:
             f"There must be weights for the combination. There are: {_listed(WEIGHTS.values())}. "
             f"Received: weights={weights!r} with {', '.join(sorted(names))}."
         )
-    return max(rows, key=lambda row: row.recommended)
+    return max(rows, key=lambda row: (row.recommended, not row.leaky))
 
 
 def _listed(rows: Any) -> str:
     return ", ".join(f"{row.name} (dataset {row.dataset!r})" for row in rows)
+
+
+def _from_imagenet(networks: list[DeepLabRow]) -> _Start:
+    network = next((row for row in networks if row.backbone in IMAGENET), networks[0])
+    return _Start(
+        network,
+        DATASETS["voc"].class_names,
+        preprocessing=imagenet_row(network.backbone).preprocessing,
+        imagenet=True,
+    )
 
 
 def _from_row(row: WeightsRow) -> _Start:
@@ -298,10 +318,16 @@ def _from_file(path: Path, networks: list[DeepLabRow]) -> _Start:
         outputs[-1].class_names,
         source=str(path),
         arrays=arrays,
+        preprocessing=_saved_preprocessing(saved),
         align_corners=saved.get_layer("upsampling").align_corners,
         batch_norm="trainable" if any("_bn/" in key for key in arrays) else "folded",
         multi_scale_inputs=_saved_scales(saved),
     )
+
+
+def _saved_preprocessing(saved: keras.Model) -> str:
+    layers = [layer for layer in saved.layers if layer.name == "preprocessing"]
+    return normalization_mode(layers[0]) if layers else "tf"
 
 
 def _saved_scales(saved: keras.Model) -> tuple[float, ...]:

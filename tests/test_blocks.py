@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_deeplab.blocks import conv_bn, normalize_image, output_stride_plan
+from keras_deeplab.blocks import conv_bn, normalization_mode, normalize_image, output_stride_plan
 
 # Stem and 17 blocks of MobileNetV2.
 STRIDES = [2, 1, 2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1]
@@ -80,3 +80,12 @@ def test_normalize_image_standardises_by_channel(mode: str, rng: np.random.Gener
     np.testing.assert_allclose(model(x), expected, rtol=1e-4, atol=1e-4)
     again = keras.layers.Rescaling.from_config(model.get_layer("preprocessing").get_config())
     np.testing.assert_allclose(again(x), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["tf", "torch", "caffe"])
+def test_a_layer_tells_its_mode(mode: str):
+    image = keras.Input((2, 2, 3))
+    layer = keras.Model(image, normalize_image(image, mode)).get_layer("preprocessing")
+    assert normalization_mode(keras.layers.Rescaling.from_config(layer.get_config())) == mode
+    with pytest.raises(ValueError, match="must be one of 'tf', 'torch', 'caffe'.*scale=0.5"):
+        normalization_mode(keras.layers.Rescaling(0.5))

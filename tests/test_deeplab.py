@@ -74,7 +74,7 @@ def test_a_foreign_saved_model_is_refused(tmp_path: Path):
         (dict(backbone="mobilenetv2"), ValueError, "Did you mean 'mobilenet_v2'"),
         (dict(version="v2", variant="aspp_m"), ValueError, "must be those of one network.*aspp_l"),
         (dict(version="v1", backbone="resnet50"), ValueError, "must be those of one network"),
-        (dict(weights="imagenet"), ValueError, "Received: weights='imagenet'"),
+        (dict(weights="imagenet", backbone="xception_65"), ValueError, "is for the backbones"),
         (dict(weights="none.keras"), FileNotFoundError, "Received: 'none.keras'"),
         (dict(output_stride=4), ValueError, "output_stride must be one of 8, 16, 32"),
         (dict(classes=1), ValueError, "classes must be at least 2"),

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from keras_deeplab.backbones.efficientnet_lite import efficientnet_lite
 from keras_deeplab.backbones.mobilenet_v2 import mobilenet_v2
+from keras_deeplab.backbones.mobilenet_v3 import mobilenet_v3
 from keras_deeplab.backbones.resnet import resnet
 from keras_deeplab.backbones.vgg import vgg
+from keras_deeplab.backbones.xception import xception
 from keras_deeplab.blocks import Feature
 from keras_deeplab.tables.backbones import BackboneRow
 
 _BUILDERS: dict[str, Callable[..., dict[str, Feature]]] = {
+    "efficientnet_lite": efficientnet_lite,
     "mobilenet_v2": mobilenet_v2,
+    "mobilenet_v3": mobilenet_v3,
     "resnet": resnet,
     "vgg": vgg,
+    "xception": xception,
 }
 
 
@@ -38,4 +44,12 @@ def build_backbone(
     )
 
 
-__all__ = ["build_backbone", "mobilenet_v2", "resnet", "vgg"]
+__all__ = [
+    "build_backbone",
+    "efficientnet_lite",
+    "mobilenet_v2",
+    "mobilenet_v3",
+    "resnet",
+    "vgg",
+    "xception",
+]

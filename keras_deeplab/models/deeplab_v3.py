@@ -31,12 +31,13 @@ def deeplab_v3(
             row.atrous_rates, output_stride=output_stride, counted_at=row.rates_output_stride
         ),
         channels=row.head_channels,
+        refine=row.refine,
         align_corners=align_corners,
         image_pooling=row.image_pooling,
         projection_size=row.projection_size,
         separable=row.separable,
         batch_norm=batch_norm,
         epsilon=row.epsilon,
-        refine=row.refine,
+        dropout=row.dropout,
     )
     return classifier(x, classes)

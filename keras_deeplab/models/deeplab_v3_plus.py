@@ -39,6 +39,7 @@ def deeplab_v3_plus(
         ),
         channels=row.head_channels,
         image_pooling=row.image_pooling,
+        dropout=row.dropout,
         projection_size=row.projection_size,
         **common,
     )

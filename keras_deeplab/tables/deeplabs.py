@@ -25,6 +25,7 @@ class DeepLabRow:
         projection_size: Kernel size of ASPP's projection.
         refine: Whether a 3x3 convolution follows ASPP.
         image_pooling: Whether ASPP has image-level features.
+        dropout: Rate of the dropout after ASPP.
         low_level: The backbone feature that v3+'s decoder reads.
         low_level_channels: Channels that it is projected to.
         decoder_channels: Channels of the decoder's convolutions.
@@ -46,6 +47,7 @@ class DeepLabRow:
     projection_size: int = 1
     refine: bool = False
     image_pooling: bool = True
+    dropout: float = 0.1
     low_level: str = ""
     low_level_channels: int = 48
     decoder_channels: int = 256
@@ -73,6 +75,23 @@ _ROWS = (
         name="deeplab_v3_plus_mobilenet_v2",
         version="v3_plus",
         backbone="mobilenet_v2",
+        low_level="block_2",
+        separable=True,
+        source="arXiv:1802.02611",
+    ),
+    DeepLabRow(
+        name="deeplab_v3_mobilenet_v3_large",
+        version="v3",
+        backbone="mobilenet_v3_large",
+        atrous_rates=(12, 24, 36),
+        refine=True,
+        dropout=0.5,
+        source="arXiv:1706.05587; torchvision",
+    ),
+    DeepLabRow(
+        name="deeplab_v3_plus_efficientnet_lite0",
+        version="v3_plus",
+        backbone="efficientnet_lite0",
         low_level="block_2",
         separable=True,
         source="arXiv:1802.02611",
@@ -137,6 +156,7 @@ _ROWS = (
             atrous_rates=(12, 24, 36),
             rates_output_stride=8,
             refine=True,
+            dropout=0.5,
             source="arXiv:1706.05587; torchvision.models.segmentation",
         )
         for backbone in ("resnet50", "resnet101")
@@ -158,6 +178,21 @@ _ROWS = (
         )
         for version in ("v3", "v3_plus")
         for backbone in ("resnet50_v1c", "resnet101_v1c")
+    ),
+    *(
+        DeepLabRow(
+            name=f"deeplab_v3_plus_{backbone}",
+            version="v3_plus",
+            backbone=backbone,
+            low_level=f"{block}_unit_1_separable_conv2",
+            separable=True,
+            source="arXiv:1802.02611; tensorflow/models research/deeplab",
+        )
+        for backbone, block in (
+            ("xception_41", "entry_flow_block2"),
+            ("xception_65", "entry_flow_block2"),
+            ("xception_71", "entry_flow_block3"),
+        )
     ),
     *(
         DeepLabRow(

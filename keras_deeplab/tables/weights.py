@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from keras_deeplab.tables import weights_mobile_xception, weights_torch_caffe
 from keras_deeplab.tables.weights_row import Metric, WeightsRow
-from keras_deeplab.tables.weights_torch_caffe import ROWS
 
 _CORAL = "https://github.com/google-coral/test_data/raw/104342d2d3480b3e66203073dac24f4e2dbb4c41/"
 
@@ -48,7 +48,8 @@ WEIGHTS: dict[str, WeightsRow] = {
             licence="Apache-2.0",
             source="google-coral/test_data",
         ),
-        *ROWS,
+        *weights_mobile_xception.ROWS,
+        *weights_torch_caffe.ROWS,
     )
 }
 

@@ -89,8 +89,8 @@ def test_exports_as_saved_model(model: keras.Model, tmp_path: Path, rng):
     tf = pytest.importorskip("tensorflow")
     model.export(tmp_path / "saved", verbose=False)
     image = rng.uniform(0, 255, (1, 37, 50, 3)).astype("float32")
-    served = tf.saved_model.load(tmp_path / "saved").serve(image)
-    np.testing.assert_allclose(served, model(image), rtol=1e-4, atol=1e-4)
+    loaded = tf.saved_model.load(tmp_path / "saved")
+    np.testing.assert_allclose(loaded.serve(image), model(image), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("scales", [(0.0, 1.0), (1.0, 1.0), (-1,), (8.0,)])

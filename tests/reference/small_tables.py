@@ -10,8 +10,10 @@ from keras_deeplab.tables.backbones import (
     BACKBONES,
     BackboneRow,
     MobileNetV2Row,
+    MobileNetV3Row,
     ResNetRow,
     VGGRow,
+    XceptionRow,
 )
 from keras_deeplab.tables.deeplabs import DEEPLABS, DeepLabRow
 
@@ -20,12 +22,26 @@ def small_backbone(row: BackboneRow) -> BackboneRow:
     """The same family and variant, narrower."""
     if isinstance(row, MobileNetV2Row):
         return replace(row, depth_multiplier=row.depth_multiplier / 2)
+    if isinstance(row, MobileNetV3Row):
+        return replace(row, depth_multiplier=row.depth_multiplier / 4)
+    if isinstance(row, XceptionRow):
+        return narrow_xception(row, 32)
     if isinstance(row, VGGRow):
         return replace(row, stages=tuple((8, count) for _, count in row.stages))
     if isinstance(row, ResNetRow):
         stem = (4,) * len(row.stem_channels)
         return replace(row, blocks=(1, 1, 2, 3), channels=(4, 4, 8, 8), stem_channels=stem)
     return row
+
+
+def narrow_xception(row: XceptionRow, divisor: int) -> XceptionRow:
+    """The same blocks with fewer channels, and two middle units."""
+    blocks = [
+        replace(b, channels=tuple(c // divisor for c in b.channels), units=min(b.units, 2))
+        for b in row.blocks
+    ]
+    stem = tuple(max(2, c // divisor) for c in row.stem_channels)
+    return replace(row, blocks=tuple(blocks), stem_channels=stem)
 
 
 def small_deeplab(row: DeepLabRow) -> DeepLabRow:

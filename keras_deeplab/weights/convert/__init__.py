@@ -7,24 +7,33 @@ from collections.abc import Callable
 import numpy as np
 
 from keras_deeplab.weights.convert.caffe import convert_caffe
+from keras_deeplab.weights.convert.hugging_face import convert_hugging_face
 from keras_deeplab.weights.convert.kazuto import convert_kazuto
 from keras_deeplab.weights.convert.mmseg import convert_mmseg
+from keras_deeplab.weights.convert.tf_slim import convert_tf_slim
 from keras_deeplab.weights.convert.tflite import convert_tflite
 from keras_deeplab.weights.convert.torchvision import convert_torchvision
+from keras_deeplab.weights.convert.torchvision_mobilenet import convert_torchvision_mobilenet
 
 CONVERTERS: dict[str, Callable[..., dict[str, np.ndarray]]] = {
     "caffe": convert_caffe,
+    "hugging_face": convert_hugging_face,
     "kazuto": convert_kazuto,
     "mmseg": convert_mmseg,
+    "tf_slim": convert_tf_slim,
     "tflite": convert_tflite,
     "torchvision": convert_torchvision,
+    "torchvision_mobilenet": convert_torchvision_mobilenet,
 }
 
 __all__ = [
     "CONVERTERS",
     "convert_caffe",
+    "convert_hugging_face",
     "convert_kazuto",
     "convert_mmseg",
+    "convert_tf_slim",
     "convert_tflite",
     "convert_torchvision",
+    "convert_torchvision_mobilenet",
 ]

@@ -1,14 +1,34 @@
-"""Names of TF-Slim's DeepLab scopes in this package's networks."""
+"""Reads TF-Slim's DeepLab checkpoints, from the archives of the TensorFlow model zoo."""
 
 from __future__ import annotations
 
 import re
+import tarfile
+import tempfile
+from pathlib import Path, PurePosixPath
+
+import numpy as np
 
 _HEAD = {
     "image_pooling": "aspp_image_pooling",
     "concat_projection": "aspp_projection",
+    "decoder/feature_projection0": "decoder_low_level",
     "logits/semantic": "classifier",
 }
+_VARIABLES = {
+    "weights": "{}/kernel",
+    "depthwise_weights": "{}/kernel",
+    "biases": "{}/bias",
+    "BatchNorm/gamma": "{}_bn/gamma",
+    "BatchNorm/beta": "{}_bn/beta",
+    "BatchNorm/moving_mean": "{}_bn/moving_mean",
+    "BatchNorm/moving_variance": "{}_bn/moving_variance",
+}
+# What training left behind: the optimiser's slots, the averages, the step.
+_LEFT_BEHIND = re.compile(
+    r"(.*/(Momentum|ExponentialMovingAverage|Adam(_1)?|RMSProp(_1)?)|.*_step)"
+)
+_CHECKPOINT_FILE = re.compile(r".*model\.ckpt[^/]*\.(index|data-\d{5}-of-\d{5})")
 
 
 def layer_name(scope: str) -> str:
@@ -26,12 +46,104 @@ def layer_name(scope: str) -> str:
         return _HEAD[scope]
     if scope == "MobilenetV2/Conv":
         return "stem"
-    if match := re.fullmatch(r"aspp(\d)", scope):
+    if match := re.fullmatch(r"aspp(\d(?:_(?:depth|point)wise)?)", scope):
         return f"aspp_{match[1]}"
+    if match := re.fullmatch(r"decoder/decoder_conv(\d(?:_(?:depth|point)wise)?)", scope):
+        return f"decoder_{match[1]}"
     block = re.fullmatch(r"MobilenetV2/expanded_conv(?:_(\d+))?/(expand|depthwise|project)", scope)
     if block:
         return f"block_{block[1] or 0}_{block[2]}"
+    if match := re.fullmatch(r"xception_\d\d/((?:entry|middle|exit)_flow/.+)", scope):
+        return match[1].replace("/xception_module", "").replace("/", "_")
     raise ValueError(
-        f"The scope must belong to a DeepLab network with a MobileNetV2 backbone. "
+        f"The scope must belong to a DeepLab network with a MobileNetV2 or Xception backbone. "
         f"Received: scope={scope!r}."
+    )
+
+
+def convert_tf_slim(path: str | Path) -> dict[str, np.ndarray]:
+    """Reads a TF-Slim DeepLab checkpoint.
+
+    Every variable is accounted for: a weight of one layer, or a slot that training left behind.
+
+    Args:
+        path: An archive of the zoo (`NAME.tar.gz` with `model.ckpt-*` inside), or the `.index`
+            file of an unpacked checkpoint.
+
+    Returns:
+        float32 arrays by "layer/variable".
+
+    Raises:
+        ValueError: If the archive or the checkpoint is damaged, or a variable belongs to no layer.
+        FileNotFoundError: If there is no such file.
+
+    Reference:
+        tensorflow/models, research/deeplab/g3doc/model_zoo.md.
+    """
+    path = Path(path)
+    if path.suffix == ".index":
+        return _read_checkpoint(path.with_suffix(""), source=path)
+    with tempfile.TemporaryDirectory() as folder:
+        return _read_checkpoint(_unpack_checkpoint(path, Path(folder)), source=path)
+
+
+def _unpack_checkpoint(path: Path, folder: Path) -> Path:
+    """Writes the archive's checkpoint into ``folder`` and returns its prefix."""
+    try:
+        with tarfile.open(path) as archive:
+            members = [m for m in archive if m.isfile() and _CHECKPOINT_FILE.fullmatch(m.name)]
+            for member in members:
+                # Only the last part of a name is used, so that no name leads out of the folder.
+                content = archive.extractfile(member)
+                (folder / PurePosixPath(member.name).name).write_bytes(content.read())  # type: ignore[union-attr]
+    except (tarfile.TarError, EOFError, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(
+            f"A TF-Slim checkpoint must be a whole .tar.gz archive or an .index file. "
+            f"Received: {path} ({error}). Fetch it again."
+        ) from error
+    indices = sorted(folder.glob("*.index"))
+    if len(indices) != 1:
+        raise ValueError(
+            f"The archive must hold one checkpoint, model.ckpt-*.index with its data. Received: "
+            f"{path} with {[index.name for index in indices]}. Archives with a frozen graph only "
+            f"can't be read."
+        )
+    return indices[0].with_suffix("")
+
+
+def _read_checkpoint(prefix: Path, *, source: Path) -> dict[str, np.ndarray]:
+    import tensorflow as tf
+
+    if not prefix.with_suffix(f"{prefix.suffix}.index").is_file():
+        raise FileNotFoundError(f"The checkpoint must exist. Received: {source}.")
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        shapes = reader.get_variable_to_shape_map()
+        arrays = {
+            _key(name, source): np.asarray(reader.get_tensor(name), "float32")
+            for name in sorted(shapes)
+            if not _LEFT_BEHIND.fullmatch(name)
+        }
+    except tf.errors.OpError as error:
+        raise ValueError(
+            f"The checkpoint must be whole. Received: {source} ({error.message}). Fetch it again."
+        ) from error
+    if not arrays:
+        raise ValueError(f"The checkpoint must hold variables. Received: {source} with none.")
+    return arrays
+
+
+def _key(variable: str, source: Path) -> str:
+    for ending, key in _VARIABLES.items():
+        scope, found, rest = variable.rpartition(f"/{ending}")
+        if found and not rest:
+            try:
+                return key.format(layer_name(scope))
+            except ValueError:
+                break
+    raise ValueError(
+        f"Every variable must belong to one layer of a DeepLab network with a MobileNetV2 or "
+        f"Xception backbone. Received: {variable!r} in {source}."
     )

@@ -118,8 +118,8 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
     ) as error:
         raise ValueError(
             f"A .pth file must be what torch.save writes, with tensors and plain containers only. "
-            f"Received: {path}, {len(data)} bytes ({error or type(error).__name__}). Fetch it again, or "
-            f"save the state dict alone."
+            f"Received: {path}, {len(data)} bytes ({error or type(error).__name__}). Fetch it "
+            f"again, or save the state dict alone."
         ) from error
     tensors = _state_dict(content)
     if not tensors:
@@ -137,6 +137,8 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def _read_zip(archive: zipfile.ZipFile) -> tuple[Any, Callable[[_Storage], bytes]]:
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+        raise ValueError("its entries are compressed, which torch.save never does")
     pickles = [name for name in archive.namelist() if name.rpartition("/")[2] == "data.pkl"]
     if len(pickles) != 1:
         raise ValueError(f"it has {len(pickles)} entries data.pkl, not one")
@@ -194,6 +196,8 @@ def _to_array(tensor: _Tensor, data: bytes) -> np.ndarray:
     reach = tensor.offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) + 1
     if math.prod(shape) and reach > values.size:
         raise ValueError(f"it needs {reach} numbers of storage, which has {values.size}")
+    if math.prod(shape) > values.size:
+        raise ValueError(f"it repeats the {values.size} numbers of its storage to shape {shape}")
     if not math.prod(shape):
         return np.zeros(shape, values.dtype)
     strided = np.lib.stride_tricks.as_strided(

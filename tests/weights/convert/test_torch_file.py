@@ -1,5 +1,6 @@
 import os
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,19 @@ def test_a_tensor_beyond_its_storage_is_named(tmp_path: Path):
         file.write_bytes(zip_file(state_dict(arrays, **options), arrays))
         with pytest.raises(ValueError, match=r"tensor 'good' must lie inside.*net.pth"):
             read_torch_file(file)
+
+
+def test_what_would_fill_the_memory_is_refused(tmp_path: Path):
+    arrays = {"w": np.broadcast_to(np.zeros(1, "float32"), (1000,))}
+    file = tmp_path / "net.pth"
+    file.write_bytes(zip_file(state_dict(arrays), {"w": np.zeros(1, "float32")}))
+    with pytest.raises(ValueError, match="'w' must lie inside.*repeats the 1 numbers"):
+        read_torch_file(file)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"")
+        archive.writestr("archive/data/0", bytes(10_000))
+    with pytest.raises(ValueError, match="entries are compressed"):
+        read_torch_file(file)
 
 
 def test_a_file_without_tensors_is_refused(tmp_path: Path):

@@ -1,0 +1,57 @@
+"""Backbones with public ImageNet weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageNetRow:
+    """Where a backbone's ImageNet weights come from.
+
+    Attributes:
+        backbone: A row name of `BACKBONES`.
+        application: Function of `keras.applications`, which downloads and verifies the file.
+            Empty: the file comes with the Python package of an extra.
+        include_top: Whether the fully connected layers are wanted.
+        preprocessing: Normalisation of RGB 0-255 that the weights were trained with, by RGB order.
+        bgr: Whether the network takes its channels in BGR order.
+        sha256: Hash of the file of a Python package.
+    """
+
+    backbone: str
+    application: str = ""
+    include_top: bool = False
+    preprocessing: str = "tf"
+    bgr: bool = False
+    sha256: str = ""
+
+
+IMAGENET: dict[str, ImageNetRow] = {
+    row.backbone: row
+    for row in (
+        ImageNetRow(backbone="mobilenet_v2", application="MobileNetV2"),
+        ImageNetRow(backbone="mobilenet_v3_large", application="MobileNetV3Large"),
+        ImageNetRow(backbone="mobilenet_v3_small", application="MobileNetV3Small"),
+        # Trained with (x - 127) / 128, which differs from "tf" by less than one level in 255.
+        ImageNetRow(
+            backbone="efficientnet_lite0",
+            sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        ),
+        ImageNetRow(
+            backbone="vgg16",
+            application="VGG16",
+            include_top=True,
+            preprocessing="caffe",
+            bgr=True,
+        ),
+        *(
+            ImageNetRow(backbone=backbone, application=application, preprocessing="caffe", bgr=True)
+            for backbone, application in (
+                ("resnet50_keras", "ResNet50"),
+                ("resnet101_keras", "ResNet101"),
+                ("resnet101_caffe", "ResNet101"),
+            )
+        ),
+    )
+}
