@@ -30,7 +30,7 @@ class CRFRow:
     source: str
 
 
-DEFAULT_CRF = "v2_resnet101"
+DEFAULT_CRF = "v1"
 _RELEASED = "released DeepLab scripts, as read in ports"
 
 CRFS: dict[str, CRFRow] = {
