@@ -32,8 +32,10 @@ def torchvision(name: str) -> Run:
     import torch
 
     # The wheel from PyPI wants its compiled operators, which these networks do not use.
-    library = torch.library.Library("torchvision", "DEF")
-    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    for operator in ("nms", "qnms"):
+        if not hasattr(torch.ops.torchvision, operator):
+            schema = "(Tensor d, Tensor s, float t) -> Tensor"
+            torch.library.define(f"torchvision::{operator}", schema)
     from torchvision.models import segmentation
 
     model = getattr(segmentation, name)(weights=None, weights_backbone=None, num_classes=21).eval()
@@ -43,7 +45,6 @@ def torchvision(name: str) -> Run:
             x = torch.from_numpy(image.transpose(0, 3, 1, 2))
             return model(x)["out"].numpy()
 
-    run.library = library  # type: ignore[attr-defined]  # lives as long as the model
     return run
 
 
