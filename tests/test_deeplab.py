@@ -68,7 +68,7 @@ def test_a_foreign_saved_model_is_refused(tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        (dict(weights="vok"), ValueError, "dataset 'voc'.*weights='vok'. Did you mean 'voc'"),
+        (dict(weights="vok"), ValueError, "with weights.*voc.*weights='vok'. Did you mean 'voc'"),
         (dict(weights="camvid"), ValueError, "must be weights for the combination"),
         (dict(weights="voc", version="v4"), ValueError, "version must be one of .*'v3'"),
         (dict(backbone="mobilenetv2"), ValueError, "Did you mean 'mobilenet_v2'"),
