@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_deeplab._checks import check_choice
+from keras_deeplab.layers import AtrousConv2D
 
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _NORMALIZATIONS: dict[str, tuple[Any, Any]] = {
@@ -125,6 +126,8 @@ def conv_bn(
     )
     if filters is None:
         x = keras.layers.DepthwiseConv2D(**common)(x)
+    elif rate > 1 and stride == 1:
+        x = AtrousConv2D(filters, **common)(x)
     else:
         x = keras.layers.Conv2D(filters, **common)(x)
     if batch_norm != "folded":

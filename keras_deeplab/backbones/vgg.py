@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
 from keras_deeplab.blocks import Feature, max_pool, output_stride_plan
+from keras_deeplab.layers import AtrousConv2D
 from keras_deeplab.tables.backbones import VGGRow
 
 
@@ -30,6 +29,7 @@ def vgg(
     Example:
 
     >>> from keras_deeplab.tables.backbones import BACKBONES
+    >>> import keras
     >>> vgg(BACKBONES["vgg16"], keras.Input((321, 321, 3)))["output"].tensor.shape
     (None, 41, 41, 512)
 
@@ -42,10 +42,9 @@ def vgg(
     plan = output_stride_plan([2] * len(row.stages), output_stride)
     for stage, (channels, convolutions) in enumerate(row.stages, start=1):
         for index in range(1, convolutions + 1):
-            x = keras.layers.Conv2D(
+            x = AtrousConv2D(
                 channels,
                 3,
-                padding="same",
                 dilation_rate=rate,
                 activation="relu",
                 kernel_initializer="he_normal",

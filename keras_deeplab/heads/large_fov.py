@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from keras_deeplab.layers import AtrousConv2D
+
 
 def large_fov(
     x: Any,
@@ -43,10 +45,9 @@ def large_fov(
     """
     if channels is not None:
         for name, size, dilation in (("fc6", 3, rate), ("fc7", 1, 1)):
-            x = keras.layers.Conv2D(
+            x = AtrousConv2D(
                 channels,
                 size,
-                padding="same",
                 dilation_rate=dilation,
                 activation="relu",
                 kernel_initializer="he_normal",
@@ -54,10 +55,9 @@ def large_fov(
             )(x)
             x = keras.layers.Dropout(dropout, name=f"{name}_{index}_dropout")(x)
     direct = channels is None
-    return keras.layers.Conv2D(
+    return AtrousConv2D(
         classes,
         3 if direct else 1,
-        padding="same",
         dilation_rate=rate if direct else 1,
         kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
         name=f"classifier_{index}",

@@ -1,0 +1,44 @@
+"""Convolution with an atrous rate, by TensorFlow's native kernel."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import keras
+
+
+@final
+@keras.saving.register_keras_serializable(package="keras_deeplab")
+class AtrousConv2D(keras.layers.Conv2D):
+    """A `keras.layers.Conv2D` of stride 1 whose dilation is not done by space to batch.
+
+    On backends other than TensorFlow, and at rate 1, it is `keras.layers.Conv2D`.
+
+    Args:
+        filters: Output channels.
+        kernel_size: Odd.
+        **kwargs: Arguments of `keras.layers.Conv2D`, but ``padding``, which is "same", and
+            ``strides``.
+
+    Input shape:
+        (batch, height, width, channels)
+
+    Output shape:
+        (batch, height, width, filters)
+
+    Example:
+
+    >>> AtrousConv2D(4, 3, dilation_rate=12)(keras.ops.ones((1, 33, 33, 8))).shape
+    TensorShape([1, 33, 33, 4])
+    """
+
+    def __init__(self, filters: int, kernel_size: Any, **kwargs: Any) -> None:
+        super().__init__(filters, kernel_size, **{**kwargs, "padding": "same"})
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        rate = tuple(self.dilation_rate)
+        if keras.backend.backend() != "tensorflow" or rate == (1, 1):
+            return super().convolution_op(inputs, kernel)
+        from keras_deeplab.ops.convolution import atrous_conv2d
+
+        return atrous_conv2d(inputs, kernel, rate=rate)
