@@ -39,3 +39,19 @@ def test_config():
     layer = AtrousConv2D(4, 3, dilation_rate=6, use_bias=False, name="a")
     again = AtrousConv2D.from_config(layer.get_config())
     assert (again.filters, again.dilation_rate, again.padding) == (4, (6, 6), "same")
+
+
+def test_is_one_operator_in_tflite(tmp_path, rng):
+    litert = pytest.importorskip("ai_edge_litert.interpreter")
+    x = rng.normal(size=(1, 17, 20, 3)).astype("float32")
+    image = keras.Input(x.shape[1:])
+    model = keras.Model(image, AtrousConv2D(4, 3, dilation_rate=6)(image))
+    model.export(tmp_path / "m.tflite", format="litert", verbose=False)
+    interpreter = litert.Interpreter(str(tmp_path / "m.tflite"))
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x)
+    interpreter.invoke()
+    result = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_allclose(result, model(x), atol=1e-5)
+    # Input, kernel, bias, output: space to batch would add its own tensors.
+    assert len(interpreter.get_tensor_details()) <= 6
