@@ -1,57 +1,22 @@
-"""The command `keras-deeplab`."""
+"""`keras-deeplab segment`: masks and overlays of photos."""
 
 from __future__ import annotations
 
 import argparse
 import glob
 import json
-import os
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_deeplab import __version__
+from keras_deeplab.cli.start import quiet_start
 from keras_deeplab.tables.backbones import BACKBONES
-from keras_deeplab.tables.costs import COSTS
 from keras_deeplab.tables.crfs import CRFS, DEFAULT_CRF
-from keras_deeplab.tables.deeplabs import DEEPLABS
-from keras_deeplab.tables.weights import WEIGHTS
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line.
-
-    Args:
-        argv: Arguments; those of the process by default.
-
-    Returns:
-        Exit code: 0 all done, 1 something failed, 2 wrong usage.
-    """
-    arguments = _parser().parse_args(argv)
-    try:
-        return int(arguments.run(arguments))
-    except BrokenPipeError:
-        # Whoever reads has read enough, as in `keras-deeplab list | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (ValueError, TypeError, OSError) as error:
-        print(f"keras-deeplab: error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("keras-deeplab: interrupted", file=sys.stderr)
-        return 130
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="keras-deeplab", description="Semantic segmentation of photos with DeepLab networks."
-    )
-    parser.add_argument("--version", action="version", version=f"keras-deeplab {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
+def add_parser(commands: Any) -> None:
+    """Adds the command."""
     segment = commands.add_parser(
         "segment",
         help="write the mask and an overlay of each photo",
@@ -107,40 +72,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     segment.set_defaults(run=_segment)
 
-    converters = sorted({row.converter for row in WEIGHTS.values()})
-    conversion = commands.add_parser(
-        "convert",
-        help="turn a published checkpoint into a .keras file",
-        description="Reads a checkpoint that others published into a network and saves it as a "
-        ".keras file, for segment --weights and DeepLab(weights=...).",
-        epilog="Example: keras-deeplab convert deeplabv3_pascal_train_aug_2018_01_04.tar.gz "
-        "--converter tf_slim --network deeplab_v3_plus_xception_65 --out xception.keras",
-    )
-    conversion.add_argument("source", metavar="SOURCE", help="file as it was published")
-    conversion.add_argument(
-        "--converter",
-        required=True,
-        metavar="NAME",
-        help=f"reader of the file: {', '.join(converters)}",
-    )
-    conversion.add_argument(
-        "--network", required=True, metavar="ROW", help="network, see 'keras-deeplab list'"
-    )
-    conversion.add_argument("--out", required=True, metavar="FILE.keras", help="file to write")
-    conversion.add_argument(
-        "--member", default="", metavar="NAME", help="weights inside an archive of several"
-    )
-    conversion.set_defaults(run=_convert)
-
-    listing = commands.add_parser(
-        "list",
-        help="show every network and its weights",
-        description="Shows every network and the trained weights that exist for it.",
-    )
-    listing.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    listing.set_defaults(run=_list)
-    return parser
-
 
 def _segment(arguments: argparse.Namespace) -> int:
     photos = _photo_paths(arguments.photos)
@@ -150,7 +81,7 @@ def _segment(arguments: argparse.Namespace) -> int:
     if arguments.size is not None and arguments.size < 1:
         raise ValueError(f"--size must be at least 1. Received: {arguments.size}.")
     Path(arguments.out).expanduser().mkdir(parents=True, exist_ok=True)
-    with _quiet_native_log():
+    with quiet_start():
         import keras
 
         keras.ops.zeros(1)
@@ -196,28 +127,6 @@ def _first_crf() -> None:
     DenseCRF()(np.full((1, 2, 2), 0.5, "float32"), np.zeros((1, 2, 3), "uint8"))
 
 
-@contextmanager
-def _quiet_native_log() -> Iterator[None]:
-    """Holds back what TensorFlow's C++ side writes to standard error while it starts.
-
-    It greets with a screenful that no log level silences, and would bury the result. What was
-    held back is shown if the start fails.
-    """
-    with tempfile.TemporaryFile() as held:
-        sys.stderr.flush()
-        saved = os.dup(2)
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(saved, held.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-
-
 def _report(
     photo: Path, mask: Path, overlay: Path, shares: dict[str, float], *, as_json: bool
 ) -> str:
@@ -261,60 +170,3 @@ def _output_names(photos: Sequence[Path]) -> list[str]:
             name, number = f"{photo.stem}_{number}", number + 1
         names.append(name)
     return names
-
-
-def _convert(arguments: argparse.Namespace) -> int:
-    with _quiet_native_log():
-        import keras
-
-        keras.ops.zeros(1)
-    from keras_deeplab.convert import convert
-
-    model = convert(
-        arguments.source,
-        arguments.out,
-        converter=arguments.converter,
-        network=arguments.network,
-        member=arguments.member,
-    )
-    classes = model.output_shape[-1]
-    print(f"{arguments.source}: {arguments.network} with {classes} classes\n  {arguments.out}")
-    return 0
-
-
-def _list(arguments: argparse.Namespace) -> int:
-    rows = [_row(network) for network in DEEPLABS]
-    if arguments.json:
-        print(json.dumps(rows, indent=2))
-        return 0
-    for row in rows:
-        print(
-            f"{row['network']}: {row['parameters'] / 1e6:.1f} M parameters, "
-            f"{row['multiply_adds'] / 1e9:.1f} G multiply-adds at 513x513"
-        )
-        for weights in row["weights"] or [{"name": "(no weights)"}]:
-            print(f"  {weights.pop('name')}")
-            for key, value in weights.items():
-                print(f"    {key.replace('_', ' '):<12}{value}")
-    return 0
-
-
-def _row(network: str) -> dict[str, Any]:
-    return {
-        "network": network,
-        **COSTS[network]._asdict(),
-        "weights": [
-            {
-                "name": row.name,
-                "dataset": row.dataset,
-                "trained_on": row.trained_on,
-                "size": f"{row.num_bytes / 1e6:.1f} MB" if row.num_bytes else "unknown",
-                "mean_iou": "; ".join(f"{m.mean_iou} ({m.protocol})" for m in row.metrics)
-                + (" - trained on the validation images" if row.leaky else ""),
-                "licence": row.licence,
-                "source": row.url or "in the package",
-            }
-            for row in WEIGHTS.values()
-            if row.network == network
-        ],
-    }
