@@ -15,6 +15,7 @@ FLOORS = {
     "data": 2,
     "losses": 2,
     "metrics": 2,
+    "optimizers": 2,
     "schedules": 2,
     "visualize": 2,
     "layers": 3,
