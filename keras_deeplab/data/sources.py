@@ -160,7 +160,7 @@ class SegmentationFiles(SegmentationData):
             if shuffle:
                 # An order of each pass that can be entered anywhere.
                 index = tf.random.experimental.index_shuffle(
-                    index, [seed, 0, position // size], size - 1
+                    index, [seed, position // size], size - 1
                 )
             image, labels, name = tf.numpy_function(
                 read, [index], [tf.uint8, tf.int32, tf.string], stateful=False

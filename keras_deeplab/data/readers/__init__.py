@@ -64,7 +64,7 @@ def read_dataset(
         return READERS[dataset].read(path, split or "train", **options)
     except FileNotFoundError:
         row = DATASETS[dataset]
-        facts = dict(
+        facts: dict[str, Any] = dict(
             class_names=row.class_names, ignore_class=row.ignore_class, palette=row.palette
         )
         try:
@@ -79,8 +79,9 @@ def dataset_splits(path: str | Path, *, dataset: str | None = None) -> tuple[str
     """Returns the splits of a dataset in a folder; none where the folder is not divided."""
     dataset = dataset or recognise(path)
     check_choice("dataset", dataset, ("folder", *READERS))
-    found = folder_splits(path)
-    return found if dataset == "folder" or found else READERS[dataset].splits
+    if dataset in ("folder", "camvid") or recognise(path) != dataset:
+        return folder_splits(path)
+    return READERS[dataset].splits
 
 
 def recognise(path: str | Path) -> str:

@@ -29,7 +29,6 @@ _SPLITS = {
     "train": ("train", "training"),
     "val": ("val", "validation", "valid", "dev"),
     "test": ("test", "testing"),
-    "trainval": ("trainval",),
 }
 _LISTS = ("", "ImageSets/Segmentation", "ImageSets", "splits", "lists")
 LAYOUTS = """\
