@@ -13,9 +13,10 @@ from keras_deeplab.tables.label_maps import PERSON_PARTS
 
 _NUMBERS = {
     1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8",
-    16: "u1", 17: "u2", 18: "u4",
+
 }  # fmt: skip
-_MATRIX, _COMPRESSED = 14, 15
+_ENCODINGS = {4: "utf-16-?", 16: "utf-8", 17: "utf-16-?", 18: "utf-32-?"}
+_COMPRESSED = 15
 _CELL, _STRUCT, _CHAR, _SPARSE = 1, 2, 4, 5
 
 
@@ -136,7 +137,8 @@ def _matrix(data: bytes, order: str) -> tuple[str, Any]:
             for i in range(0, len(values), len(fields) or 1)
         ]
     if kind == _CHAR:
-        return name, "".join(map(chr, _numbers(parts[3], order)))
+        encoding = _ENCODINGS.get(parts[3][0], "latin-1")
+        return name, parts[3][1].decode(encoding.replace("?", "le" if order == "<" else "be"))
     if not _SPARSE < kind <= 15:
         return name, None
     return name, _numbers(parts[3], order).reshape(shape, order="F")

@@ -1,3 +1,5 @@
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,8 @@ def save(path: Path, array: np.ndarray, **options: object) -> Path:
 def test_grey_and_palette_are_ids(tmp_path: Path):
     for palette in (False, True):
         path = write_mask(tmp_path / "m.png", 200, palette=palette)
-        assert Image.open(path).mode == ("P" if palette else "L")
+        with Image.open(path) as image:
+            assert image.mode == ("P" if palette else "L")
         labels = read_mask(path)
         assert labels.dtype == np.uint8
         assert (labels == 200).all()
@@ -43,13 +46,9 @@ def test_grey_png_of_any_depth(tmp_path: Path, bits: int):
 
 def grey_png(ids: list[int], bits: int) -> bytes:
     """A PNG of one row, packed by hand."""
-    import struct
-    import zlib
-
-    row = int(
-        "".join(f"{label:0{bits}b}" for label in ids).ljust(-(-len(ids) * bits // 8) * 8, "0"), 2
-    )
-    packed = row.to_bytes(-(-len(ids) * bits // 8), "big")
+    size = -(-len(ids) * bits // 8)
+    row = "".join(f"{label:0{bits}b}" for label in ids).ljust(8 * size, "0")
+    packed = int(row, 2).to_bytes(size, "big")
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         crc = zlib.crc32(kind + data)

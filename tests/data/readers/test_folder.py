@@ -123,7 +123,7 @@ def test_a_list_that_names_what_is_missing(tmp_path: Path):
         ("labels.txt", "background\r\ncat\r\ndog"),
         ("class_names.json", '["background", "cat", "dog"]'),
         ("classes.json", '{"0": "background", "1": "cat", "2": "dog"}'),
-        ("labelmap.txt", "# label:color_rgb:parts:actions\nbackground:0,0,0::\ncat:1,2,3::\ndog:9,9,9::"),
+        ("labelmap.txt", "# label:color\nbackground:0,0,0::\ncat:1,2,3::\ndog:9,9,9::"),
     ],
 )  # fmt: skip
 def test_class_names_from_a_file(tmp_path: Path, name: str, text: str):
