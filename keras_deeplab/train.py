@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import math
 from collections.abc import Sequence
@@ -12,19 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
-from keras_deeplab._checks import check_choice, check_int, suggestion
+from keras_deeplab._checks import check_int
 from keras_deeplab.data.pipeline import training_batches, validation_batches
 from keras_deeplab.data.sources import SegmentationData
-from keras_deeplab.layers import SegmentationOutput
 from keras_deeplab.losses import CrossEntropy
 from keras_deeplab.metrics import MeanIoU
-from keras_deeplab.optimizers import LayerwiseAdam, LayerwiseSGD
-from keras_deeplab.schedules import PolyDecay
-from keras_deeplab.tables.datasets import find_dataset
-from keras_deeplab.tables.recipes import RECIPES, RecipeRow
-from keras_deeplab.training.checkpoint import checkpoints, restore_checkpoint
+from keras_deeplab.tables.recipes import RecipeRow
 from keras_deeplab.training.pictures import PredictionSheet
 from keras_deeplab.training.watchers import (
     EpochLog,
@@ -146,7 +139,7 @@ def train(
         metric = MeanIoU(len(data.class_names), ignore_class=data.ignore_class)
         trained.model.compile(
             optimizer=_optimizer(row, steps, accumulate),
-            loss={name: loss for name in trained.losses},
+            loss=dict.fromkeys(trained.losses, loss),
             metrics={trained.scores: [metric]},
             jit_compile="auto" if keras.backend.backend() == "jax" else False,
         )

@@ -60,7 +60,8 @@ def read_log(path: Path) -> list[dict[str, Any]]:
         return []
     with path.open(newline="") as file:
         return [
-            {key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)
+            {key: float(value) for key, value in row.items() if value}
+            for row in csv.DictReader(file)
         ]
 
 
@@ -136,9 +137,7 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
         return
     variables = optimizer._trainable_variables
     kept = [keras.ops.convert_to_numpy(variable) for variable in variables]
-    for variable, average in zip(
-        variables, optimizer._model_variables_moving_average, strict=True
-    ):
+    for variable, average in zip(variables, optimizer._model_variables_moving_average, strict=True):
         variable.assign(keras.ops.convert_to_numpy(average))
     try:
         yield
