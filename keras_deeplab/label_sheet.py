@@ -13,7 +13,7 @@ from keras_deeplab.data.sources import SegmentationFiles
 from keras_deeplab.tables.datasets import Palette
 from keras_deeplab.visualize import blend, with_legend
 
-_WIDTH = 240
+_WIDTH, _HEIGHT = 240, 200
 _CAPTION = 18
 _GAP = 6
 _COLUMNS = 3
@@ -89,17 +89,17 @@ def _cell(source: SegmentationFiles, index: int, message: str) -> Image.Image:
     labels = np.where(labels < classes, labels, np.where(labels == source.ignore_class, -2, -1))
     if 0 <= source.ignore_class < classes:
         labels = np.where(labels == source.ignore_class, -2, labels)
-    size = (_WIDTH, max(1, round(_WIDTH * image.height / image.width)))
+    scale = min(_WIDTH / image.width, _HEIGHT / image.height)
+    size = (max(1, round(scale * image.width)), max(1, round(scale * image.height)))
     small = np.asarray(image.resize(size))
     # A mask of another size is stretched over the image, so that its error shows.
-    drawn = np.asarray(
-        Image.fromarray(labels.astype("int32")).resize(size, Image.Resampling.NEAREST)
-    )
+    stretched = Image.fromarray(labels.astype("int32")).resize(size, Image.Resampling.NEAREST)
+    drawn = np.asarray(stretched)
     palette: Palette = (*source.palette[:classes], _IGNORED, _WRONG)
     overlay = blend(small, drawn % len(palette), palette, opacity=0.65)
-    cell = Image.new("RGB", (2 * _WIDTH, size[1] + _CAPTION), "white")
+    cell = Image.new("RGB", (2 * size[0], size[1] + _CAPTION), "white")
     cell.paste(Image.fromarray(small), (0, _CAPTION))
-    cell.paste(Image.fromarray(overlay), (_WIDTH, _CAPTION))
+    cell.paste(Image.fromarray(overlay), (size[0], _CAPTION))
     text = f"{example.name}: {message}" if message else example.name
     ImageDraw.Draw(cell).text(
         (2, _CAPTION // 2),

@@ -173,8 +173,8 @@ def _guess(ids: list[int], wrong: list[int], palette: Palette) -> str:
     greys = {round(0.299 * red + 0.587 * green + 0.114 * blue) for red, green, blue in palette}
     if len(ids) <= 2 and ids[-1] in (127, 128, 254, 255):
         return (
-            f" It seems to be black and white: say label_map={{{ids[-1]}: 1}}, or save {1} "
-            f"instead of {ids[-1]}."
+            f" It seems to be black and white: say label_map={{{ids[-1]}: 1}} "
+            f"(--label-map {ids[-1]}:1)."
         )
     if set(ids) <= greys:
         return (
