@@ -15,18 +15,17 @@ from typing import Any
 
 import keras
 
-from keras_deeplab._checks import check_choice, check_int, suggestion
+from keras_deeplab._checks import check_int
 from keras_deeplab.data.pipeline import training_batches, validation_batches
 from keras_deeplab.data.sources import SegmentationData
-from keras_deeplab.layers import SegmentationOutput
 from keras_deeplab.losses import CrossEntropy
 from keras_deeplab.metrics import MeanIoU
+from keras_deeplab.models.multi_scale import training_model
 from keras_deeplab.optimizers import LayerwiseAdam, LayerwiseSGD
 from keras_deeplab.schedules import PolyDecay
 from keras_deeplab.tables.datasets import find_dataset
 from keras_deeplab.tables.recipes import RECIPES, RecipeRow
 from keras_deeplab.training.checkpoint import checkpoints, restore_checkpoint
-from keras_deeplab.training.outputs import SCORES, training_model
 from keras_deeplab.training.pictures import PredictionSheet
 from keras_deeplab.training.watchers import (
     EpochLog,
@@ -147,22 +146,26 @@ def train(
     }
     _open_folder(folder, settings)
     with _scope(model):
-        trained = training_model(model, targets=row.targets)
+        trained = _with_losses(model, row.targets)
+        output, *inner = reversed(trained.output_names)
         loss = loss or CrossEntropy(ignore_class=data.ignore_class, class_weights=class_weights)
-        trained.model.compile(
+        metric = MeanIoU(len(data.class_names), ignore_class=data.ignore_class)
+        trained.compile(
             optimizer=_optimizer(row, steps, accumulate),
-            loss=dict.fromkeys(trained.losses, loss),
-            metrics={SCORES: [MeanIoU(len(data.class_names), ignore_class=data.ignore_class)]},
+            loss=dict.fromkeys(inner or [output], loss),
+            metrics={output: [metric]},
             # XLA trains several times slower on a CPU.
             jit_compile="auto" if keras.backend.backend() == "jax" else False,
         )
-        start, best = _resume(folder, trained.model)
+        start, best = _resume(folder, trained)
     if start:
         _logger.warning("%s goes on after epoch %d of %d.", folder, start, epochs)
+    # Keras puts the output's name before the metric's where there are several.
+    metric_name = f"val_{output}_mean_iou" if inner else "val_mean_iou"
     keeper = Keeper(
         model,
         folder,
-        monitor=trained.metric("val_") if validation_data else None,
+        monitor=metric_name if validation_data else None,
         best=best,
         patience=patience,
         pictures=PredictionSheet(
@@ -189,15 +192,15 @@ def train(
             seed=seed,
             start=start * steps_per_epoch,
         )
-        trained.model.fit(
-            trained.with_labels(batches),
+        trained.fit(
+            _for_outputs(batches, trained),
             initial_epoch=start,
             epochs=epochs,
             shuffle=False,
             steps_per_epoch=steps_per_epoch,
             validation_data=validation_data
-            and trained.with_labels(
-                validation_batches(validation_data, batch_size=row.batch_size, size=size)
+            and _for_outputs(
+                validation_batches(validation_data, batch_size=row.batch_size, size=size), trained
             ),
             validation_freq=sorted({*range(validate_every, epochs, validate_every), epochs}),
             callbacks=[*watchers, *callbacks],
@@ -315,6 +318,18 @@ def _resume(folder: Path, model: keras.Model) -> tuple[int, tuple[float, int]]:
     start, run = restore_checkpoint(found[-1], model)
     value, epoch = run["best"]
     return start, (float(value), int(epoch))
+
+
+def _with_losses(model: keras.Model, targets: str) -> keras.Model:
+    """Returns a model of the same layers whose outputs are named; the last is the model's own."""
+    if targets == "scores":
+        return training_model(model)
+    return keras.Model(model.input, {model.output_names[-1]: model.output})
+
+
+def _for_outputs(batches: Any, model: keras.Model) -> Any:
+    """Gives each output of a model the labels."""
+    return batches.map(lambda images, labels: (images, dict.fromkeys(model.output_names, labels)))
 
 
 def _scope(model: keras.Model) -> Any:

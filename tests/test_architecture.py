@@ -18,6 +18,7 @@ FLOORS = {
     "optimizers": 2,
     "schedules": 2,
     "visualize": 2,
+    "label_sheet": 3,
     "layers": 3,
     "blocks": 4,
     "backbones": 5,
