@@ -15,9 +15,11 @@ from typing import Any
 
 import keras
 
-from keras_deeplab._checks import check_int
+from keras_deeplab._checks import check_choice, check_int, suggestion
+from keras_deeplab.data.check import check_sources
 from keras_deeplab.data.pipeline import training_batches, validation_batches
-from keras_deeplab.data.sources import SegmentationData
+from keras_deeplab.data.sources import SegmentationData, SegmentationFiles
+from keras_deeplab.layers import SegmentationOutput
 from keras_deeplab.losses import CrossEntropy
 from keras_deeplab.metrics import MeanIoU
 from keras_deeplab.models.multi_scale import training_model
@@ -75,6 +77,7 @@ def train(
     patience: int = 0,
     pictures: int = 4,
     seed: int = 0,
+    check: bool = True,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: Any = "auto",
     **changes: Any,
@@ -102,6 +105,7 @@ def train(
         patience: Epochs without a better network after which to stop; 0: train to the end.
         pictures: Number of validation images to draw each epoch.
         seed: Of order and augmentation.
+        check: Whether to look for errors in files first, as `keras-deeplab check-data --fast`.
         callbacks: More callbacks of Keras.
         verbose: As in `keras.Model.fit`.
         **changes: Fields of the recipe that differ, such as ``epochs=10``, ``batch_size=4``,
@@ -113,7 +117,7 @@ def train(
 
     Raises:
         ValueError: If an argument is unknown, data and model differ in their number of classes,
-            or the folder holds another run.
+            files hold errors, or the folder holds another run.
         FloatingPointError: If the loss is no longer finite.
 
     Example:
@@ -145,6 +149,8 @@ def train(
         "seed": seed,
     }
     _open_folder(folder, settings)
+    if check and not checkpoints(folder / "checkpoints"):
+        _check_files({"training": data, "validation": validation_data})
     with _scope(model):
         trained = _with_losses(model, row.targets)
         output, *inner = reversed(trained.output_names)
@@ -252,6 +258,18 @@ def _check_classes(model: keras.Model, *sources: SegmentationData | None) -> Non
         raise ValueError(
             f"The model must return logits to be trained. Received: a model with the activation "
             f"{output.activation.__name__!r}. Build it with classifier_activation=None."
+        )
+
+
+def _check_files(sources: dict[str, SegmentationData | None]) -> None:
+    files = {name: x for name, x in sources.items() if isinstance(x, SegmentationFiles)}
+    errors = check_sources(files, fast=True).errors
+    if errors:
+        listed = "\n".join(f"  {finding.message}" for finding in errors[:5])
+        more = f"\n  and {len(errors) - 5} more" if len(errors) > 5 else ""
+        raise ValueError(
+            f"Images and masks must be whole and fit each other. Received {len(errors)} errors:\n"
+            f"{listed}{more}\nRun 'keras-deeplab check-data' for all, or pass check=False."
         )
 
 

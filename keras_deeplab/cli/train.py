@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_deeplab.cli.check_data import add_data_arguments, data_options
 from keras_deeplab.cli.start import quiet_start
 from keras_deeplab.tables.backbones import BACKBONES
-from keras_deeplab.tables.datasets import DATASETS
 from keras_deeplab.tables.recipes import RECIPES
 
 if TYPE_CHECKING:
@@ -24,20 +24,8 @@ def add_parser(commands: Any) -> None:
         "validation images. Called again with the same arguments, it goes on where it stopped.",
         epilog="Example: keras-deeplab train --data photos --out runs/first",
     )
-    parser.add_argument(
-        "--data",
-        required=True,
-        metavar="DIR",
-        help="folder with images and masks, see 'keras-deeplab check-data --help'",
-    )
+    add_data_arguments(parser)
     parser.add_argument("--out", required=True, metavar="RUN", help="folder of the run")
-    parser.add_argument(
-        "--dataset",
-        choices=["folder", *sorted(DATASETS)],
-        metavar="NAME",
-        help=f"dataset whose layout and classes the folder has: folder, {', '.join(DATASETS)} "
-        "(default: recognised)",
-    )
     parser.add_argument(
         "--split",
         metavar="NAME",
@@ -160,12 +148,15 @@ def _read(arguments: argparse.Namespace) -> tuple[SegmentationFiles, Segmentatio
     """Returns the images to train on and those to measure on."""
     from keras_deeplab.data.readers import dataset_splits, read_dataset
 
+    def read(split: str | None) -> SegmentationFiles:
+        return read_dataset(arguments.data, split, dataset=arguments.dataset, **options)
+
+    options = data_options(arguments)
     splits = dataset_splits(arguments.data, dataset=arguments.dataset)
-    split = arguments.split or ("train" if "train" in splits else None)
+    data = read(arguments.split or ("train" if "train" in splits else None))
     held = arguments.validation_split or ("val" if "val" in splits else None)
-    data = read_dataset(arguments.data, split, dataset=arguments.dataset)
     if held is not None:
-        return data, read_dataset(arguments.data, held, dataset=arguments.dataset)
+        return data, read(held)
     if len(data) < 2:
         raise ValueError(
             f"There must be at least two images, one of them to measure on. Received: "
