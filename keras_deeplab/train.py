@@ -153,7 +153,8 @@ def train(
         _check_files({"training": data, "validation": validation_data})
     with _scope(model):
         trained = _with_losses(model, row.targets)
-        output, *inner = reversed(trained.output_names)
+        output = model.output_names[-1]
+        inner = [name for name in trained.output_names if name != output]
         loss = loss or CrossEntropy(ignore_class=data.ignore_class, class_weights=class_weights)
         metric = MeanIoU(len(data.class_names), ignore_class=data.ignore_class)
         trained.compile(
@@ -339,7 +340,7 @@ def _resume(folder: Path, model: keras.Model) -> tuple[int, tuple[float, int]]:
 
 
 def _with_losses(model: keras.Model, targets: str) -> keras.Model:
-    """Returns a model of the same layers whose outputs are named; the last is the model's own."""
+    """Returns a model of the same layers with the outputs that the losses look at, by name."""
     if targets == "scores":
         return training_model(model)
     return keras.Model(model.input, {model.output_names[-1]: model.output})

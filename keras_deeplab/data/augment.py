@@ -201,13 +201,12 @@ def photometric(
     Returns:
         The element, with a float32 image of levels 0-255.
     """
-    keys = tf.random.experimental.stateless_split(seed, 4)
-    image = tf.cast(element["image"], tf.float32) / 255
-    image = tf.image.stateless_random_brightness(image, brightness, keys[0])
-    image = tf.image.stateless_random_contrast(image, 1 - contrast, 1 + contrast, keys[1])
+    draws = tf.unstack(tf.random.stateless_uniform((4,), seed, -1, 1))
+    image = tf.cast(element["image"], tf.float32) / 255 + brightness * draws[0]
+    image = tf.image.adjust_contrast(image, 1 + contrast * draws[1])
     image = tf.clip_by_value(image, 0, 1)
-    image = tf.image.stateless_random_saturation(image, 1 - saturation, 1 + saturation, keys[2])
-    image = tf.image.stateless_random_hue(image, hue, keys[3])
+    image = tf.image.adjust_saturation(image, 1 + saturation * draws[2])
+    image = tf.image.adjust_hue(image, hue * draws[3])
     return {**element, "image": tf.clip_by_value(255 * image, 0, 255)}
 
 

@@ -46,11 +46,14 @@ def training_batches(
         (batch_size, height, width).
 
     Raises:
-        ValueError: If there are no images.
+        ValueError: If ``batch_size`` or ``scales`` is out of range.
     """
     check_int("batch_size", batch_size, minimum=1)
-    if len(data) == 0:
-        raise ValueError("The data must hold images. Received: none.")
+    if scales is not None and not 0 < scales[0] <= scales[1]:
+        raise ValueError(
+            f"scales must be the smallest and the largest factor, above 0. "
+            f"Received: scales={scales!r}."
+        )
     changes = dict(photometric) if isinstance(photometric, Mapping) else {}
 
     def vary(element: augment.Element) -> tuple[tf.Tensor, tf.Tensor]:

@@ -62,7 +62,8 @@ def restore_checkpoint(path: Path, model: keras.Model) -> tuple[int, dict[str, A
         ValueError: If the file does not belong to this model and optimizer, or is damaged.
     """
     try:
-        with np.load(path) as file:
+        # NumPy leaves a file open that it can't read.
+        with path.open("rb") as stream, np.load(stream) as file:
             arrays = {key: file[key] for key in file.files}
         run = json.loads(str(arrays.pop(_META)))
     except Exception as error:  # zipfile, zlib and NumPy raise kinds of their own
