@@ -225,11 +225,14 @@ def from_tfds(
 
 def _find_key(name: str, keys: Sequence[str], builder: Any) -> str:
     features = builder.info.features
-    channels = (1,) if name == "labels" else (1, 3)
-    for key in keys:
-        shape = tuple((features[key].shape or ()) if key in features else ())
-        if (len(shape) == 3 and shape[-1] in channels) or (name == "labels" and len(shape) == 2):
-            return key
+    # scene_parse150's masks have three channels, all the same.
+    for channels in ((1,), (1, 3)) if name == "labels" else ((1, 3),):
+        for key in keys:
+            shape: tuple[int, ...] = features[key].shape or () if key in features else ()
+            if (len(shape) == 3 and shape[-1] in channels) or (
+                len(shape) == 2 and name == "labels"
+            ):
+                return key
     raise ValueError(
         f"{builder.info.full_name} must have {name}. Received: features "
         f"{', '.join(features)}. Say which with {name}=."

@@ -6,10 +6,11 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_deeplab.data.tfds_source import from_tfds
+from keras_deeplab.data.tfds_source import _IMAGES, _LABELS, _find_key, from_tfds
 from keras_deeplab.tables.datasets import DATASETS
 
 SIZE = (6, 8)
+KINDS = ("named", "plain", "tensor", "none", "grey", "wide")
 
 
 def image_of(number: int) -> np.ndarray:
@@ -24,59 +25,7 @@ class TinySegmentation(tfds.core.GeneratorBasedBuilder):
     """Seven images in train, one in test, of which the mask is named by configuration."""
 
     VERSION = tfds.core.Version("1.0.0")
-    BUILDER_CONFIGS: ClassVar = [
-        tfds.core.BuilderConfig(name=name) for name in ("named", "plain", "tensor", "none", "grey")
-    ]
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        kind = self.builder_config.name
-        mask: Any = tfds.features.Image(shape=(None, None, 1), encoding_format="png")
-        if kind == "named":
-            mask = tfds.features.LabeledImage(labels=["sky", "cat", "dog"])
-        elif kind == "tensor":
-            mask = tfds.features.Tensor(shape=SIZE, dtype=np.uint8)
-        channels = 1 if kind == "grey" else 3
-        features = {
-            "image": tfds.features.Image(shape=(None, None, channels), encoding_format="png"),
-            "segmentation_mask" if kind != "none" else "other": mask,
-        }
-        if kind != "plain":
-            features["file_name"] = tfds.features.Text()
-        return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
-
-    def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
-        return {"train": self._generate_examples(range(7)), "test": self._generate_examples([7])}
-
-    def _generate_examples(self, numbers: Any) -> Any:
-        kind = self.builder_config.name
-        for number in numbers:
-            labels = labels_of(number)
-            image = image_of(number)
-            example = {
-                "image": image[..., :1] if kind == "grey" else image,
-                "segmentation_mask" if kind != "none" else "other": labels
-                if kind == "tensor"
-                else labels[..., None],
-            }
-            if kind != "plain":
-                example["file_name"] = f"f{number}"
-            yield number, example
-
-
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("tfds")
-
-
-def builder(prepared: Path, config: str) -> tfds.core.DatasetBuilder:
-    return TinySegmentation(config=config, data_dir=prepared)
-
-
-def names(data: Any, count: int, **options: int) -> list[str]:
-    return [
-        element["name"].decode()
-        for element in data.stream(**options).take(count).as_numpy_iterator()
-    ]
+    BUILDER_CONFIGS: ClassVar = [tfds.core.BuilderConfig(name=name) for name in KINDS]
 
 
 def test_elements(prepared: Path):
@@ -95,7 +44,7 @@ def test_elements(prepared: Path):
     assert spec["position"] == tf.TensorSpec((), tf.int64)
 
 
-@pytest.mark.parametrize("config", ["plain", "tensor", "grey"])
+@pytest.mark.parametrize("config", ["plain", "tensor", "grey", "wide"])
 def test_other_features(prepared: Path, config: str):
     data = from_tfds(builder(prepared, config), class_names=["a", "b", "c"])
     element = next(iter(data))
@@ -149,6 +98,21 @@ def test_known_datasets(prepared: Path, name: str, expected: list[int]):
     if name == "cityscapes":
         assert data.class_names == DATASETS["cityscapes"].class_names
     assert len(data.palette) == len(data.class_names)
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "labels"),
+    [
+        ("oxford_iiit_pet", "image", "segmentation_mask"),
+        ("cityscapes", "image_left", "segmentation_label"),
+        ("scene_parse150", "image", "annotation"),
+        ("lost_and_found", "image_left", "segmentation_label"),
+    ],
+)
+def test_features_of_real_builders_are_found(tmp_path: Path, name: str, image: str, labels: str):
+    real = tfds.builder(name, data_dir=tmp_path)
+    assert _find_key("image", _IMAGES, real) == image
+    assert _find_key("labels", _LABELS, real) == labels
 
 
 @pytest.mark.parametrize(
