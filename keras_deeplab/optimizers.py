@@ -82,6 +82,13 @@ class _Layerwise(keras.optimizers.Optimizer):
         rate = ops.cast(learning_rate, variable.dtype) * self._multipliers[index]
         return rate, self._decays[index]
 
+    def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
+        super().finalize_variable_values(var_list)
+        if self.use_ema and keras.backend.backend() == "jax":
+            # Keras leaves variable and average in one buffer, which the next fit donates twice.
+            for average in self._model_variables_moving_average:
+                average.assign(ops.copy(average))
+
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),

@@ -27,12 +27,12 @@ class RecipeRow:
         power: Of "poly".
         step_length: Of "step".
         step_factor: Of "step".
-        warmup_steps: Steps of linear warm-up at the beginning.
+        warmup_steps: Steps of linear warm-up at the beginning; at most a tenth of all.
         steps: Optimizer steps in all; 0: as many as `epochs` give.
         epochs: Passes over the data, where `steps` is 0.
         momentum: Of "sgd".
-        weight_decay: Of all kernels; biases and batch norm are left out. For "sgd" the
-            papers' (Caffe's): weight_decay * w is added to the gradient of w. For "adamw" decoupled.
+        weight_decay: Of all kernels; biases and batch norm are left out. For "sgd" as
+            in the papers: weight_decay * w is added to the gradient of w. For "adamw" decoupled.
         multipliers: Pairs of a regular expression and a factor: the learning rate of a weight is
             multiplied by the factor of the first expression found in its "layer/variable".
         batch_size: Images per step.

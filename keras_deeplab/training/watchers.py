@@ -71,8 +71,7 @@ class Keeper(keras.callbacks.Callback):
     Args:
         network: The network to save; its weights are those of the model that is trained.
         folder: Of the run.
-        monitor: Name of the logged value to maximise; where it is not logged, the last network
-            is the best.
+        monitor: Name of the logged value to maximise; None: the last network is the best.
         best: Value of the best network so far, and its epoch.
         patience: Epochs without a better network after which training stops; 0: never.
         pictures: Called with the epoch's number while the averaged weights are in the network.
@@ -83,7 +82,7 @@ class Keeper(keras.callbacks.Callback):
         network: keras.Model,
         folder: Path,
         *,
-        monitor: str,
+        monitor: str | None,
         best: tuple[float, int],
         patience: int = 0,
         pictures: Callable[[int], None] | None = None,
@@ -98,11 +97,11 @@ class Keeper(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         finished = epoch + 1
-        value = float((logs or {}).get(self.monitor, math.nan))
-        better = math.isnan(value) or value > self.best[0]
+        value = math.nan if self.monitor is None else (logs or {}).get(self.monitor, -math.inf)
+        better = self.monitor is None or value > self.best[0]
         with averaged_weights(self.model):
             if better:
-                self.best = (value, finished)
+                self.best = (float(value), finished)
                 save_network(self.network, self.folder / "best.keras")
             if self.pictures is not None:
                 self.pictures(finished)
@@ -151,3 +150,12 @@ def save_network(network: keras.Model, path: Path) -> None:
     partial = path.with_name(f"{path.stem}.part.keras")
     network.save(partial)
     partial.replace(path)
+
+
+def is_chief() -> bool:
+    """Returns whether this process writes the run's files: of several processes the first does."""
+    if keras.backend.backend() != "jax":
+        return True
+    import jax
+
+    return bool(jax.process_index() == 0)
