@@ -27,6 +27,58 @@ class TinySegmentation(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     BUILDER_CONFIGS: ClassVar = [tfds.core.BuilderConfig(name=name) for name in KINDS]
 
+    def _info(self) -> tfds.core.DatasetInfo:
+        kind = self.builder_config.name
+        mask: Any = tfds.features.Image(shape=(None, None, 1), encoding_format="png")
+        if kind == "named":
+            mask = tfds.features.LabeledImage(labels=["sky", "cat", "dog"])
+        elif kind == "wide":
+            mask = tfds.features.Image(encoding_format="png")
+        elif kind == "tensor":
+            mask = tfds.features.Tensor(shape=SIZE, dtype=np.uint8)
+        channels = 1 if kind == "grey" else 3
+        features = {
+            "image": tfds.features.Image(shape=(None, None, channels), encoding_format="png"),
+            "segmentation_mask" if kind != "none" else "other": mask,
+        }
+        if kind != "plain":
+            features["file_name"] = tfds.features.Text()
+        return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+        return {"train": self._generate_examples(range(7)), "test": self._generate_examples([7])}
+
+    def _generate_examples(self, numbers: Any) -> Any:
+        kind = self.builder_config.name
+        for number in numbers:
+            labels = labels_of(number)
+            image = image_of(number)
+            example = {
+                "image": image[..., :1] if kind == "grey" else image,
+                "segmentation_mask" if kind != "none" else "other": labels
+                if kind == "tensor"
+                else np.repeat(labels[..., None], 3 if kind == "wide" else 1, -1),
+            }
+            if kind != "plain":
+                example["file_name"] = f"f{number}"
+            yield number, example
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tfds")
+
+
+def builder(prepared: Path, config: str) -> tfds.core.DatasetBuilder:
+    return TinySegmentation(config=config, data_dir=prepared)
+
+
+def names(data: Any, count: int, **options: int) -> list[str]:
+    return [
+        element["name"].decode()
+        for element in data.stream(**options).take(count).as_numpy_iterator()
+    ]
+
 
 def test_elements(prepared: Path):
     data = from_tfds(builder(prepared, "named"))
