@@ -6,8 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from keras_deeplab.data.check import DataReport, check_data, check_sources
+    from keras_deeplab.data.check import check_data, check_sources
     from keras_deeplab.data.readers import dataset_splits, read_dataset, read_folder
+    from keras_deeplab.data.report import DataReport
     from keras_deeplab.data.sources import Example, SegmentationData, SegmentationFiles
     from keras_deeplab.data.tfds_source import TFDSData, from_tfds
 
@@ -26,7 +27,7 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "DataReport": "check",
+    "DataReport": "report",
     "Example": "sources",
     "SegmentationData": "sources",
     "SegmentationFiles": "sources",

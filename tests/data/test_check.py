@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_deeplab.data.check import DataReport, check_data, check_sources
+from keras_deeplab.data.check import check_data, check_sources
 from keras_deeplab.data.readers import read_folder
+from keras_deeplab.data.report import DataReport
 from keras_deeplab.tables.datasets import voc_palette
 from tests.data.miniatures import SIZE, make_camvid, write_image, write_mask, write_pairs
 

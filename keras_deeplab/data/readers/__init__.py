@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from keras_deeplab._checks import check_choice
 from keras_deeplab.data.readers.files import find_folder
-from keras_deeplab.data.readers.folder import folder_splits, read_folder
+from keras_deeplab.data.readers.folder import read_folder
+from keras_deeplab.data.readers.layouts import folder_splits
 from keras_deeplab.data.readers.pascal import pascal_context, person_part, voc2012
 from keras_deeplab.data.readers.street import camvid, cityscapes
 from keras_deeplab.data.sources import SegmentationFiles

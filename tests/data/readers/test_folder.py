@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_deeplab.data.readers.folder import folder_splits, read_folder, unpaired
+from keras_deeplab.data.readers.folder import read_folder, unpaired
+from keras_deeplab.data.readers.layouts import folder_splits
 from tests.data.miniatures import SIZE, write_image, write_list, write_mask, write_pairs
 
 
@@ -88,7 +89,8 @@ def test_names_of_images_with_an_ending(tmp_path: Path):
 
 @pytest.mark.parametrize("place", ["", "ImageSets/Segmentation", "splits"])
 @pytest.mark.parametrize(
-    "line", ["{}", "{}.jpg", "/images/{}.jpg /masks/{}.png", "images/{}.jpg,x"]
+    "line",
+    ["{}", "{}.jpg", "/images/{}.jpg /masks/{}.png", "x/{}.jpg,y/{}.png", "{} -1", "x\\{}.jpg"],
 )
 def test_split_lists(tmp_path: Path, place: str, line: str):
     write_pairs(tmp_path / "images", tmp_path / "masks", "a b 2007.1")
@@ -101,6 +103,15 @@ def test_split_lists(tmp_path: Path, place: str, line: str):
     assert names(tmp_path, "val") == ["a"]
     assert names(tmp_path, "mine") == ["a", "b"]
     assert len(names(tmp_path)) == 3
+
+
+def test_names_with_spaces(tmp_path: Path):
+    (tmp_path / "images").mkdir()
+    write_pairs(tmp_path / "images", tmp_path / "masks", "a b")
+    for folder, suffix in (("images", "jpg"), ("masks", "png")):
+        (tmp_path / folder / f"a.{suffix}").rename(tmp_path / folder / f"my cat 2.{suffix}")
+    (tmp_path / "train.txt").write_text("my cat 2.jpg\n")
+    assert names(tmp_path, "train") == ["my cat 2"]
 
 
 def test_a_list_that_names_what_is_missing(tmp_path: Path):
