@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from keras_deeplab.data.duplicates import find_duplicates
 from keras_deeplab.data.inspection import Finding, Inspection, inspect
-from keras_deeplab.data.readers import dataset_splits, read_dataset, recognise
+from keras_deeplab.data.readers import dataset_splits, own_reader, read_dataset
 from keras_deeplab.data.readers.folder import unpaired
 from keras_deeplab.data.report import DataReport, SplitSummary
 from keras_deeplab.data.sources import SegmentationFiles
@@ -57,9 +57,8 @@ def check_data(
     sources: dict[str, SegmentationFiles] = {}
     for split in dataset_splits(path, dataset=dataset) or (None,):
         name = split or "all"
-        plain = (dataset or recognise(path)) == "folder"
         try:
-            if plain:
+            if own_reader(path, dataset) is None:
                 options.setdefault("allow_missing", True)
                 findings += _unpaired(path, split)
             sources[name] = read_dataset(path, split, dataset=dataset, **options)
