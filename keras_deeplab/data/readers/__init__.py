@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,6 +52,7 @@ def read_dataset(
 
     Raises:
         FileNotFoundError: If the folder or split is missing.
+        TypeError: If the dataset's reader has no such option.
         ValueError: If the layout is not understood.
 
     Example:
@@ -61,6 +63,14 @@ def read_dataset(
     """
     own = own_reader(path, dataset)
     if own is not None:
+        takes = [name for name in signature(own.read).parameters if name not in ("root", "split")]
+        for name in options:
+            if name not in takes:
+                raise TypeError(
+                    f"{own.read.__name__} takes {', '.join(takes) or 'no options'}. Received: "
+                    f"{name}={options[name]!r} for {str(path)!r}. Say dataset='folder' to read it "
+                    f"as a plain folder."
+                )
         return own.read(path, split or "train", **options)
     row = DATASETS.get(dataset or "")
     if row is not None:

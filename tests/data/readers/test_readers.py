@@ -86,6 +86,16 @@ def test_unknown_datasets(tmp_path: Path):
         read_dataset(tmp_path / "none")
 
 
+def test_options_of_other_readers(tmp_path: Path):
+    make_cityscapes(tmp_path)
+    with pytest.raises(TypeError, match=r"cityscapes takes no options. Received: class_names="):
+        read_dataset(tmp_path, class_names=["a"])
+    make_context(tmp_path / "context")
+    with pytest.raises(TypeError, match=r"pascal_context takes classes, labels"):
+        read_dataset(tmp_path / "context", ignore_class=3)
+    assert len(read_dataset(tmp_path / "context", classes=59).class_names) == 59
+
+
 def test_reading_needs_no_tensorflow():
     code = (
         "import sys; from keras_deeplab.data import read_dataset, SegmentationFiles;"
