@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_deeplab.data.check import DataReport
 from keras_deeplab.data.images import read_image
+from keras_deeplab.data.report import DataReport
 from keras_deeplab.data.sources import SegmentationFiles
 from keras_deeplab.tables.datasets import Palette
 from keras_deeplab.visualize import blend, with_legend

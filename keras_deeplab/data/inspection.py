@@ -18,6 +18,9 @@ _ORIENTATION = 0x0112
 _THUMBNAIL = 16
 # More wrong ids than this in one mask are mixtures of ids rather than ids.
 _MANY_IDS = 12
+# Share of slopes at the borders of a mask: 2 % at most in 600 masks of CamVid, COCO and VOC, 38 %
+# and more in the same resized by a bilinear filter to 3/2 or 1/2.
+_SLOPES, _SLOPE_PIXELS = 0.2, 20
 # What the last bytes of a whole file hold.
 _ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
 
@@ -112,6 +115,14 @@ def inspect(
         result.counts = np.bincount(labels.ravel())
         for kind, message, level in _label_findings(result.counts, data, example.mask):
             find(kind, example.mask, message, level)
+        if not result.findings and is_interpolated(labels, data.ignore_class):
+            find(
+                "mask resized with interpolation",
+                example.mask,
+                f"Ids must not be mixed. Received: {str(example.mask)!r}, in which the border of "
+                f"one id to another is a slope of the ids between. Resize masks by nearest "
+                f"neighbour.",
+            )
     return result
 
 
@@ -143,6 +154,26 @@ def _header(path: Path) -> _Header:
 def _thumbnail(image: np.ndarray) -> np.ndarray:
     grey = Image.fromarray(image).convert("L")
     return np.asarray(grey.resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX), "float32")
+
+
+def is_interpolated(labels: np.ndarray, ignore_class: int) -> bool:
+    """Returns whether a mask was resized by a mean of its ids.
+
+    That turns the border of ids 0 and 8 into a slope 0 4 8, while ids that were drawn seldom lie in
+    their order.
+
+    Args:
+        labels: Array of shape (height, width).
+        ignore_class: Label that does not count.
+    """
+    between = borders = 0
+    for rows in (labels.astype("int32"), labels.T.astype("int32")):
+        left, middle, right = rows[:, :-2], rows[:, 1:-1], rows[:, 2:]
+        known = (left != ignore_class) & (middle != ignore_class) & (right != ignore_class)
+        slope = ((left < middle) & (middle < right)) | ((left > middle) & (middle > right))
+        between += int((slope & known).sum())
+        borders += int(((abs(left - right) > 1) & known).sum())
+    return between >= _SLOPE_PIXELS and between > _SLOPES * borders
 
 
 def _label_findings(

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_deeplab.data.check import DataReport, check_data, check_sources
+from keras_deeplab.data.check import check_data, check_sources
 from keras_deeplab.data.readers import read_folder
+from keras_deeplab.data.report import DataReport
 from keras_deeplab.tables.datasets import voc_palette
 from tests.data.miniatures import SIZE, make_camvid, write_image, write_mask, write_pairs
 
@@ -188,30 +189,6 @@ def test_empty_folders(folder: Path, tmp_path: Path):
     assert check_data(tmp_path / "none").to_dict()["splits"] == {}
 
 
-def test_shares_and_weights_by_hand(tmp_path: Path):
-    first, second = np.zeros((2, *SIZE), int)
-    first[:, :2] = 1  # 12 of 48 pixels
-    second[0, :] = 255  # 40 labelled pixels
-    second[1, :4] = 2  # 4 of them
-    for name, labels in (("a", first), ("b", second)):
-        write_image(tmp_path / "images" / f"{name}.jpg", ord(name))
-        write_mask(tmp_path / "masks" / f"{name}.png", labels)
-    report = check_data(tmp_path, class_names=[*CLASSES, "cow"])
-    summary = report.splits["all"]
-    assert summary.pixels.tolist() == [72, 12, 4, 0]
-    assert summary.ignored == 8
-    assert summary.shares() == pytest.approx([72 / 88, 12 / 88, 4 / 88, 0])
-    # frequencies 72/88, 12/48, 4/40; their median is 1/4
-    assert report.class_weights() == pytest.approx([0.3056, 1, 2.5, 1], abs=1e-4)
-    assert kinds(report) == [("warning", "class absent", "masks")]
-    assert "without cow" in report.findings[0].message
-    lines = str(report).splitlines()
-    assert lines[-3].split() == ["1", "cat", "13.64%", "1", "1.00"]
-    described = report.to_dict()
-    assert described["splits"]["all"]["images_with"] == [2, 1, 1, 0]
-    assert described["class_weights"] == list(report.class_weights())
-
-
 def test_ignored_class_among_the_classes(folder: Path):
     data = read_folder(folder, class_names=CLASSES, ignore_class=0)
     report = check_sources({"train": data})
@@ -220,45 +197,9 @@ def test_ignored_class_among_the_classes(folder: Path):
     assert report.findings == ()
 
 
-def test_duplicates(tmp_path: Path, photo: np.ndarray):
-    for split in ("train", "val"):
-        write_pairs(tmp_path / split / "images", tmp_path / split / "masks", "a b c")
-    rng = np.random.default_rng(1)
-    for split, name in (("val", "a"), ("train", "b"), ("val", "b"), ("val", "c")):
-        levels = rng.integers(0, 256, (*SIZE, 3), "uint8")
-        Image.fromarray(levels).save(tmp_path / split / "images" / f"{name}.jpg")
-    image = tmp_path / "{}" / "images" / "{}.jpg"
-    for split, name in (("val", "a"), ("train", "b")):
-        Path(str(image).format(split, name)).write_bytes(
-            Path(str(image).format("train", "a")).read_bytes()
-        )
-    for split, quality, step in (("train", 90, 1), ("val", 50, 2)):
-        small = photo[::step, ::step]
-        Image.fromarray(small).save(Path(str(image).format(split, "c")), quality=quality)
-        Image.fromarray(np.zeros(small.shape[:2], "uint8")).save(
-            tmp_path / split / "masks" / "c.png"
-        )
-    report = check_data(tmp_path, class_names=CLASSES)
-    assert kinds(report) == [
-        ("error", "same image in two splits", "a.jpg"),
-        ("warning", "same image twice", "b.jpg"),
-        ("warning", "alike in two splits", "c.jpg"),
-    ]
-    assert report.findings[0].split == "val"
-    assert "train/images/c.jpg', all but the same" in report.findings[2].message
-    assert check_data(tmp_path, class_names=CLASSES, fast=True).findings == ()
-
-
 def test_known_datasets(tmp_path: Path):
     make_camvid(tmp_path, tutorial=True)
     report = check_data(tmp_path)
     assert list(report.splits) == ["train", "val", "test"]
     assert report.class_names[0] == "sky"
     assert report.splits["train"].images == 2
-
-
-def test_many_findings_are_cut_short(tmp_path: Path):
-    write_pairs(tmp_path / "images", tmp_path / "masks", "a b c d e f g h", classes=5)
-    text = str(check_data(tmp_path, class_names=CLASSES))
-    assert "error: label out of range (8)" in text
-    assert "  and 3 more" in text

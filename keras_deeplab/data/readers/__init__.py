@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from keras_deeplab._checks import check_choice
 from keras_deeplab.data.readers.files import find_folder
-from keras_deeplab.data.readers.folder import folder_splits, read_folder
+from keras_deeplab.data.readers.folder import read_folder
+from keras_deeplab.data.readers.layouts import all_layouts, folder_splits
 from keras_deeplab.data.readers.pascal import pascal_context, person_part, voc2012
 from keras_deeplab.data.readers.street import camvid, cityscapes
 from keras_deeplab.data.sources import SegmentationFiles
 from keras_deeplab.tables.datasets import DATASETS
 
 
-class _Reader(NamedTuple):
+class Reader(NamedTuple):
+    """How a dataset is read, and the splits that it usually has."""
+
     read: Callable[..., SegmentationFiles]
     splits: tuple[str, ...]
 
 
-READERS: dict[str, _Reader] = {
-    "camvid": _Reader(camvid, ("train", "val", "test")),
-    "cityscapes": _Reader(cityscapes, ("train", "val")),
-    "pascal_context": _Reader(pascal_context, ("train", "val")),
-    "person_part": _Reader(person_part, ("train", "val")),
-    "voc": _Reader(voc2012, ("train", "val")),
+READERS: dict[str, Reader] = {
+    "camvid": Reader(camvid, ("train", "val", "test")),
+    "cityscapes": Reader(cityscapes, ("train", "val")),
+    "pascal_context": Reader(pascal_context, ("train", "val")),
+    "person_part": Reader(person_part, ("train", "val")),
+    "voc": Reader(voc2012, ("train", "val")),
 }
 # CamVid's four sequences, whose names no other dataset has.
 _CAMVID_NAMES = ("0001TP_*", "0006R0_*", "0016E5_*", "Seq05VD_*")
@@ -48,6 +52,7 @@ def read_dataset(
 
     Raises:
         FileNotFoundError: If the folder or split is missing.
+        TypeError: If the dataset's reader has no such option.
         ValueError: If the layout is not understood.
 
     Example:
@@ -56,32 +61,46 @@ def read_dataset(
     >>> data[0]["labels"].shape  # doctest: +SKIP
     (360, 480)
     """
-    dataset = dataset or recognise(path)
-    check_choice("dataset", dataset, ("folder", *READERS))
-    if dataset == "folder":
-        return read_folder(path, split, **options)
-    try:
-        return READERS[dataset].read(path, split or "train", **options)
-    except FileNotFoundError:
-        row = DATASETS[dataset]
+    own = own_reader(path, dataset)
+    if own is not None:
+        takes = [name for name in signature(own.read).parameters if name not in ("root", "split")]
+        for name in options:
+            if name not in takes:
+                raise TypeError(
+                    f"{own.read.__name__} takes {', '.join(takes) or 'no options'}. Received: "
+                    f"{name}={options[name]!r} for {str(path)!r}. Say dataset='folder' to read it "
+                    f"as a plain folder."
+                )
+        return own.read(path, split or "train", **options)
+    row = DATASETS.get(dataset or "")
+    if row is not None:
         facts: dict[str, Any] = dict(
             class_names=row.class_names, ignore_class=row.ignore_class, palette=row.palette
         )
-        try:
-            return read_folder(path, split, **(facts | options))
-        except (TypeError, ValueError, FileNotFoundError):
-            # What lacks is a part of the dataset's own layout.
-            pass
-        raise
+        options = facts | options
+    return read_folder(path, split, **options)
 
 
 def dataset_splits(path: str | Path, *, dataset: str | None = None) -> tuple[str, ...]:
     """Returns the splits of a dataset in a folder; none where the folder is not divided."""
-    dataset = dataset or recognise(path)
+    own = own_reader(path, dataset)
+    return folder_splits(path) if own is None or own.read is camvid else own.splits
+
+
+def own_reader(path: str | Path, dataset: str | None = None) -> Reader | None:
+    """Returns the reader of a dataset that lies in its own layout, or `None` for a plain folder.
+
+    Args:
+        path: The folder.
+        dataset: As for `read_dataset`.
+    """
+    found = recognise(path)
+    dataset = dataset or found
     check_choice("dataset", dataset, ("folder", *READERS))
-    if dataset in ("folder", "camvid") or recognise(path) != dataset:
-        return folder_splits(path)
-    return READERS[dataset].splits
+    if dataset == "folder":
+        return None
+    plain = found != dataset and all_layouts(Path(path).expanduser())
+    return None if plain and find_folder(path, "ImageSets", depth=2) is None else READERS[dataset]
 
 
 def recognise(path: str | Path) -> str:
@@ -104,10 +123,12 @@ def recognise(path: str | Path) -> str:
 
 __all__ = [
     "READERS",
+    "Reader",
     "camvid",
     "cityscapes",
     "dataset_splits",
     "folder_splits",
+    "own_reader",
     "pascal_context",
     "person_part",
     "read_dataset",

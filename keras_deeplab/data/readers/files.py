@@ -67,13 +67,13 @@ def is_mask_name(name: str) -> str | None:
 def read_names(path: Path) -> list[str]:
     """Reads the stems of a split list.
 
-    A line holds a name, or the path of an image and then, perhaps, that of its mask.
+    A line holds a name, or the path of an image and perhaps that of its mask, or VOC's 1 or -1.
 
     Raises:
         ValueError: If the list is empty or names an image twice.
     """
-    lines = path.read_text().splitlines()
-    names = [stem(line.split()[0].split(",")[0]) for line in lines if line.split()]
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    names = [stem(_first(line.replace("\\", "/"))) for line in lines if line.strip()]
     if not names:
         raise ValueError(f"A split list must name images. Received: {str(path)!r} without any.")
     if len(set(names)) < len(names):
@@ -82,6 +82,17 @@ def read_names(path: Path) -> list[str]:
             f"A split list must name an image once. Received: {twice!r} twice in {str(path)!r}."
         )
     return names
+
+
+def _first(line: str) -> str:
+    """Returns the first column of a line, or all of it if the rest belongs to the name."""
+    columns = line.replace(",", " ").split()
+    last = columns[-1]
+    is_file = "/" in last or Path(last).suffix.lower() in IMAGE_SUFFIXES
+    is_flag = len(columns) == 2 and last in ("-1", "0", "1")
+    if is_flag or (is_file and ("/" in columns[0] or "." in columns[0])):
+        return columns[0]
+    return line.strip()
 
 
 def examples_of(

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from keras_deeplab.data.readers.folder import folder_splits, read_folder, unpaired
+from keras_deeplab.data.readers.folder import read_folder, unpaired
+from keras_deeplab.data.readers.layouts import folder_splits
 from tests.data.miniatures import SIZE, write_image, write_list, write_mask, write_pairs
 
 
@@ -35,31 +35,6 @@ def test_two_folders(tmp_path: Path, images: str, masks: str):
     assert sorted(np.unique(element["labels"])) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("order", ["split/images", "images/split"])
-@pytest.mark.parametrize("val", ["val", "validation", "valid"])
-def test_splits_in_folders(tmp_path: Path, order: str, val: str):
-    for split, listed in (("train", "a b"), (val, "c")):
-        parts = (split, "{}") if order == "split/images" else ("{}", split)
-        pattern = str(Path(*parts))
-        write_pairs(tmp_path / pattern.format("images"), tmp_path / pattern.format("masks"), listed)
-    assert folder_splits(tmp_path) == ("train", "val")
-    assert names(tmp_path, "train") == ["a", "b"]
-    assert names(tmp_path, "val") == ["c"]
-    with pytest.raises(
-        ValueError, match=r"split must be one of 'train', 'val'. Received: split=None"
-    ):
-        read_folder(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"has train, val. Did you mean 'train'"):
-        read_folder(tmp_path, "trian")
-
-
-def test_masks_beside_the_split(tmp_path: Path):
-    write_pairs(tmp_path / "train", tmp_path / "trainannot", "a")
-    write_pairs(tmp_path / "val", tmp_path / "val_masks", "b")
-    assert names(tmp_path, "train") == ["a"]
-    assert names(tmp_path, "val") == ["b"]
-
-
 @pytest.mark.parametrize("ending", ["", "_mask", "_label", "_labelIds", "_gt"])
 @pytest.mark.parametrize("together", [True, False])
 def test_names_of_masks(tmp_path: Path, ending: str, together: bool):
@@ -86,21 +61,13 @@ def test_names_of_images_with_an_ending(tmp_path: Path):
     assert names(tmp_path) == ["a_image"]
 
 
-@pytest.mark.parametrize("place", ["", "ImageSets/Segmentation", "splits"])
-@pytest.mark.parametrize(
-    "line", ["{}", "{}.jpg", "/images/{}.jpg /masks/{}.png", "images/{}.jpg,x"]
-)
-def test_split_lists(tmp_path: Path, place: str, line: str):
-    write_pairs(tmp_path / "images", tmp_path / "masks", "a b 2007.1")
-    for split, listed in (("train", ("b", "2007.1")), ("val", ("a",)), ("mine", ("a", "b"))):
-        path = tmp_path / place / f"{split}.txt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(line.format(name, name) for name in listed))
-    assert folder_splits(tmp_path) == ("train", "val")
-    assert names(tmp_path, "train") == ["b", "2007.1"]
-    assert names(tmp_path, "val") == ["a"]
-    assert names(tmp_path, "mine") == ["a", "b"]
-    assert len(names(tmp_path)) == 3
+def test_names_with_spaces(tmp_path: Path):
+    (tmp_path / "images").mkdir()
+    write_pairs(tmp_path / "images", tmp_path / "masks", "a b")
+    for folder, suffix in (("images", "jpg"), ("masks", "png")):
+        (tmp_path / folder / f"a.{suffix}").rename(tmp_path / folder / f"my cat 2.{suffix}")
+    (tmp_path / "train.txt").write_text("my cat 2.jpg\n")
+    assert names(tmp_path, "train") == ["my cat 2"]
 
 
 def test_a_list_that_names_what_is_missing(tmp_path: Path):
@@ -114,58 +81,6 @@ def test_a_list_that_names_what_is_missing(tmp_path: Path):
     write_list(tmp_path / "train.txt", "")
     with pytest.raises(ValueError, match="must name images"):
         read_folder(tmp_path, "train")
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("classes.txt", "background\ncat\n\ndog\n"),
-        ("labels.txt", "background\r\ncat\r\ndog"),
-        ("class_names.json", '["background", "cat", "dog"]'),
-        ("classes.json", '{"0": "background", "1": "cat", "2": "dog"}'),
-        ("labelmap.txt", "# label:color\nbackground:0,0,0::\ncat:1,2,3::\ndog:9,9,9::"),
-    ],
-)  # fmt: skip
-def test_class_names_from_a_file(tmp_path: Path, name: str, text: str):
-    write_pairs(tmp_path / "images", tmp_path / "masks", "a")
-    (tmp_path / name).write_text(text)
-    data = read_folder(tmp_path)
-    assert data.class_names == ("background", "cat", "dog")
-    assert (data.palette[1] == (1, 2, 3)) == (name == "labelmap.txt")
-    assert read_folder(tmp_path, class_names=["x", "y", "z"]).class_names == ("x", "y", "z")
-
-
-def test_masks_in_the_colours_of_labelmap(tmp_path: Path):
-    write_image(tmp_path / "images" / "a.jpg")
-    (tmp_path / "masks").mkdir()
-    colours = np.zeros((*SIZE, 3), "uint8")
-    colours[0] = 1, 2, 3
-    Image.fromarray(colours).save(tmp_path / "masks" / "a.png")
-    (tmp_path / "labelmap.txt").write_text("background:0,0,0::\ncat:1,2,3::\n")
-    labels = read_folder(tmp_path)[0]["labels"]
-    assert labels[:, 0].tolist() == [1, 0, 0, 0, 0, 0]
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "words"),
-    [
-        ("classes.txt", "a\na", "distinct"),
-        ("classes.json", '{"1": "a"}', "names by id from 0"),
-        ("class_names.json", "no json", "names by id from 0"),
-        ("labelmap.txt", "cat 1 2 3", "NAME:RED,GREEN,BLUE"),
-    ],
-)
-def test_broken_files_of_class_names(tmp_path: Path, name: str, text: str, words: str):
-    write_pairs(tmp_path / "images", tmp_path / "masks", "a")
-    (tmp_path / name).write_text(text)
-    with pytest.raises(ValueError, match=words):
-        read_folder(tmp_path)
-
-
-def test_classes_are_counted_over_all_splits(tmp_path: Path):
-    write_pairs(tmp_path / "train/images", tmp_path / "train/masks", "a", classes=2)
-    write_pairs(tmp_path / "val/images", tmp_path / "val/masks", "b", classes=5)
-    assert read_folder(tmp_path, "train").class_names[-1] == "class 4"
 
 
 def test_label_map_and_ignored_label(tmp_path: Path):
@@ -224,20 +139,3 @@ def test_missing_masks_are_left_out_on_request(tmp_path: Path):
         [tmp_path / "images" / "b.jpg"],
         [tmp_path / "masks" / "c.png"],
     )
-
-
-def test_what_is_no_dataset(tmp_path: Path):
-    with pytest.raises(
-        ValueError, match=r"with nothing in it. The layouts understood:\n  DIR/images"
-    ):
-        read_folder(tmp_path)
-    write_image(tmp_path / "a.jpg")
-    with pytest.raises(ValueError, match=r"with a.jpg. The layouts understood"):
-        read_folder(tmp_path, "train")
-    with pytest.raises(FileNotFoundError, match="does not exist"):
-        read_folder(tmp_path / "none")
-    with pytest.raises(FileNotFoundError, match="is a file"):
-        read_folder(tmp_path / "a.jpg")
-    write_mask(tmp_path / "a.png", np.arange(SIZE[1]) % 2)
-    with pytest.raises(FileNotFoundError, match=r"is not divided. Write the names .*train.txt"):
-        read_folder(tmp_path, "train")

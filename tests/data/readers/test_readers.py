@@ -60,8 +60,23 @@ def test_classes_of_a_dataset_in_a_plain_folder(tmp_path: Path):
     write_pairs(tmp_path / "images", tmp_path / "masks", "a b")
     data = read_dataset(tmp_path, dataset="voc")
     assert data.class_names == DATASETS["voc"].class_names
-    with pytest.raises(FileNotFoundError, match="PASCAL VOC 2012 must hold"):
+    with pytest.raises(FileNotFoundError, match="is not divided"):
         read_dataset(tmp_path, "train", dataset="voc")
+    (tmp_path / "masks" / "a.png").unlink()
+    with pytest.raises(ValueError, match="1 of 2 in .* without"):
+        read_dataset(tmp_path, dataset="voc")
+    assert len(read_dataset(tmp_path, dataset="voc", allow_missing=True)) == 1
+
+
+def test_own_layouts_under_other_names(tmp_path: Path):
+    base = make_voc(tmp_path)
+    base.rename(tmp_path / "mine")
+    assert recognise(tmp_path / "mine") == "folder"
+    assert len(read_dataset(tmp_path / "mine", "trainval", dataset="voc")) == 3
+    with pytest.raises(FileNotFoundError, match="SBD's masks"):
+        read_dataset(tmp_path / "mine", "trainaug", dataset="voc")
+    with pytest.raises(FileNotFoundError, match="Cityscapes must hold"):
+        read_dataset(tmp_path, dataset="cityscapes")
 
 
 def test_unknown_datasets(tmp_path: Path):
@@ -69,6 +84,16 @@ def test_unknown_datasets(tmp_path: Path):
         read_dataset(tmp_path, dataset="canvid")
     with pytest.raises(FileNotFoundError, match="does not exist"):
         read_dataset(tmp_path / "none")
+
+
+def test_options_of_other_readers(tmp_path: Path):
+    make_cityscapes(tmp_path)
+    with pytest.raises(TypeError, match=r"cityscapes takes no options. Received: class_names="):
+        read_dataset(tmp_path, class_names=["a"])
+    make_context(tmp_path / "context")
+    with pytest.raises(TypeError, match=r"pascal_context takes classes, labels"):
+        read_dataset(tmp_path / "context", ignore_class=3)
+    assert len(read_dataset(tmp_path / "context", classes=59).class_names) == 59
 
 
 def test_reading_needs_no_tensorflow():
