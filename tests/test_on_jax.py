@@ -1,4 +1,8 @@
-"""The rooms that train run on Keras' JAX backend: their tests, once more."""
+"""The rooms that train run on Keras' JAX backend: some of their tests, once more.
+
+All of them pass there, `KERAS_BACKEND=jax pytest tests/losses tests/test_metrics.py ...`, but JAX
+compiles every operation of every shape, which takes minutes.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,13 @@ from pathlib import Path
 import keras
 import pytest
 
-ROOMS = ["losses", "test_metrics.py", "test_optimizers.py", "test_schedules.py"]
+TESTS = [
+    "losses/test_pixelwise.py::test_labels_are_sub_sampled_to_the_logits",
+    "losses/test_weighted_sum.py::test_gradients_equal_finite_differences_of_the_reference[focal]",
+    "losses/test_weighted_sum.py::test_gradients_equal_finite_differences_of_the_reference[lovasz]",
+    "test_metrics.py::test_counts_stay_exact_beyond_32_bits",
+    "test_optimizers.py::test_moving_average_of_the_weights_over_two_fits",
+]
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the JAX run")
@@ -19,7 +29,7 @@ def test_losses_metrics_and_optimizers_on_jax():
     folder = Path(__file__).parent
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     run = subprocess.run(
-        [*command, *(str(folder / room) for room in ROOMS)],
+        [*command, *(str(folder / test) for test in TESTS)],
         env={**os.environ, "KERAS_BACKEND": "jax"},
         cwd=folder.parent,
         capture_output=True,
