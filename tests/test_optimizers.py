@@ -206,6 +206,13 @@ def test_wrong_arguments(options, words: str):
             kind(0.1, **options)
 
 
+def test_wrong_types():
+    with pytest.raises(TypeError, match="multipliers must be a dict from pattern to factor"):
+        LayerwiseSGD(1, multipliers=["classifier"])
+    with pytest.raises(TypeError, match="Received: 'bias'. Write .'bias'."):
+        LayerwiseAdam(1, not_decayed="bias")
+
+
 def test_a_pattern_that_occurs_nowhere():
     optimizer = LayerwiseSGD(0.1, multipliers={"clasifier": 10})
     with pytest.raises(ValueError, match="Received: 'clasifier', which occurs in none of 'stem"):

@@ -28,6 +28,8 @@ def test_wrong_numbers():
         WeightedSum([Dice()], weights=[1, 2])
     with pytest.raises(ValueError, match="at least one loss"):
         WeightedSum([])
+    with pytest.raises(TypeError, match="losses must be a list"):
+        WeightedSum(Dice())
 
 
 def gradient(loss: keras.losses.Loss, labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
