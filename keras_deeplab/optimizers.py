@@ -29,6 +29,18 @@ class _Layerwise(keras.optimizers.Optimizer):
         not_decayed: Sequence[str],
         **kwargs: Any,
     ) -> None:
+        if multipliers is not None and not isinstance(multipliers, Mapping):
+            raise TypeError(
+                f"multipliers must be a dict from pattern to factor. "
+                f"Received: multipliers={multipliers!r}."
+            )
+        if isinstance(not_decayed, str):
+            raise TypeError(
+                f"not_decayed must be a list of patterns. Received: {not_decayed!r}. "
+                f"Write [{not_decayed!r}]."
+            )
+        if isinstance(learning_rate, int):
+            learning_rate = float(learning_rate)
         multipliers = dict(multipliers or {})
         for pattern in (*multipliers, *not_decayed):
             try:
@@ -120,6 +132,7 @@ class LayerwiseSGD(_Layerwise, keras.optimizers.SGD):
         **kwargs: Arguments of `keras.optimizers.SGD`.
 
     Raises:
+        TypeError: If ``multipliers`` is no mapping, or ``not_decayed`` is a string.
         ValueError: If a pattern is no regular expression or, at the first step, occurs in no
             variable's path; or a number is out of its range.
 
@@ -182,6 +195,7 @@ class LayerwiseAdam(_Layerwise, keras.optimizers.Adam):
         **kwargs: Arguments of `keras.optimizers.Adam`.
 
     Raises:
+        TypeError: As `LayerwiseSGD`.
         ValueError: As `LayerwiseSGD`.
 
     Example:

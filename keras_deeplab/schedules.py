@@ -37,7 +37,7 @@ class PolyDecay(keras.optimizers.schedules.LearningRateSchedule):
     [0.007, 0.003751, 0.0]
 
     Reference:
-        Chen et al., arXiv:1606.00915, section 4.1.1.
+        Chen et al., arXiv:1606.00915, section 4.1.2.
     """
 
     def __init__(

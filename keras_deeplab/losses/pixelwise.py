@@ -31,20 +31,20 @@ class _Pixelwise(keras.losses.Loss):
                 "valid pixels. Received: reduction='mean_with_sample_weight'. Use "
                 "'sum_over_batch_size', 'sum' or None."
             )
-        if class_weights is not None and (
-            not class_weights or not all(weight >= 0 for weight in class_weights)
-        ):
-            raise ValueError(
-                f"class_weights must be one weight of at least 0 per class. "
-                f"Received: class_weights={class_weights!r}."
-            )
+        if class_weights is not None:
+            class_weights = [float(weight) for weight in class_weights]
+            if not class_weights or not all(weight >= 0 for weight in class_weights):
+                raise ValueError(
+                    f"class_weights must be one weight of at least 0 per class. "
+                    f"Received: class_weights={class_weights!r}."
+                )
         if top_k is not None and not 0 < top_k <= 1:
             raise ValueError(
                 f"top_k must be a fraction of the valid pixels, above 0 and at most 1. "
                 f"Received: top_k={top_k!r}."
             )
         self.ignore_class = ignore_class
-        self.class_weights = None if class_weights is None else list(class_weights)
+        self.class_weights = class_weights
         self.top_k = top_k
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:

@@ -25,6 +25,7 @@ class WeightedSum(keras.losses.Loss):
         float32 scalar.
 
     Raises:
+        TypeError: If ``losses`` is no list.
         ValueError: If there is no loss, or the number of weights is another.
 
     Example:
@@ -41,6 +42,8 @@ class WeightedSum(keras.losses.Loss):
         weights: Sequence[float] | None = None,
         name: str = "weighted_sum",
     ) -> None:
+        if isinstance(losses, keras.losses.Loss):
+            raise TypeError(f"losses must be a list. Received: losses={losses!r}. Write [...].")
         super().__init__(name=name, dtype="float32")
         self.losses = list(losses)
         self.weights = [1.0] * len(self.losses) if weights is None else list(weights)

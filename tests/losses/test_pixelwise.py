@@ -105,7 +105,7 @@ def test_float32_from_half_precision_logits():
 
 def test_config_there_and_back(case):
     for loss in (
-        CrossEntropy(class_weights=[1, 2, 0, 1], top_k=0.5, ignore_class=None),
+        CrossEntropy(class_weights=np.array([1, 2, 0, 1]), top_k=0.5, ignore_class=None),
         Focal(1.5, ignore_class=3, reduction="sum"),
     ):
         again = keras.losses.deserialize(keras.losses.serialize(loss))
