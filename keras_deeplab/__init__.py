@@ -9,9 +9,11 @@ from wrapt import when_imported
 
 if TYPE_CHECKING:
     from keras_deeplab.crf_search import CRFSearch, tune_crf
+    from keras_deeplab.data import read_dataset
     from keras_deeplab.deeplab import DeepLab, list_models
     from keras_deeplab.dense_crf import DenseCRF
     from keras_deeplab.predict import Segmentation, segment
+    from keras_deeplab.training import Training, train
 
 __version__ = "0.1.0"
 __all__ = [
@@ -19,8 +21,11 @@ __all__ = [
     "DeepLab",
     "DenseCRF",
     "Segmentation",
+    "Training",
     "list_models",
+    "read_dataset",
     "segment",
+    "train",
     "tune_crf",
 ]
 
@@ -29,8 +34,11 @@ _ROOMS = {
     "DeepLab": "deeplab",
     "DenseCRF": "dense_crf",
     "Segmentation": "predict",
+    "Training": "training",
     "list_models": "deeplab",
+    "read_dataset": "data",
     "segment": "predict",
+    "train": "training",
     "tune_crf": "crf_search",
 }
 

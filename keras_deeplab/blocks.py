@@ -131,8 +131,10 @@ def conv_bn(
     else:
         x = keras.layers.Conv2D(filters, **common)(x)
     if batch_norm != "folded":
+        # Keras' momentum of 0.99 takes hundreds of steps to forget where the statistics started:
+        # a head trained on a few photos would be useless until then.
         x = keras.layers.BatchNormalization(
-            epsilon=epsilon, trainable=batch_norm == "trainable", name=f"{name}_bn"
+            momentum=0.9, epsilon=epsilon, trainable=batch_norm == "trainable", name=f"{name}_bn"
         )(x)
     if activation is None:
         return x

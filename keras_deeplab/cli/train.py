@@ -110,7 +110,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
         keras.ops.zeros(1)
     from keras_deeplab.deeplab import DeepLab
-    from keras_deeplab.train import train
+    from keras_deeplab.training import train
 
     if arguments.mixed_precision:
         keras.config.set_dtype_policy(f"mixed_{arguments.mixed_precision}")

@@ -1,1 +1,5 @@
-"""What a training run needs besides `model.fit`: its folder, checkpoints, watchers."""
+"""Training runs."""
+
+from keras_deeplab.training.run import Training, train
+
+__all__ = ["Training", "train"]
