@@ -9,6 +9,7 @@ Reference: Chen et al., arXiv:1606.00915, section 3.3; Kraehenbuehl and Koltun, 
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Callable
 from typing import Any
@@ -150,11 +151,21 @@ def mean_field_logits(
     """
     _check_shapes(unary, image)
     check_int("num_iterations", num_iterations, minimum=0)
+    unary = tf.cast(unary, tf.float32)
     widths = {"theta_alpha": theta_alpha, "theta_beta": theta_beta, "theta_gamma": theta_gamma}
     _check_widths(**widths)
     check_choice("engine", engine, tuple(_ENGINES))
     if num_iterations == 0:
-        return -tf.cast(unary, tf.float32)
+        return -unary
+    classes = unary.shape[-1]
+    if engine == "permutohedral":
+        # Sparse products are up to three times faster on whole SIMD registers. The added classes
+        # have probability 0.
+        spare = -classes % permutohedral.REGISTER
+        unary = tf.pad(unary, [[0, 0]] * 3 + [[0, spare]], constant_values=math.inf)
+        bilateral_weight, spatial_weight, compatibility = (
+            _pad(weight, spare) for weight in (bilateral_weight, spatial_weight, compatibility)
+        )
     if _is_weight(bilateral_weight) and _is_weight(spatial_weight):
         kernels = [
             (theta_alpha, theta_beta, bilateral_weight),
@@ -168,7 +179,8 @@ def mean_field_logits(
             weighted = weigh(bilateral(values), bilateral_weight)
             return weighted + weigh(spatial(values), spatial_weight)
 
-    return iterate(unary, message, compatibility=compatibility, num_iterations=num_iterations)
+    logits = iterate(unary, message, compatibility=compatibility, num_iterations=num_iterations)
+    return logits[..., :classes]
 
 
 def mean_field(unary: tf.Tensor, image: tf.Tensor, **options: Any) -> tf.Tensor:
@@ -187,6 +199,12 @@ def mean_field(unary: tf.Tensor, image: tf.Tensor, **options: Any) -> tf.Tensor:
 
 def _rank(value: Any) -> int | None:
     return 0 if isinstance(value, numbers.Real) else tf.convert_to_tensor(value).shape.rank
+
+
+def _pad(weight: Any, spare: int) -> Any:
+    """Appends zeros for added classes."""
+    rank = _rank(weight)
+    return tf.pad(weight, [[0, spare]] * rank) if rank else weight
 
 
 def _is_one(value: Any) -> bool:
