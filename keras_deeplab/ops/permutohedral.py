@@ -19,6 +19,11 @@ import tensorflow as tf
 
 from keras_deeplab.ops.lattice import Lattice, build_lattice
 
+REGISTER = 8
+"""Channels that a SIMD register holds: filtering is fastest on whole ones."""
+
+_BLOCK = 1024  # points
+
 
 class LatticeFilter(NamedTuple):
     """A filter as sparse matrices (variant tensors holding `CSRSparseMatrix`).
@@ -83,12 +88,7 @@ def apply_filter(lattice_filter: LatticeFilter, values: tf.Tensor) -> tf.Tensor:
             x = tf.raw_ops.SparseMatrixMatMul(a=matrix, b=x)
         return x, grad
 
-    if tf.executing_eagerly():
-        return run(values)
-    # Graphs use another kernel than eager calls do, twice as fast on whole SIMD registers.
-    channels = tf.shape(values)[1]
-    padded = run(tf.pad(values, [[0, 0], [0, -channels % 8]]))
-    return tf.ensure_shape(padded[:, :channels], values.shape)
+    return tf.ensure_shape(run(values), values.shape)
 
 
 def _keep(matrix: tf.Tensor) -> Callable[[], tf.Tensor]:
@@ -175,30 +175,27 @@ def _compile(lattices: Sequence[Lattice], scales: Sequence[tf.Tensor]) -> Lattic
     for lattice, offset in zip(lattices, tf.unstack(offsets), strict=True):
         above.append(_move(lattice.above, offset, axes))
         below.append(_move(lattice.below, offset, axes))
-        vertices.append([v + offset for v in lattice.vertices])
+        vertices += [v + offset for v in lattice.vertices]
+    columns = tf.stack(vertices)
+    order, place = _interleave(columns)
     pairs = [
-        *zip(
-            (tf.concat(a, 0) for a in zip(*above, strict=True)),
-            (tf.concat(b, 0) for b in zip(*below, strict=True)),
-            strict=True,
-        )
+        [tf.concat(parts, 0) for parts in both]
+        for both in zip(zip(*above, strict=True), zip(*below, strict=True), strict=True)
     ]
-    blurs = [_blur(pairs[i : i + 2]) for i in range(0, axes, 2)]
+    blurs = [_blur(pairs[i : i + 2], order, place) for i in range(0, axes, 2)]
 
     shares = []
     for lattice, scale in zip(lattices, scales, strict=True):
         # The gain 1 / (1 + 2^-d) of a lattice drops out against that of its response to ones.
         norm = tf.sqrt(scale / (_response_to_ones(lattice) + 1e-20))
         shares += [w * norm for w in lattice.weights]
-    columns = tf.stack([*itertools.chain(*vertices)])
-    points, size = tf.shape(columns)[1], tf.size(pairs[0][0])
+    points, size = tf.shape(columns)[1], tf.size(order)
     rows = tf.broadcast_to(tf.range(points), tf.shape(columns))
     # Transposing interleaves vectors three times faster than stacking them along the last axis.
-    indices = tf.reshape(tf.transpose(tf.stack([rows, columns]), (2, 1, 0)), (-1, 2))
+    indices = tf.transpose(tf.stack([rows, tf.gather(place, columns)]), (2, 1, 0))
     values = tf.reshape(tf.transpose(tf.stack(shares)), (-1,))
-    slice_matrix = _sparse(indices, values, (points, size))
-    splat = _transpose(slice_matrix)
-    return LatticeFilter(splat, tuple(blurs), slice_matrix)
+    slice_matrix = _sparse(tf.reshape(indices, (-1, 2)), values, (points, size))
+    return LatticeFilter(_transpose(slice_matrix), tuple(blurs), slice_matrix)
 
 
 def _move(neighbours: Sequence[tf.Tensor], offset: tf.Tensor, axes: int) -> list[tf.Tensor]:
@@ -208,7 +205,35 @@ def _move(neighbours: Sequence[tf.Tensor], offset: tf.Tensor, axes: int) -> list
     return moved + [none] * (axes - len(moved))
 
 
-def _blur(pairs: Sequence[tuple[tf.Tensor, tf.Tensor]]) -> tf.Tensor:
+def _interleave(columns: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Orders the vertices of all colours by the block of points in which they first appear.
+
+    What a block of points and its vertices hold then stays in the cache while it is needed, and
+    threads that share out the vertices evenly share out the nonzeros almost evenly, too.
+
+    Args:
+        columns: `(colours, N)` int32, the vertices around each point, each row numbering its own
+            in the order of their appearance and going on where the row before it ends.
+
+    Returns:
+        The vertices in their new order, and the place of each in it.
+    """
+    padded = tf.pad(columns, [[0, 0], [0, -tf.shape(columns)[1] % _BLOCK]])
+    highest = tf.reduce_max(tf.reshape(padded, (columns.shape[0], -1, _BLOCK)), -1)
+    # A block without new vertices has a lower highest one than those before it.
+    ends = tf.sort(highest) + 1
+    starts = tf.reshape(tf.concat([[0], tf.reshape(ends, (-1,))[:-1]], 0), tf.shape(ends))
+    sizes = tf.reshape(tf.transpose(ends - starts), (-1,))
+    places = tf.cumsum(sizes, exclusive=True)
+    shifts = tf.reshape(tf.transpose(starts), (-1,)) - places
+    changes = shifts - tf.concat([[0], shifts[:-1]], 0)
+    size = tf.reduce_max(ends)
+    steps = tf.scatter_nd(places[:, tf.newaxis], changes, [size + 1])[:-1]
+    order = tf.range(size) + tf.cumsum(steps)
+    return order, tf.math.invert_permutation(order)
+
+
+def _blur(pairs: Sequence[Sequence[tf.Tensor]], order: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
     """Blurs along one or two axes in order, as one matrix.
 
     A product costs as much for reading and writing all vertices as for its nonzeros, of which two
@@ -216,19 +241,30 @@ def _blur(pairs: Sequence[tuple[tf.Tensor, tf.Tensor]]) -> tf.Tensor:
 
     Args:
         pairs: for each axis the neighbours above and below.
+        order: the vertices in the order of the matrix.
+        place: the place of each vertex in it.
     """
-    size = tf.size(pairs[0][0])
-    reached = [(tf.range(size), 0)] + [(n, 1) for n in pairs[-1]]
-    for neighbours in pairs[:-1]:
-        padded = [tf.concat([[-1], n], 0) for n in neighbours]
-        reached += [(n, 1) for n in neighbours]
-        reached += [(tf.gather(p, v + 1), 2) for v in pairs[-1] for p in padded]
+    *first, last = pairs
+    # Where each vertex leads along the first axis, and with how many steps; -1 leads to -1.
+    renumbered = tf.concat([[-1], place], 0)
+    reached = [(renumbered, 0)]
+    for neighbours in itertools.chain(*first):
+        padded = tf.concat([[-1], neighbours], 0)
+        reached.append((tf.gather(renumbered, padded + 1), 1))
+    # A slice of one of them starts at the vertices themselves, a gather at their neighbours.
+    reached = [(target[1:], steps) for target, steps in reached] + [
+        (tf.gather(target, neighbours + 1), steps + 1)
+        for neighbours in last
+        for target, steps in reached
+    ]
     # The number of steps rides along with the vertex, so that one gather fetches both.
-    codes = tf.reshape(tf.transpose(tf.stack([4 * v + steps for v, steps in reached])), (-1,))
+    codes = tf.transpose(tf.stack([4 * target + steps for target, steps in reached]))
+    codes = tf.reshape(tf.gather(codes, order), (-1,))
     kept = tf.cast(tf.where(codes >= 0)[:, 0], tf.int32)
     codes = tf.gather(codes, kept)
     values = 0.25 * tf.cast(tf.bitwise.right_shift(4, tf.bitwise.bitwise_and(codes, 3)), tf.float32)
     indices = tf.stack([kept // len(reached), tf.bitwise.right_shift(codes, 2)])
+    size = tf.size(order)
     return _sparse(tf.transpose(indices), values, (size, size))
 
 

@@ -96,16 +96,21 @@ def test_agrees_with_recorded_cases(name):
         "num_iterations": 5,
     }
     # Recorded with pydensecrf's `create_pairwise_*` helpers, whose features are (y, x, ...), where
-    # those of the C++ library and of this package are (x, y, ...). To the lattice it matters.
+    # those of its DenseCRF2D and of this package are (x, y, ...). The lattice is not symmetric, so
+    # that no single order serves both: with (y, x, ...) only 95.6 to 98.9 % of labels agree with
+    # DenseCRF2D in the test above. Exchanging height and width exchanges the order, like for like.
     swapped = [np.swapaxes(a, 0, 1)[np.newaxis] for a in (unary, case["image"])]
     actual = np.swapaxes(mean_field(*swapped, **parameters).numpy()[0], 0, 1)
     assert (actual.argmax(-1) == case["map"]).mean() >= 0.999
     # Today's pydensecrf2 itself misses the record of ex1-b, by 0.33.
     if name != "ex1-b":
         _assert_agree(actual, expected)
+    # Straight, this package is DenseCRF2D, which itself agrees with ex2's record on 99.88 %.
+    peer = _pydensecrf(unary, case["image"], **parameters)
     straight = mean_field(unary[np.newaxis], case["image"][np.newaxis], **parameters).numpy()[0]
-    _assert_agree(straight, _pydensecrf(unary, case["image"], **parameters))
-    assert (straight.argmax(-1) == case["map"]).mean() >= 0.998
+    _assert_agree(straight, peer)
+    agreement, of_peer = ((q.argmax(-1) == case["map"]).mean() for q in (straight, peer))
+    assert agreement == pytest.approx(of_peer, abs=1e-4)
 
 
 def test_close_to_brute_force():
