@@ -1,0 +1,22 @@
+"""One photo through a model: whole, in tiles, over scales and flips."""
+
+from keras_deeplab.inference.passes import Passes, predict
+from keras_deeplab.inference.scores import (
+    Network,
+    Scores,
+    predict_scores,
+    resized_labels,
+    resized_scores,
+    softmax,
+)
+
+__all__ = [
+    "Network",
+    "Passes",
+    "Scores",
+    "predict",
+    "predict_scores",
+    "resized_labels",
+    "resized_scores",
+    "softmax",
+]
