@@ -1,6 +1,6 @@
 """One photo through a model: whole, in tiles, over scales and flips."""
 
-from keras_deeplab.inference.passes import Passes, predict
+from keras_deeplab.inference.passes import Passes, find_passes, predict
 from keras_deeplab.inference.scores import (
     Network,
     Scores,
@@ -14,6 +14,7 @@ __all__ = [
     "Network",
     "Passes",
     "Scores",
+    "find_passes",
     "predict",
     "predict_scores",
     "resized_labels",

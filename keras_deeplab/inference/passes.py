@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +68,39 @@ class Passes:
         return self.scales != (1.0,) or self.flip or self.sliding_window
 
 
+def find_passes(
+    size: int | Size | str | None,
+    *,
+    default: Size,
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
+    sliding_window: bool = False,
+) -> Passes:
+    """Returns the passes that are asked for in a user's words.
+
+    Args:
+        size: Side of a square in pixels, or (height, width); "own" for the photo's own size; None
+            for the default.
+        default: (height, width).
+        scales: As in `Passes`.
+        flip: As in `Passes`.
+        sliding_window: As in `Passes`.
+
+    Raises:
+        TypeError: If the size is something else.
+        ValueError: If the settings are out of range.
+    """
+    if size == "own":
+        size = None
+    elif size is None:
+        size = default
+    elif isinstance(size, str):
+        raise ValueError(f"size must be pixels, or 'own'. Received: size={size!r}.")
+    elif not isinstance(size, tuple):
+        size = (size, size)
+    return Passes(size, tuple(float(scale) for scale in scales), flip, sliding_window)
+
+
 def predict(
     model: Network, image: np.ndarray, passes: Passes, *, from_logits: bool = True
 ) -> Scores:
@@ -98,7 +131,7 @@ def predict(
     (32, 64, 2)
     """
     _check_size(model, passes)
-    own = image.shape[:2]
+    own = (image.shape[0], image.shape[1])
     if not passes.are_averaged:
         return predict_scores(model, image, size=passes.size or own)
     box = own if passes.size is None else _box(model, passes.size)

@@ -18,7 +18,9 @@ _BLOCK_PIXELS = 1 << 22
 class Network(Protocol):
     """What segments: a `keras.Model`, or a `keras_deeplab.runners.Segmenter`."""
 
-    input_shape: Any
+    @property
+    def input_shape(self) -> Any:
+        """(batch, height, width, 3); None is free."""
 
     def predict_on_batch(self, x: Any) -> Any:
         """Returns the scores of a batch of images, RGB 0-255."""
