@@ -8,31 +8,111 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from keras_deeplab.data.mat_file import read_mat_mask
+from keras_deeplab.tables.datasets import Palette
+from keras_deeplab.tables.label_maps import VOID_COLOURS
 
-def read_mask(path: str | Path, label_map: Mapping[int, int] | None = None) -> np.ndarray:
+# Pillow spreads the levels of grey PNGs of 2 and 4 bits over 0-255.
+_SPREAD = {"L;2": 85, "L;4": 17}
+
+
+def read_mask(
+    path: str | Path,
+    label_map: Mapping[int, int] | None = None,
+    *,
+    palette: Palette | None = None,
+    ignore_class: int = 255,
+) -> np.ndarray:
     """Reads a mask as class ids.
 
-    The ids are the pixel values of a grey image, or the palette indices of a palette image, as
-    VOC's are.
+    The ids are the pixel values of a grey image of 1 to 16 bits, or the palette indices of a
+    palette image, as VOC's are. Colour images are read as ids where red, green and blue are the
+    same id, else by their colours. MATLAB files are read as SBD, PASCAL-Context and PASCAL-Part
+    publish them.
 
     Args:
-        path: Image file with one channel.
+        path: Image file without loss, such as PNG, or MATLAB file.
         label_map: Class id by pixel value of the file; values that it lacks stay.
+        palette: RGB colours by class id, for masks that are stored as colours. These are not
+            looked up in `label_map`.
+        ignore_class: Class id of the colours that VOC, Cityscapes and CamVid give to pixels
+            without a class, where `palette` lacks them.
 
     Returns:
         Array of shape (height, width), uint8, or uint16 where the file has 16 bits.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is not an image of one channel, or is damaged.
+        ValueError: If the file is not a mask, or is damaged.
+
+    Example:
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     Image.fromarray(np.array([[0, 7]], "uint8")).save(f"{folder}/mask.png")
+    ...     read_mask(f"{folder}/mask.png", {7: 1}).tolist()
+    [[0, 1]]
     """
     path = Path(path)
+    if path.suffix == ".mat":
+        return map_labels(read_mat_mask(path), label_map)
+    pixels = _read_pixels(path)
+    if pixels.ndim == 2:
+        return map_labels(pixels, label_map)
+    colours = pixels[..., :3]
+    same = bool((colours == colours[..., :1]).all())
+    ids = colours[..., 0]
+    if same and (palette is None or (ids[ids != 255] < len(palette)).all()):
+        return map_labels(ids, label_map)
+    return _labels_of_colours(colours, palette, ignore_class, path)
+
+
+def map_labels(labels: np.ndarray, label_map: Mapping[int, int] | None) -> np.ndarray:
+    """Replaces labels by others.
+
+    Args:
+        labels: uint8 or uint16 array.
+        label_map: New label by old one; labels that it lacks stay.
+
+    Returns:
+        Array of the same shape; uint8 where all labels that `label_map` gives fit in it, and it
+        lacks none.
+    """
+    if not label_map:
+        return labels
+    table = np.arange(np.iinfo(labels.dtype).max + 1, dtype=labels.dtype)
+    inside = {old: new for old, new in label_map.items() if 0 <= old < len(table)}
+    table[list(inside)] = list(inside.values())
+    labels = table[labels]
+    return labels.astype("uint8") if labels.max(initial=0) <= 255 else labels
+
+
+def _read_pixels(path: Path) -> np.ndarray:
+    """Returns levels or palette indices (height, width), or colours (height, width, 3 or 4)."""
     try:
         with Image.open(path) as image:
-            labels = np.asarray(image)
+            if image.format in ("JPEG", "MPO"):
+                raise ValueError(
+                    f"A mask must be stored without loss, such as PNG. Received: {str(path)!r}, a "
+                    f"JPEG, whose pixels are no longer the ids that were saved. Export the masks "
+                    f"as PNG."
+                )
+            spread = _SPREAD.get(str(image.tile[0][3])) if image.tile else None
+            if image.mode == "F":
+                raise ValueError(
+                    f"A mask must hold integers. Received: {str(path)!r} with float levels."
+                )
+            pixels = np.asarray(
+                image.getchannel(0)
+                if image.mode in ("LA", "PA", "La")
+                else image
+                if image.mode in ("1", "L", "P", "RGB", "RGBA") or image.mode[0] == "I"
+                else image.convert("RGB")
+            )
     except UnidentifiedImageError as error:
         raise ValueError(
-            f"A mask must be an image that Pillow reads, such as PNG. Received: {str(path)!r}."
+            f"A mask must be an image that Pillow reads, such as PNG. Received: {str(path)!r}, "
+            f"{path.stat().st_size} bytes."
         ) from error
     except FileNotFoundError as error:
         raise FileNotFoundError(f"The mask must exist. Received: {str(path)!r}.") from error
@@ -41,15 +121,41 @@ def read_mask(path: str | Path, label_map: Mapping[int, int] | None = None) -> n
             f"A mask must be a whole file. Received: {str(path)!r}, which is damaged or cut short "
             f"({error})."
         ) from error
-    if labels.ndim != 2:
+    if pixels.dtype == np.uint8:
+        return pixels // spread if spread else pixels
+    if pixels.dtype == bool:
+        return pixels.astype("uint8")
+    if pixels.min() < 0 or pixels.max() > 65535:
         raise ValueError(
-            f"A mask must have one channel of class ids, grey or palette. Received: {str(path)!r} "
-            f"of shape {labels.shape}."
+            f"A mask must hold ids 0-65535. Received: {pixels.min()} to {pixels.max()} in "
+            f"{str(path)!r}."
         )
-    if labels.dtype != np.uint8:
-        labels = labels.astype("uint8" if labels.dtype == bool else "uint16")
-    if label_map:
-        table = np.arange(np.iinfo(labels.dtype).max + 1, dtype=labels.dtype)
-        table[list(label_map)] = list(label_map.values())
-        labels = table[labels]
-    return labels
+    return pixels.astype("uint16")
+
+
+def _labels_of_colours(
+    colours: np.ndarray, palette: Palette | None, ignore_class: int, path: Path
+) -> np.ndarray:
+    codes = (colours.astype("int32") * (65536, 256, 1)).sum(-1)
+    found, inverse = np.unique(codes, return_inverse=True)
+    known = {_code(colour): ignore_class for colour in VOID_COLOURS}
+    known |= {_code(colour): label for label, colour in reversed(list(enumerate(palette or ())))}
+    unknown = [code for code in found.tolist() if code not in known]
+    if palette is None or unknown:
+        listed = [str((code >> 16, code >> 8 & 255, code & 255)) for code in unknown[:3]]
+        raise ValueError(
+            f"A mask must have one channel of class ids, grey or palette"
+            f"{'' if palette is None else ', or the colours of the palette'}. Received: "
+            f"{str(path)!r}, a colour image"
+            f"{' with ' + ', '.join(listed) if listed and palette else ''}"
+            f"{f' and {len(unknown) - 3} more' if len(unknown) > 3 and palette else ''}. Save the "
+            f"ids themselves, or give the colours of the classes (palette=, or a labelmap.txt "
+            f"with lines NAME:RED,GREEN,BLUE in the folder)."
+        )
+    labels = np.array([known[code] for code in found.tolist()])
+    return labels.astype("uint8" if labels.max() <= 255 else "uint16")[inverse].reshape(codes.shape)
+
+
+def _code(colour: tuple[int, int, int]) -> int:
+    red, green, blue = colour
+    return red << 16 | green << 8 | blue

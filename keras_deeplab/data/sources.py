@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
 import numpy as np
 
+from keras_deeplab._checks import check_int
 from keras_deeplab.data.images import read_image
 from keras_deeplab.data.masks import read_mask
 from keras_deeplab.tables.datasets import Palette, voc_palette
@@ -68,8 +69,11 @@ class SegmentationFiles(SegmentationData):
         examples: The files.
         class_names: Names by label id.
         ignore_class: Label of pixels to leave out.
-        palette: RGB colours by label id; VOC's by default.
+        palette: RGB colours by label id; VOC's by default. Masks stored as colours are read by it.
         label_map: Label id by pixel value of the mask files; values that it lacks stay.
+
+    Raises:
+        ValueError: If there are no examples or two of one name, or colours are lacking.
 
     Example:
 
@@ -92,6 +96,9 @@ class SegmentationFiles(SegmentationData):
         self.ignore_class = ignore_class
         self.palette = palette or voc_palette(len(self.class_names))
         self.label_map = dict(label_map) if label_map else None
+        _check(self)
+        self._valid = np.zeros(65536, bool)
+        self._valid[[*range(len(self.class_names)), ignore_class]] = True
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -101,16 +108,39 @@ class SegmentationFiles(SegmentationData):
 
         Raises:
             FileNotFoundError: If a file is missing.
-            ValueError: If one is damaged, or image and mask differ in size.
+            ValueError: If one is damaged, image and mask differ in size, or a label is neither a
+                class nor ignored.
         """
         example = self.examples[index]
-        image, labels = read_image(example.image), read_mask(example.mask, self.label_map)
+        image, labels = read_image(example.image), self.read_labels(index)
         if image.shape[:2] != labels.shape:
+            raise ValueError(size_words(example, image.shape[:2], labels.shape))
+        valid = self._valid[labels]
+        if not valid.all():
             raise ValueError(
-                f"Image and mask must have one size. Received: {example.image} of "
-                f"{image.shape[:2]} and {example.mask} of {labels.shape}."
+                f"Labels must be 0 to {len(self.class_names) - 1}, or {self.ignore_class} where "
+                f"there is none. Received: {labels[~valid][0]} in {str(example.mask)!r}."
             )
         return {"image": image, "labels": labels, "name": example.name}
+
+    def read_labels(self, index: int) -> np.ndarray:
+        """Reads one mask, whatever labels it holds: an integer array (height, width)."""
+        return read_mask(
+            self.examples[index].mask,
+            self.label_map,
+            palette=self.palette,
+            ignore_class=self.ignore_class,
+        )
+
+    def subset(self, indices: Iterable[int]) -> SegmentationFiles:
+        """Returns the source of some of the elements, in the order given."""
+        return SegmentationFiles(
+            [self.examples[index] for index in indices],
+            class_names=self.class_names,
+            ignore_class=self.ignore_class,
+            palette=self.palette,
+            label_map=self.label_map,
+        )
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return (self[index] for index in range(len(self)))
@@ -118,6 +148,7 @@ class SegmentationFiles(SegmentationData):
     def stream(self, *, shuffle: bool = False, seed: int = 0, start: int = 0) -> Any:
         import tensorflow as tf
 
+        check_int("start", start, minimum=0)
         size = len(self)
 
         def read(index: np.int64) -> tuple[np.ndarray, np.ndarray, str]:
@@ -129,7 +160,7 @@ class SegmentationFiles(SegmentationData):
             if shuffle:
                 # An order of each pass that can be entered anywhere.
                 index = tf.random.experimental.index_shuffle(
-                    index, [seed, 0, position // size], size - 1
+                    index, [seed, position // size], size - 1
                 )
             image, labels, name = tf.numpy_function(
                 read, [index], [tf.uint8, tf.int32, tf.string], stateful=False
@@ -143,3 +174,36 @@ class SegmentationFiles(SegmentationData):
 
         positions = tf.data.Dataset.range(start, np.iinfo("int64").max)
         return positions.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def size_words(example: Example, image_size: tuple[int, ...], mask_size: tuple[int, ...]) -> str:
+    """Returns what is wrong with an image and a mask of different sizes."""
+    turned = image_size[::-1] == mask_size
+    return (
+        f"Image and mask must have one size. Received: {str(example.image)!r} of "
+        f"{'x'.join(map(str, image_size))} and {str(example.mask)!r} of "
+        f"{'x'.join(map(str, mask_size))} (height x width)."
+        + (" The mask seems to be of the image before its EXIF orientation." if turned else "")
+    )
+
+
+def _check(data: SegmentationFiles) -> None:
+    if not data.examples:
+        raise ValueError("There must be an image with its mask. Received: examples=[].")
+    if not data.class_names:
+        raise ValueError("There must be a class. Received: class_names=[].")
+    names: set[str] = set()
+    for example in data.examples:
+        if example.name in names:
+            raise ValueError(
+                f"The names of the examples must be distinct. Received: {example.name!r} twice."
+            )
+        names.add(example.name)
+    check_int("ignore_class", data.ignore_class, minimum=0)
+    if data.ignore_class > 65535:
+        raise ValueError(f"ignore_class must fit 16 bits. Received: {data.ignore_class}.")
+    if len(data.palette) < len(data.class_names):
+        raise ValueError(
+            f"palette must have a colour for each of the {len(data.class_names)} classes. "
+            f"Received: {len(data.palette)} colours."
+        )

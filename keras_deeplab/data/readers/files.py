@@ -1,0 +1,151 @@
+"""Finds images and masks that belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from keras_deeplab.data.images import IMAGE_SUFFIXES
+from keras_deeplab.data.sources import Example
+
+# What tools append to the name of an image to name its mask, and to name the image itself.
+_MASK_ENDINGS = (
+    "", "_mask", "_masks", "_label", "_labels", "_labelTrainIds", "_labelIds", "_gt", "_seg",
+    "_segmentation", "_annotation", "_L", "-mask", "-label", ".mask",
+)  # fmt: skip
+_IMAGE_ENDINGS = ("", "_image", "_img", "_sat", "_rgb", "_leftImg8bit")
+
+
+def stem(name: str) -> str:
+    """Returns a file's name without folder and the suffix of an image or mask."""
+    path = Path(name)
+    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES | {".mat"} else path.name
+
+
+def files_by_stem(folder: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> dict[str, Path]:
+    """Returns the files of a folder with one of the suffixes by their stem, sorted.
+
+    Raises:
+        ValueError: If two have one stem.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in suffixes and not path.name.startswith("."):
+            if path.stem in found:
+                raise ValueError(
+                    f"A folder must hold one file of each name. Received: "
+                    f"{str(found[path.stem])!r} and {str(path)!r}. Remove or rename one."
+                )
+            found[path.stem] = path
+    return found
+
+
+def mask_of(name: str, masks: dict[str, Path]) -> Path | None:
+    """Returns the mask of an image.
+
+    Args:
+        name: Stem of the image.
+        masks: Masks by stem.
+    """
+    for image_ending in _IMAGE_ENDINGS:
+        if name.endswith(image_ending):
+            base = name.removesuffix(image_ending)
+            for ending in _MASK_ENDINGS:
+                if base + ending in masks:
+                    return masks[base + ending]
+    return None
+
+
+def is_mask_name(name: str) -> str | None:
+    """Returns the name of the image that a stem such as `cat_mask` speaks of, or `None`."""
+    for ending in sorted(_MASK_ENDINGS[1:], key=len, reverse=True):
+        if name.endswith(ending):
+            return name.removesuffix(ending)
+    return None
+
+
+def read_names(path: Path) -> list[str]:
+    """Reads the stems of a split list.
+
+    A line holds a name, or the path of an image and then, perhaps, that of its mask.
+
+    Raises:
+        ValueError: If the list is empty or names an image twice.
+    """
+    lines = path.read_text().splitlines()
+    names = [stem(line.split()[0].split(",")[0]) for line in lines if line.split()]
+    if not names:
+        raise ValueError(f"A split list must name images. Received: {str(path)!r} without any.")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(
+            f"A split list must name an image once. Received: {twice!r} twice in {str(path)!r}."
+        )
+    return names
+
+
+def examples_of(
+    names: Sequence[str], images: dict[str, Path], masks: dict[str, Path], listed_in: Path
+) -> list[Example]:
+    """Returns the examples of a split list.
+
+    Args:
+        names: Stems.
+        images: Images by stem.
+        masks: Masks by stem.
+        listed_in: The list, for the words of errors.
+
+    Raises:
+        FileNotFoundError: If an image or mask is missing.
+    """
+    examples = []
+    for name in names:
+        image, mask = images.get(name), mask_of(name, masks)
+        if image is None or mask is None:
+            raise FileNotFoundError(
+                f"Every name of {str(listed_in)!r} must have an image and a mask. Received: "
+                f"{name!r} without {'image' if image is None else 'mask'}."
+            )
+        examples.append(Example(name, image, mask))
+    return examples
+
+
+def find_folder(root: str | Path, *paths: str, depth: int = 3) -> Path | None:
+    """Returns the first of `paths` that exists in a folder, or else in a folder below it.
+
+    Args:
+        root: Where to look.
+        paths: Relative paths of a folder or file.
+        depth: Number of levels below `root` to look in.
+    """
+    level = [Path(root).expanduser()]
+    for _ in range(depth + 1):
+        for folder in level:
+            for path in paths:
+                if (folder / path).exists():
+                    return folder / path
+        # Folders of thousands of images have no folders below; they are not searched twice.
+        level = [child for folder in level for child in sorted(_folders(folder))]
+    return None
+
+
+def need_folder(root: str | Path, *paths: str, what: str, remedy: str = "") -> Path:
+    """Returns what `find_folder` does.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    found = find_folder(root, *paths)
+    if found is None:
+        raise FileNotFoundError(
+            f"The folder of {what} must hold {' or '.join(paths)}. Received: {str(root)!r}"
+            f"{', which does not exist' if not Path(root).expanduser().exists() else ''}."
+            f"{' ' + remedy if remedy else ''}"
+        )
+    return found
+
+
+def _folders(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
