@@ -44,6 +44,24 @@ def confusion_matrix(
     return counts.reshape(classes, classes)
 
 
+def class_iou(matrix: np.ndarray) -> np.ndarray:
+    """Returns the intersection over union of every class, 0 to 1; NaN where it does not occur.
+
+    Args:
+        matrix: From `confusion_matrix`, or a sum of such.
+
+    Example:
+
+    >>> class_iou(np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]])).tolist()
+    [0.75, 0.8, nan]
+    """
+    matrix = np.asarray(matrix)
+    intersection = matrix.diagonal()
+    union = matrix.sum(0) + matrix.sum(1) - intersection
+    occurs = matrix.sum(1) > 0
+    return np.divide(intersection, union, out=np.full(len(matrix), np.nan), where=occurs)
+
+
 def mean_iou(matrix: np.ndarray) -> float:
     """Returns the mean intersection over union, 0 to 1, over the classes that occur in the truth.
 
@@ -58,10 +76,42 @@ def mean_iou(matrix: np.ndarray) -> float:
     >>> mean_iou(np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]]))
     0.775
     """
+    values = class_iou(matrix)
+    occurs = ~np.isnan(values)
+    return float(values[occurs].mean()) if occurs.any() else float("nan")
+
+
+def pixel_accuracy(matrix: np.ndarray) -> float:
+    """Returns the share of pixels that are right, 0 to 1; NaN if there is none.
+
+    Args:
+        matrix: From `confusion_matrix`, or a sum of such.
+
+    Example:
+
+    >>> pixel_accuracy(np.array([[3, 1], [0, 4]]))
+    0.875
+    """
     matrix = np.asarray(matrix)
-    intersection = matrix.diagonal()
-    union = matrix.sum(0) + matrix.sum(1) - intersection
-    occurs = matrix.sum(1) > 0
-    if not occurs.any():
+    return float(matrix.trace() / matrix.sum()) if matrix.any() else float("nan")
+
+
+def frequency_weighted_iou(matrix: np.ndarray) -> float:
+    """Returns the intersection over union, averaged with the classes' shares of the true pixels.
+
+    Args:
+        matrix: From `confusion_matrix`, or a sum of such.
+
+    Returns:
+        The mean, 0 to 1; NaN if no class occurs.
+
+    Example:
+
+    >>> round(frequency_weighted_iou(np.array([[3, 1], [0, 4]])), 6)
+    0.775
+    """
+    matrix = np.asarray(matrix)
+    truth = matrix.sum(1)
+    if not truth.any():
         return float("nan")
-    return float((intersection[occurs] / union[occurs]).mean())
+    return float((np.nan_to_num(class_iou(matrix)) * truth).sum() / truth.sum())
