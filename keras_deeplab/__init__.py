@@ -11,15 +11,21 @@ if TYPE_CHECKING:
     from keras_deeplab.crf_search import CRFSearch, tune_crf
     from keras_deeplab.deeplab import DeepLab, list_models
     from keras_deeplab.dense_crf import DenseCRF
+    from keras_deeplab.evaluation import Evaluation, evaluate
     from keras_deeplab.predict import Segmentation, segment
+    from keras_deeplab.runners import Segmenter, open_segmenter
 
 __version__ = "0.1.0"
 __all__ = [
     "CRFSearch",
     "DeepLab",
     "DenseCRF",
+    "Evaluation",
     "Segmentation",
+    "Segmenter",
+    "evaluate",
     "list_models",
+    "open_segmenter",
     "segment",
     "tune_crf",
 ]
@@ -28,8 +34,12 @@ _ROOMS = {
     "CRFSearch": "crf_search",
     "DeepLab": "deeplab",
     "DenseCRF": "dense_crf",
+    "Evaluation": "evaluation",
     "Segmentation": "predict",
+    "Segmenter": "runners",
+    "evaluate": "evaluation",
     "list_models": "deeplab",
+    "open_segmenter": "runners",
     "segment": "predict",
     "tune_crf": "crf_search",
 }

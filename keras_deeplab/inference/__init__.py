@@ -4,6 +4,7 @@ from keras_deeplab.inference.passes import Passes, find_passes, predict
 from keras_deeplab.inference.scores import (
     Network,
     Scores,
+    nearest_labels,
     predict_scores,
     resized_labels,
     resized_scores,
@@ -15,6 +16,7 @@ __all__ = [
     "Passes",
     "Scores",
     "find_passes",
+    "nearest_labels",
     "predict",
     "predict_scores",
     "resized_labels",

@@ -114,7 +114,8 @@ def resized_labels(scores: Scores) -> np.ndarray:
     [[0, 0, 1, 1]]
     """
     if scores.scores.ndim == 2:
-        return _nearest(scores)
+        kind = "uint8" if scores.scores.max(initial=0) <= 255 else "uint16"
+        return nearest_labels(scores.scores.astype(kind), (scores.height, scores.width))
     classes = scores.scores.shape[-1]
     contenders = _contenders(scores.scores)
     labels = np.empty((scores.height, scores.width), "uint8" if classes <= 256 else "uint16")
@@ -139,22 +140,21 @@ def resized_scores(scores: Scores) -> np.ndarray:
     return resized
 
 
+def nearest_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns labels at another (height, width), each that of the nearest pixel."""
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype("intp")
+        for old, new in zip(labels.shape, size, strict=True)
+    )
+    return labels[rows[:, None], columns]
+
+
 def softmax(scores: np.ndarray) -> np.ndarray:
     """Turns logits into probabilities over the last axis, in place, and returns them."""
     scores -= scores.max(axis=-1, keepdims=True)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=-1, keepdims=True)
     return scores
-
-
-def _nearest(scores: Scores) -> np.ndarray:
-    labels = scores.scores
-    rows, columns = (
-        ((np.arange(new) + 0.5) * old / new).astype("intp")
-        for old, new in zip(labels.shape, (scores.height, scores.width), strict=True)
-    )
-    kind = "uint8" if labels.max(initial=0) <= 255 else "uint16"
-    return labels.astype(kind)[rows[:, None], columns]
 
 
 def _contenders(scores: np.ndarray) -> np.ndarray:

@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from keras_deeplab.runners import keras_model, onnx, saved_model, tflite
-from keras_deeplab.runners.segmenter import Segmenter, checked, described
+from keras_deeplab.runners.segmenter import Names, Segmenter, checked, described
 
 _READERS = {".tflite": tflite.open_file, ".onnx": onnx.open_file}
 
 
-def open_segmenter(model: Any, *, class_names: Sequence[str] | None = None) -> Segmenter:
+def open_segmenter(
+    model: Any,
+    *,
+    class_names: Sequence[str] | None = None,
+    fallback_names: Sequence[str] | None = None,
+) -> Segmenter:
     """Makes anything that segments usable in one way.
 
     Args:
@@ -23,6 +28,7 @@ def open_segmenter(model: Any, *, class_names: Sequence[str] | None = None) -> S
             TensorFlow.
         class_names: Names by label id. Left out: those that the model carries, or that the export
             wrote beside it. Files of others need them.
+        fallback_names: Names for a network that carries none.
 
     Returns:
         The network with names, colours and preprocessing. A file was run once on a grey image.
@@ -38,23 +44,24 @@ def open_segmenter(model: Any, *, class_names: Sequence[str] | None = None) -> S
     >>> segmenter.class_names[:2]  # doctest: +SKIP
     ('background', 'aeroplane')
     """
+    names = Names(class_names, fallback_names)
     if isinstance(model, Segmenter):
         return model if class_names is None else _renamed(model, class_names)
     if not isinstance(model, (str, Path)):
-        return keras_model.describe(model, class_names)
+        return keras_model.describe(model, names)
     path = Path(model).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"The network's file must exist. Received: {str(model)!r}.")
     if path.is_dir():
-        return checked(saved_model.open_folder(path), class_names)
+        return checked(saved_model.open_folder(path), names)
     if path.suffix in (".keras", ".h5"):
-        return keras_model.describe(keras_model.load(path), class_names, name=path.name)
+        return keras_model.describe(keras_model.load(path), names, name=path.name)
     if path.suffix not in _READERS:
         raise ValueError(
             f"A network must be a .keras, .tflite or .onnx file, or the folder of a SavedModel. "
             f"Received: {str(model)!r}."
         )
-    return checked(_READERS[path.suffix](path), class_names)
+    return checked(_READERS[path.suffix](path), names)
 
 
 def _renamed(segmenter: Segmenter, class_names: Sequence[str]) -> Segmenter:

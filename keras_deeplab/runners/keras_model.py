@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from keras_deeplab.layers import SegmentationOutput
-from keras_deeplab.runners.segmenter import Segmenter, described
+from keras_deeplab.runners.segmenter import Names, Segmenter, described
 
 
 def load(path: Path) -> keras.Model:
@@ -26,9 +25,7 @@ def load(path: Path) -> keras.Model:
         ) from error
 
 
-def describe(
-    model: keras.Model, class_names: Sequence[str] | None = None, *, name: str | None = None
-) -> Segmenter:
+def describe(model: keras.Model, class_names: Names, *, name: str | None = None) -> Segmenter:
     """Returns a Keras model with the class names that its output layer carries.
 
     Raises:
@@ -56,7 +53,7 @@ def describe(
 
 
 def _class_names(
-    model: keras.Model, output: SegmentationOutput | None, class_names: Sequence[str] | None
+    model: keras.Model, output: SegmentationOutput | None, names: Names
 ) -> tuple[str, ...]:
     shape = model.output_shape
     if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] is None:
@@ -64,9 +61,8 @@ def _class_names(
             f"The model must return class scores of shape (batch, height, width, classes). "
             f"Received: a model with output shape {shape}."
         )
+    class_names = names.given or (output.class_names if output else names.fallback)
     if class_names is None:
-        if output is not None:
-            return output.class_names
         return tuple(f"class {label}" for label in range(shape[-1]))
     if len(class_names) != shape[-1]:
         raise ValueError(

@@ -57,6 +57,18 @@ class Segmenter:
         return np.concatenate(results)
 
 
+class Names(NamedTuple):
+    """Class names that come from elsewhere than the network.
+
+    Attributes:
+        given: Come before the network's own.
+        fallback: Come after them.
+    """
+
+    given: Sequence[str] | None = None
+    fallback: Sequence[str] | None = None
+
+
 class Opened(NamedTuple):
     """A network as its format's reader hands it over.
 
@@ -73,7 +85,7 @@ class Opened(NamedTuple):
     name: str
 
 
-def checked(opened: Opened, class_names: Sequence[str] | None) -> Segmenter:
+def checked(opened: Opened, class_names: Names) -> Segmenter:
     """Runs a network on a grey image and returns it with its names.
 
     Raises:
@@ -155,23 +167,25 @@ def _kind(result: np.ndarray, images: tuple[int, ...], opened: Opened) -> str:
     return "probabilities" if result.min() >= 0 and np.abs(sums - 1).max() < 0.02 else "logits"
 
 
-def _names(
-    classes: int | None, class_names: Sequence[str] | None, opened: Opened
-) -> tuple[str, ...]:
-    names = class_names or opened.sidecar.class_names
-    if names is None:
-        raise ValueError(
-            f"The classes must be known. Received: {opened.name} without {opened.sidecar.path} "
-            f"beside it, in which an export of keras_deeplab names them. Pass class_names "
-            f"(on the shell, --dataset)."
-        )
-    if classes is not None and classes != len(names):
-        source = "class_names" if class_names else str(opened.sidecar.path)
-        raise ValueError(
-            f"{source} must name the network's {classes} classes. Received: {len(names)} names "
-            f"for {opened.name}."
-        )
-    return tuple(names)
+def _names(classes: int | None, names: Names, opened: Opened) -> tuple[str, ...]:
+    sidecar = opened.sidecar
+    for source, found in (
+        ("class_names", names.given),
+        (str(sidecar.path), sidecar.class_names),
+        ("The dataset", names.fallback),
+    ):
+        if found is None:
+            continue
+        if classes not in (None, len(found)):
+            raise ValueError(
+                f"{source} must name the network's {classes} classes. Received: {len(found)} names "
+                f"for {opened.name}."
+            )
+        return tuple(found)
+    raise ValueError(
+        f"The classes must be known. Received: {opened.name} without {sidecar.path} beside it, in "
+        f"which an export of keras_deeplab names them. Pass class_names (on the shell, --dataset)."
+    )
 
 
 def _first_line(error: Exception) -> str:
