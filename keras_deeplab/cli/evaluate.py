@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from keras_deeplab.cli.start import quiet_start
@@ -112,10 +113,11 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         keras.ops.zeros(1)
     if arguments.submission:
         return _submit(arguments, options)
-    from keras_deeplab.evaluation import evaluate
+    from keras_deeplab.evaluation.measure import dataset_names, evaluate
 
     data = _data(arguments)
-    result = evaluate(_network(arguments), data, limit=arguments.limit, progressbar=None, **options)
+    network = _network(arguments, dataset_names(data))
+    result = evaluate(network, data, limit=arguments.limit, progressbar=None, **options)
     files = result.save(arguments.out)
     if arguments.json:
         print(json.dumps(result.to_dict(), allow_nan=False))
@@ -132,7 +134,7 @@ def _submit(arguments: argparse.Namespace, options: dict[str, Any]) -> int:
         arguments.data, arguments.submission, split=arguments.split or "test"
     )[: arguments.limit]
     files = write_submission(
-        _network(arguments),
+        _network(arguments, DATASETS[arguments.submission].class_names),
         [(path.stem, path) for path in images],
         arguments.out,
         kind=arguments.submission,
@@ -146,9 +148,12 @@ def _submit(arguments: argparse.Namespace, options: dict[str, Any]) -> int:
     return 0
 
 
-def _network(arguments: argparse.Namespace) -> Any:
+def _network(arguments: argparse.Namespace, class_names: Sequence[str] | None) -> Any:
     if arguments.model:
-        return arguments.model
+        from keras_deeplab.runners import open_segmenter
+
+        with quiet_start():
+            return open_segmenter(arguments.model, fallback_names=class_names)
     from keras_deeplab.deeplab import DeepLab
 
     return DeepLab(

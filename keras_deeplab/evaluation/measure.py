@@ -96,7 +96,7 @@ def evaluate(
     if limit is not None:
         check_int("limit", limit, minimum=1)
     segmenter = open_segmenter(
-        model, class_names=class_names, fallback_names=_dataset_names(dataset)
+        model, class_names=class_names, fallback_names=dataset_names(dataset)
     )
     passes = find_passes(
         size,
@@ -207,7 +207,7 @@ class _Gallery:
         return tuple(self._kept)
 
 
-def _dataset_names(dataset: Any) -> tuple[str, ...] | None:
+def dataset_names(dataset: Any) -> tuple[str, ...] | None:
     """Returns what a dataset calls its classes; None if it only numbers them."""
     names = getattr(dataset, "class_names", None)
     if names is None or tuple(names) == _numbered(len(names)):
@@ -220,7 +220,7 @@ def _numbered(classes: int) -> tuple[str, ...]:
 
 
 def _check_classes(segmenter: Segmenter, dataset: Any) -> None:
-    ours, theirs = segmenter.class_names, _dataset_names(dataset)
+    ours, theirs = segmenter.class_names, dataset_names(dataset)
     if theirs is None or theirs == ours:
         return
     if len(theirs) != len(ours) or sorted(theirs) == sorted(ours):
