@@ -4,6 +4,7 @@ from keras_deeplab.inference.passes import Passes, find_passes, predict
 from keras_deeplab.inference.scores import (
     Network,
     Scores,
+    fit_image,
     nearest_labels,
     predict_scores,
     resized_labels,
@@ -16,6 +17,7 @@ __all__ = [
     "Passes",
     "Scores",
     "find_passes",
+    "fit_image",
     "nearest_labels",
     "predict",
     "predict_scores",

@@ -95,9 +95,28 @@ def resized_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def padded_scores(model: Network, image: np.ndarray, box: tuple[int, int]) -> np.ndarray:
     """Returns the scores of a photo that the network sees with grey below and to the right."""
     height, width = image.shape[:2]
-    padding = ((0, box[0] - height), (0, box[1] - width), (0, 0))
-    x = np.pad(image, padding, constant_values=_PADDING_LEVEL)
-    return np.asarray(model.predict_on_batch(x[None]))[0, :height, :width]
+    return np.asarray(model.predict_on_batch(_padded(image, box)[None]))[0, :height, :width]
+
+
+def fit_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Scales a photo to fit into ``size``, keeping its shape, and pads it with grey there.
+
+    Args:
+        image: uint8 array of shape (height, width, 3).
+        size: (height, width) in pixels.
+
+    Example:
+
+    >>> fit_image(np.zeros((40, 80, 3), "uint8"), (64, 64))[:, 0, 0].tolist()[30:34]
+    [0, 0, 127, 127]
+    """
+    height, width = image.shape[:2]
+    return _padded(resized_image(image, fitted_size((height, width), size)), size)
+
+
+def _padded(image: np.ndarray, box: tuple[int, int]) -> np.ndarray:
+    padding = ((0, box[0] - image.shape[0]), (0, box[1] - image.shape[1]), (0, 0))
+    return np.pad(image, padding, constant_values=_PADDING_LEVEL)
 
 
 def resized_labels(scores: Scores) -> np.ndarray:
