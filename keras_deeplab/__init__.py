@@ -58,7 +58,8 @@ def __dir__() -> list[str]:
 
 
 @when_imported("keras")
-def _register_layers(keras: Any) -> None:
-    # `keras.models.load_model` finds our layers after `import keras_deeplab` alone, in whichever
+def _register_classes(keras: Any) -> None:
+    # `keras.models.load_model` finds our classes after `import keras_deeplab` alone, in whichever
     # order the two are imported.
-    import_module(f"{__name__}.layers")
+    for room in ("layers", "losses", "metrics", "optimizers", "schedules"):
+        import_module(f"{__name__}.{room}")

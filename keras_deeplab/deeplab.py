@@ -15,7 +15,7 @@ from keras_deeplab.tables.crfs import CRFS
 from keras_deeplab.tables.deeplabs import DEEPLABS
 from keras_deeplab.tables.weights import WEIGHTS
 from keras_deeplab.weights import all_layers, load_arrays
-from keras_deeplab.weights.imagenet import load_imagenet
+from keras_deeplab.weights.imagenet import backbone_layers, load_imagenet
 from keras_deeplab.weights.start import Start, find_start, numbered
 
 _logger = logging.getLogger("keras_deeplab")
@@ -42,8 +42,9 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
     Args:
         weights: None (random start); "imagenet" (trained backbone, random head: to be trained);
             the name of a dataset ("voc": its recommended weights, or
-            those of `version` and `backbone`); a full row name of `list_models()`; or the path of
-            a `.keras` file saved from a model of this function, or of a `.tflite` file of
+            those of `version` and `backbone`); a full row name of `list_models()`, whose backbone
+            is taken where `version` asks for another head, which then starts fresh; or the path
+            of a `.keras` file saved from a model of this function, or of a `.tflite` file of
             TensorFlow's DeepLab.
         version: "v1", "v2", "v3" or "v3+". Left out: the one of the weights, else "v3".
         backbone: "mobilenet_v2", "resnet101", ...: those of `list_models()`. Where the version has
@@ -112,6 +113,7 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
         preprocessing=start.preprocessing if include_preprocessing else None,
         align_corners=start.align_corners,
         batch_norm=_batch_norm(batch_norm, start),
+        head_batch_norm=(batch_norm or "trainable") if start.backbone_only else None,
         multi_scale_inputs=_scales(multi_scale_inputs, start.multi_scale_inputs),
         crf=crf,
         activation=classifier_activation,
@@ -121,7 +123,16 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
         load_imagenet(model, start.row.backbone)
     if start.arrays is not None:
         fresh: list[str] = []
-        if class_names != start.class_names:
+        if start.backbone_only:
+            names = {layer.name for layer in all_layers(model)}
+            fresh = sorted(names - backbone_layers(start.row.backbone))
+            _logger.warning(
+                "%s has another head: that of %s starts fresh with %d classes; train before use.",
+                start.source,
+                start.row.name,
+                len(class_names),
+            )
+        elif class_names != start.class_names:
             classifiers = [x.name for x in all_layers(model) if x.name.startswith("classifier")]
             fresh = sorted(classifiers)
             _logger.warning(

@@ -1,8 +1,17 @@
-"""Quality of masks, from a confusion matrix."""
+"""Quality of masks, from a confusion matrix: on whole arrays, and streaming in Keras."""
 
 from __future__ import annotations
 
+from typing import Any, final
+
+import keras
 import numpy as np
+from keras import ops
+
+from keras_deeplab._checks import check_int
+
+# Counts beyond this go into a second variable: JAX has 32-bit integers only.
+_CARRY = 2**30
 
 
 def confusion_matrix(
@@ -96,6 +105,28 @@ def pixel_accuracy(matrix: np.ndarray) -> float:
     return float(matrix.trace() / matrix.sum()) if matrix.any() else float("nan")
 
 
+def mean_accuracy(matrix: np.ndarray) -> float:
+    """Returns the mean over the classes that occur of the share of their pixels that are right.
+
+    Args:
+        matrix: From `confusion_matrix`, or a sum of such.
+
+    Returns:
+        The mean, 0 to 1; NaN if no class occurs.
+
+    Example:
+
+    >>> mean_accuracy(np.array([[3, 1], [0, 4]]))
+    0.875
+    """
+    matrix = np.asarray(matrix)
+    truth = matrix.sum(1)
+    occurs = truth > 0
+    if not occurs.any():
+        return float("nan")
+    return float((matrix.diagonal()[occurs] / truth[occurs]).mean())
+
+
 def frequency_weighted_iou(matrix: np.ndarray) -> float:
     """Returns the intersection over union, averaged with the classes' shares of the true pixels.
 
@@ -115,3 +146,130 @@ def frequency_weighted_iou(matrix: np.ndarray) -> float:
     if not truth.any():
         return float("nan")
     return float((np.nan_to_num(class_iou(matrix)) * truth).sum() / truth.sum())
+
+
+@final
+@keras.saving.register_keras_serializable(package="keras_deeplab")
+class MeanIoU(keras.metrics.Metric):
+    """Mean intersection over union of all batches since the last reset.
+
+    As `mean_iou`, it averages over the classes that occur in the truth. The counts are exact
+    integers, whatever their number.
+
+    Args:
+        classes: Number of classes.
+        ignore_class: True label of pixels to leave out, or None. Other labels that are no class
+            are left out, too.
+        name: Name of the metric.
+        **kwargs: Arguments of `keras.metrics.Metric`.
+
+    Raises:
+        TypeError: If ``classes`` is no int.
+        ValueError: If it is below 1.
+
+    Example:
+
+    >>> metric = MeanIoU(classes=2)
+    >>> metric.update_state(np.array([[[0, 1, 255]]]), np.array([[[0, 1, 1]]]))
+    >>> float(metric.result()), metric.per_class().tolist()
+    (1.0, [1.0, 1.0])
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        *,
+        ignore_class: int | None = 255,
+        name: str = "mean_iou",
+        **kwargs: Any,
+    ) -> None:
+        check_int("classes", classes, minimum=1)
+        super().__init__(name=name, **kwargs)
+        self.classes = classes
+        self.ignore_class = ignore_class
+        # "int" is the longest integer of the backend.
+        counters = dict(shape=(classes, classes), initializer="zeros", dtype="int")
+        self._counts = self.add_variable(**counters, name="counts")
+        self._carried = self.add_variable(**counters, name="carried")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Counts a batch.
+
+        Args:
+            y_true: Labels of shape (batch, height, width) or (batch, height, width, 1).
+            y_pred: Logits or probabilities of shape (batch, height, width, classes), or labels of
+                shape (batch, height, width).
+            sample_weight: None: pixels cannot count in part.
+
+        Raises:
+            ValueError: If a shape does not fit, or there are sample weights.
+        """
+        if sample_weight is not None:
+            raise ValueError(
+                "MeanIoU must be without sample_weight: it counts pixels. Received: a "
+                "sample_weight. Pass the metric as metrics=, not weighted_metrics=, and give "
+                "pixels to leave out the label ignore_class."
+            )
+        truth, labels = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+        shapes = (
+            f"Received: labels of shape {tuple(truth.shape)}, predictions {tuple(y_pred.shape)}"
+        )
+        if len(truth.shape) == 4 and truth.shape[-1] == 1:
+            truth = ops.squeeze(truth, -1)
+        if len(labels.shape) == 4:
+            if labels.shape[-1] != self.classes:
+                raise ValueError(
+                    f"Predictions must have {self.classes} classes, as MeanIoU(classes="
+                    f"{self.classes}). {shapes}."
+                )
+            labels = ops.argmax(labels, -1)
+        if len(truth.shape) != 3 or any(
+            None not in (a, b) and a != b for a, b in zip(truth.shape, labels.shape, strict=True)
+        ):
+            raise ValueError(
+                f"Labels (batch, height, width) and predictions (batch, height, width, classes) "
+                f"must be of one size. {shapes}. Resize the predictions to the labels."
+            )
+        truth, labels = ops.cast(truth, "int32"), ops.cast(labels, "int32")
+        counted = (truth >= 0) & (truth < self.classes) & (labels >= 0) & (labels < self.classes)
+        if self.ignore_class is not None:
+            counted = counted & (truth != self.ignore_class)
+        cells = ops.where(counted, truth * self.classes + labels, self.classes**2)
+        # Not ops.bincount, which neither JAX nor XLA under TensorFlow can compile.
+        cells = ops.reshape(cells, (-1,))
+        counts = ops.segment_sum(ops.ones_like(cells), cells, num_segments=self.classes**2 + 1)
+        counts = ops.reshape(counts[:-1], (self.classes, self.classes))
+        counts = self._counts + ops.cast(counts, self._counts.dtype)
+        carried = counts // _CARRY
+        self._counts.assign(counts - carried * _CARRY)
+        self._carried.assign(self._carried + carried)
+
+    def result(self) -> Any:
+        """Returns the mean so far, 0 if no class has occurred."""
+        precision = "float64" if keras.backend.backend() == "tensorflow" else "float32"
+        matrix = ops.cast(self._carried, precision) * _CARRY + ops.cast(self._counts, precision)
+        intersection, truth = ops.diagonal(matrix), ops.sum(matrix, 1)
+        union = truth + ops.sum(matrix, 0) - intersection
+        occurring = ops.sum(ops.cast(truth > 0, precision))
+        # A union may be empty only where no true pixel is.
+        ratios = ops.where(truth > 0, intersection / ops.maximum(union, 1), 0)
+        return ops.sum(ratios) / ops.maximum(occurring, 1)
+
+    def matrix(self) -> np.ndarray:
+        """Returns the confusion matrix so far, int64, as `confusion_matrix` does."""
+        counts, carried = (
+            ops.convert_to_numpy(variable).astype("int64")
+            for variable in (self._counts, self._carried)
+        )
+        return carried * _CARRY + counts
+
+    def per_class(self) -> np.ndarray:
+        """Returns the intersection over union of every class so far, as `class_iou` does."""
+        return class_iou(self.matrix())
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "classes": self.classes,
+            "ignore_class": self.ignore_class,
+        }

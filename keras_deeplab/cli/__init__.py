@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 
 from keras_deeplab import __version__
-from keras_deeplab.cli import convert, evaluate, listing, segment
+from keras_deeplab.cli import check_data, convert, evaluate, listing, segment, train
 
 # In the order of the help.
-_COMMANDS = (segment, evaluate, convert, listing)
+_COMMANDS = (segment, check_data, train, evaluate, convert, listing)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever reads has read enough, as in `keras-deeplab list | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, FloatingPointError) as error:
         print(f"keras-deeplab: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -35,6 +35,7 @@ def build_model(
     preprocessing: str | None = "tf",
     align_corners: bool = False,
     batch_norm: str = "trainable",
+    head_batch_norm: str | None = None,
     multi_scale_inputs: Sequence[float] = (),
     crf: str | None = None,
     activation: str | None = None,
@@ -51,6 +52,7 @@ def build_model(
             normalised.
         align_corners: Grid of the bilinear resizes.
         batch_norm: As in `keras_deeplab.blocks.conv_bn`.
+        head_batch_norm: The same for the head; as the backbone's by default.
         multi_scale_inputs: Scales of the image to run on, as in
             `keras_deeplab.models.multi_scale.multi_scale`; the layers then lie in one inner model
             that is called "network". Empty: the image as it is.
@@ -71,6 +73,7 @@ def build_model(
         output_stride=output_stride,
         align_corners=align_corners,
         batch_norm=batch_norm,
+        head_batch_norm=head_batch_norm or batch_norm,
     )
     if multi_scale_inputs:
         inner = keras.Input((None, None, 3), name="scaled_image")
@@ -98,6 +101,7 @@ def _scores(
     output_stride: int,
     align_corners: bool,
     batch_norm: str,
+    head_batch_norm: str,
 ) -> Any:
     options = {} if row.multi_grid == (1, 1, 1) else {"multi_grid": row.multi_grid}
     features = build_backbone(
@@ -113,7 +117,7 @@ def _scores(
         classes=classes,
         output_stride=output_stride,
         align_corners=align_corners,
-        batch_norm=batch_norm,
+        batch_norm=head_batch_norm,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,3 +66,49 @@ def multi_scale(
         for scale, x in scores.items()
     ]
     return keras.layers.Maximum(name="scores_max")(resized)
+
+
+def training_model(model: keras.Model) -> keras.Model:
+    """Exposes the scores that DeepLab v2's loss looks at: of each scale, and their maximum.
+
+    The loss of v2 is the sum of one cross-entropy per output, with the labels sub-sampled to its
+    size. Layers, and so weights, are those of ``model``: train the one, save and use the other.
+
+    Args:
+        model: From `keras_deeplab.DeepLab`, with or without ``multi_scale_inputs``.
+
+    Returns:
+        A model of the same input with a dict of outputs: logits at their own resolution, by layer
+        name ("scores_050", ..., "scores_max"; without multi-scale inputs "scores" alone), and
+        "output", the model's own, for metrics.
+
+    Raises:
+        ValueError: If the model does not end as those of `keras_deeplab.DeepLab`.
+
+    Example:
+
+    >>> network = training_model(DeepLab(version="v2", backbone="resnet101"))
+    >>> losses = {name: CrossEntropy() for name in network.output_names if name != "output"}
+    >>> network.compile("sgd", loss=losses, metrics={"output": MeanIoU(21)})
+    >>> network.fit(data.map(lambda x, y: (x, dict.fromkeys(network.output_names, y))))
+
+    Reference:
+        Chen et al., arXiv:1606.00915, section 4.1.2.
+    """
+    names = {layer.name for layer in model.layers}
+    if not {"upsampling", "output"} <= names:
+        raise ValueError(
+            f"model must be one of keras_deeplab.DeepLab, with the layers 'upsampling' and "
+            f"'output'. Received: a model that ends in {model.layers[-1].name!r}."
+        )
+    outputs = {
+        name: model.get_layer(name).output
+        for name in sorted(names)
+        if re.fullmatch(r"scores_(\d+|max)", name)
+    }
+    if not outputs:
+        scores = model.get_layer("upsampling").input[0]
+        # Keras calls outputs by their layers, which differ between heads.
+        outputs = {"scores": keras.layers.Identity(name="scores")(scores)}
+    outputs = {**outputs, "output": model.get_layer("output").output}
+    return keras.Model(model.input, outputs, name=f"{model.name}_training")

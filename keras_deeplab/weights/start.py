@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -19,7 +19,7 @@ from keras_deeplab.tables.imagenet import IMAGENET
 from keras_deeplab.tables.weights import WEIGHTS, WeightsRow
 from keras_deeplab.weights.convert import CONVERTERS
 from keras_deeplab.weights.files import weights_file
-from keras_deeplab.weights.imagenet import imagenet_row
+from keras_deeplab.weights.imagenet import backbone_layers, imagenet_row
 from keras_deeplab.weights.load import named_weights
 
 
@@ -37,6 +37,7 @@ class Start:
     output_stride: int | None = None
     multi_scale_inputs: tuple[float, ...] = ()
     imagenet: bool = False
+    backbone_only: bool = False
 
 
 def find_start(
@@ -53,6 +54,8 @@ def find_start(
         return Start(networks[0], DATASETS["voc"].class_names)
     if weights == "imagenet":
         return _from_imagenet(networks)
+    if weights in WEIGHTS and (network := _other_head(WEIGHTS[str(weights)], networks)):
+        return _with_fresh_head(_from_row(WEIGHTS[str(weights)]), network)
     if weights in WEIGHTS or weights in DATASETS:
         return _from_row(_weights_row(str(weights), networks))
     path = Path(weights).expanduser()
@@ -102,6 +105,27 @@ def _weights_row(weights: str, networks: list[DeepLabRow]) -> WeightsRow:
             f"Received: weights={weights!r} with {_shorten(sorted(names))}."
         )
     return max(rows, key=lambda row: (row.recommended, not row.leaky))
+
+
+def _other_head(row: WeightsRow, networks: list[DeepLabRow]) -> DeepLabRow | None:
+    """Returns the network on the backbone of the weights that was asked for in place of theirs."""
+    if any(network.name == row.network for network in networks):
+        return None
+    backbone = DEEPLABS[row.network].backbone
+    return next((network for network in networks if network.backbone == backbone), None)
+
+
+def _with_fresh_head(start: Start, network: DeepLabRow) -> Start:
+    body = backbone_layers(network.backbone)
+    arrays = start.arrays or {}
+    return replace(
+        start,
+        row=network,
+        arrays={key: array for key, array in arrays.items() if key.partition("/")[0] in body},
+        output_stride=network.output_stride,
+        multi_scale_inputs=(),
+        backbone_only=True,
+    )
 
 
 def _listed(rows: Iterable[WeightsRow]) -> str:

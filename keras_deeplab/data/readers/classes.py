@@ -108,7 +108,8 @@ def classes_of_masks(
             f"{', '.join(map(str, seen)) or 'none that can be read'}, of which {ignore_class} is "
             f"ignored, such as {str(masks[0])!r}."
             + (
-                f" If {ignore_class} is a class, say label_map={{{ignore_class}: 1}}."
+                f" If {ignore_class} is a class, say label_map={{{ignore_class}: 1}} "
+                f"(--label-map {ignore_class}:1)."
                 if ignore_class in seen
                 else f" {remedy}"
             )

@@ -60,7 +60,11 @@ def voc2012(
 
 
 def pascal_context(
-    root: str | Path, split: str = "train", *, classes: int = 60
+    root: str | Path,
+    split: str = "train",
+    *,
+    classes: int = 60,
+    labels: str | Path | None = None,
 ) -> SegmentationFiles:
     """Reads PASCAL-Context.
 
@@ -73,6 +77,7 @@ def pascal_context(
             or trainval (MATLAB files) as published.
         split: "train", "val" or "trainval".
         classes: 60, or 59 where the background is ignored.
+        labels: Folder to look for the masks in; `root` by default.
 
     Raises:
         FileNotFoundError: If a folder or file is missing.
@@ -81,7 +86,7 @@ def pascal_context(
     check_choice("classes", classes, (59, 60))
     base = _devkit(root, "PASCAL-Context")
     formats = {"SegmentationClassContext": "60", "59_context_labels": "59", "trainval": "459"}
-    folder = need_folder(root, *formats, what="PASCAL-Context")
+    folder = need_folder(labels or root, *formats, what="PASCAL-Context")
     masks = files_by_stem(folder, _MASK_SUFFIXES)
     names = base / "ImageSets" / "SegmentationContext" / f"{split}.txt"
     if not names.exists():
@@ -93,7 +98,9 @@ def pascal_context(
     return _source("pascal_context", examples, skip=60 - classes, label_map=label_map)
 
 
-def person_part(root: str | Path, split: str = "train") -> SegmentationFiles:
+def person_part(
+    root: str | Path, split: str = "train", *, labels: str | Path | None = None
+) -> SegmentationFiles:
     """Reads PASCAL-Person-Part: head, torso, upper and lower arms and legs.
 
     Its splits are "train" (1,716) and "val" (1,817): train_id.txt and val_id.txt (or train.txt
@@ -104,6 +111,7 @@ def person_part(root: str | Path, split: str = "train") -> SegmentationFiles:
         root: A folder that holds, on any of three levels, JPEGImages and the masks:
             pascal_person_part_gt (PNG) or Annotations_Part (MATLAB files), as published.
         split: "train", "val" or "trainval".
+        labels: Folder to look for the masks and their lists in; `root` by default.
 
     Raises:
         FileNotFoundError: If a folder or file is missing.
@@ -111,11 +119,11 @@ def person_part(root: str | Path, split: str = "train") -> SegmentationFiles:
     check_choice("split", split, ("train", "val", "trainval"))
     image_folder = need_folder(root, "JPEGImages", what="PASCAL-Person-Part")
     folder = need_folder(
-        root, "pascal_person_part_gt", "Annotations_Part", what="PASCAL-Person-Part"
+        labels or root, "pascal_person_part_gt", "Annotations_Part", what="PASCAL-Person-Part"
     )
     masks = files_by_stem(folder, _MASK_SUFFIXES)
     names = find_folder(
-        root,
+        labels or root,
         *(
             f"{place}{split}{ending}.txt"
             for ending in ("_id", "")

@@ -1,0 +1,240 @@
+"""Augmentation of images with labels, as functions that work eagerly and in `tf.data`.
+
+Each takes an element, a dict with "image" (height, width, 3) and "labels" (height, width), and
+returns one; other keys stay. What is random follows from ``seed``, two integers: the same seed
+gives the same result. Labels are moved by nearest neighbour, so no label is made up, and
+``ignore_class`` fills what lies outside the image.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+Element = dict[str, Any]
+# What the networks' own zero padding means in RGB.
+FILL = 127.5
+
+
+def random_scale(
+    element: Element,
+    seed: Any,
+    *,
+    minimum: float = 0.5,
+    maximum: float = 2.0,
+    step: float = 0.25,
+) -> Element:
+    """Resizes image and labels by a random factor.
+
+    Args:
+        element: Image and labels.
+        seed: Two integers.
+        minimum: Smallest factor.
+        maximum: Largest factor.
+        step: Distance of the factors to choose from; 0 draws from all.
+
+    Returns:
+        The element, with a float32 image.
+
+    Example:
+
+    >>> element = {"image": tf.zeros((40, 60, 3)), "labels": tf.zeros((40, 60), tf.int32)}
+    >>> random_scale(element, (0, 1), minimum=2, maximum=2)["labels"].shape
+    TensorShape([80, 120])
+
+    Reference:
+        Chen et al., arXiv:1606.00915, section 4.1.2 (0.5 to 1.5); arXiv:1706.05587, section 4.1.
+    """
+    if step:
+        choices = round((maximum - minimum) / step) + 1
+        factor = minimum + step * tf.cast(
+            tf.random.stateless_uniform((), seed, 0, choices, tf.int32), tf.float32
+        )
+    else:
+        factor = tf.random.stateless_uniform((), seed, minimum, maximum)
+    size = tf.cast(tf.shape(element["image"])[:2], tf.float32)
+    return resize(element, tf.maximum(tf.cast(tf.round(size * factor), tf.int32), 1))
+
+
+def resize(element: Element, size: Any, *, antialias: bool = False) -> Element:
+    """Resizes the image bilinearly and the labels by nearest neighbour.
+
+    Args:
+        element: Image and labels.
+        size: (height, width).
+        antialias: Whether the filter widens when the image shrinks.
+
+    Returns:
+        The element, with a float32 image.
+    """
+    image = tf.image.resize(element["image"], size, antialias=antialias)
+    labels = tf.image.resize(element["labels"][..., None], size, method="nearest")[..., 0]
+    return {**element, "image": image, "labels": labels}
+
+
+def random_crop(
+    element: Element,
+    seed: Any,
+    *,
+    size: tuple[int, int],
+    ignore_class: int = 255,
+    largest_share: float = 1.0,
+    tries: int = 10,
+) -> Element:
+    """Cuts a random window out of image and labels; what is smaller is padded around first.
+
+    Args:
+        element: Image and labels.
+        seed: Two integers.
+        size: (height, width) of the window, pixels.
+        ignore_class: Label of the padding.
+        largest_share: A window is drawn again if one class has more than this share of its
+            labelled pixels; 1 takes the first.
+        tries: How many windows are drawn at most; the last is taken.
+
+    Returns:
+        The element, with a float32 image, both of ``size``.
+
+    Example:
+
+    >>> element = {"image": tf.zeros((40, 60, 3)), "labels": tf.zeros((40, 60), tf.int32)}
+    >>> random_crop(element, (0, 1), size=(65, 33))["image"].shape
+    TensorShape([65, 33, 3])
+    """
+    element = pad(element, size, seed, ignore_class=ignore_class)
+    image, labels = element["image"], element["labels"]
+    room = tf.shape(labels) - size + 1
+
+    def window(number: tf.Tensor) -> tf.Tensor:
+        key = tf.random.experimental.stateless_fold_in(seed, 1 + number)
+        drawn = tf.random.stateless_uniform((2,), key)
+        return tf.cast(tf.floor(drawn * tf.cast(room, tf.float32)), tf.int32)
+
+    def uniform(number: tf.Tensor) -> tf.Tensor:
+        cut = tf.reshape(tf.slice(labels, window(number), size), (-1,))
+        cut = tf.cast(tf.boolean_mask(cut, cut != ignore_class), tf.int32)
+        counts = tf.math.bincount(cut)
+        most = tf.cast(largest_share * tf.cast(tf.size(cut), tf.float32), tf.int32)
+        return tf.logical_or(tf.size(cut) == 0, tf.reduce_max(tf.concat([[0], counts], 0)) > most)
+
+    number = tf.constant(0)
+    if largest_share < 1:
+        number = tf.while_loop(
+            lambda n: tf.logical_and(n < tries - 1, uniform(n)), lambda n: (n + 1,), (number,)
+        )[0]
+    corner = window(number)
+    return {
+        **element,
+        "image": tf.ensure_shape(
+            tf.slice(image, [corner[0], corner[1], 0], [*size, 3]), (*size, 3)
+        ),
+        "labels": tf.ensure_shape(tf.slice(labels, corner, size), size),
+    }
+
+
+def pad(
+    element: Element, size: tuple[int, int], seed: Any = None, *, ignore_class: int = 255
+) -> Element:
+    """Pads image and labels to at least ``size``, with mid-grey and ``ignore_class``.
+
+    Args:
+        element: Image and labels.
+        size: (height, width), pixels.
+        seed: Where the image comes to lie is random with a seed; without one it is the top left.
+        ignore_class: Label of the padding.
+
+    Returns:
+        The element, with a float32 image.
+    """
+    labels = element["labels"]
+    missing = tf.maximum(size - tf.shape(labels), 0)
+    before = tf.zeros((2,), tf.int32)
+    if seed is not None:
+        key = tf.random.experimental.stateless_fold_in(seed, 0)
+        drawn = tf.random.stateless_uniform((2,), key)
+        before = tf.cast(tf.floor(drawn * tf.cast(missing + 1, tf.float32)), tf.int32)
+    border = tf.stack([before, missing - before], 1)
+    image = tf.cast(element["image"], tf.float32)
+    return {
+        **element,
+        "image": tf.pad(image, tf.concat([border, [[0, 0]]], 0), constant_values=FILL),
+        "labels": tf.pad(labels, border, constant_values=tf.cast(ignore_class, labels.dtype)),
+    }
+
+
+def random_flip(element: Element, seed: Any) -> Element:
+    """Mirrors left and right, every other time.
+
+    Args:
+        element: Image and labels.
+        seed: Two integers.
+    """
+    mirrored = tf.random.stateless_uniform((), seed) < 0.5
+    image, labels = element["image"], element["labels"]
+    return {
+        **element,
+        "image": tf.where(mirrored, tf.reverse(image, [1]), image),
+        "labels": tf.where(mirrored, tf.reverse(labels, [1]), labels),
+    }
+
+
+def photometric(
+    element: Element,
+    seed: Any,
+    *,
+    brightness: float = 0.125,
+    contrast: float = 0.3,
+    saturation: float = 0.3,
+    hue: float = 0.03,
+) -> Element:
+    """Changes brightness, contrast, saturation and hue at random.
+
+    Args:
+        element: Image, RGB 0-255, and labels.
+        seed: Two integers.
+        brightness: Largest shift of the levels, as a fraction of 255.
+        contrast: Largest relative change.
+        saturation: Largest relative change.
+        hue: Largest turn, as a fraction of the colour circle.
+
+    Returns:
+        The element, with a float32 image of levels 0-255.
+    """
+    keys = tf.random.experimental.stateless_split(seed, 4)
+    image = tf.cast(element["image"], tf.float32) / 255
+    image = tf.image.stateless_random_brightness(image, brightness, keys[0])
+    image = tf.image.stateless_random_contrast(image, 1 - contrast, 1 + contrast, keys[1])
+    image = tf.clip_by_value(image, 0, 1)
+    image = tf.image.stateless_random_saturation(image, 1 - saturation, 1 + saturation, keys[2])
+    image = tf.image.stateless_random_hue(image, hue, keys[3])
+    return {**element, "image": tf.clip_by_value(255 * image, 0, 255)}
+
+
+def fit(element: Element, size: tuple[int, int], *, ignore_class: int = 255) -> Element:
+    """Scales image and labels to fit into ``size`` and pads them there, as `segment` does.
+
+    Args:
+        element: Image and labels.
+        size: (height, width), pixels.
+        ignore_class: Label of the padding.
+
+    Returns:
+        The element, with a float32 image, both of ``size``.
+
+    Example:
+
+    >>> element = {"image": tf.zeros((40, 80, 3)), "labels": tf.zeros((40, 80), tf.int32)}
+    >>> fit(element, (60, 60))["labels"][:, 0].numpy().tolist() == 30 * [0] + 30 * [255]
+    True
+    """
+    own = tf.cast(tf.shape(element["labels"]), tf.float32)
+    box = tf.constant(size, tf.float32)
+    scaled = tf.cast(tf.round(own * tf.reduce_min(box / own)), tf.int32)
+    element = resize(element, tf.clip_by_value(scaled, 1, size), antialias=True)
+    element = pad(element, size, ignore_class=ignore_class)
+    return {
+        **element,
+        "image": tf.ensure_shape(element["image"], (*size, 3)),
+        "labels": tf.ensure_shape(element["labels"], size),
+    }

@@ -1,0 +1,290 @@
+"""Images and labels from TensorFlow Datasets."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+import numpy as np
+
+from keras_deeplab._checks import check_int, suggestion
+from keras_deeplab.data.masks import map_labels
+from keras_deeplab.data.sources import SegmentationData
+from keras_deeplab.tables.datasets import DATASETS, Palette, voc_palette
+from keras_deeplab.tables.label_maps import CITYSCAPES_LABEL_IDS
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+_IMAGES = ("image", "image_left", "photo", "input")
+_LABELS = (
+    "labels", "segmentation_mask", "segmentation_label", "annotation", "mask", "masks",
+    "segmentation", "label_image", "semantic", "label",
+)  # fmt: skip
+_NAMES = ("file_name", "image_id", "filename", "name", "id")
+
+
+class _Known(NamedTuple):
+    """What TFDS does not say of a dataset: names, colours and label ids."""
+
+    class_names: tuple[str, ...]
+    palette: Palette
+    label_map: dict[int, int]
+
+
+def _known(name: str) -> _Known | None:
+    if name == "oxford_iiit_pet":
+        return _Known(("pet", "background", "border"), voc_palette(3), {1: 0, 2: 1, 3: 2})
+    if name == "cityscapes":
+        row = DATASETS["cityscapes"]
+        return _Known(row.class_names, row.palette, CITYSCAPES_LABEL_IDS)
+    if name == "scene_parse150":
+        row = DATASETS["ade20k"]
+        return _Known(row.class_names, row.palette, {0: 255} | {i: i - 1 for i in range(1, 151)})
+    return None
+
+
+@final
+class TFDSData(SegmentationData):
+    """Images and labels of a prepared TFDS dataset; made by `from_tfds`.
+
+    Its records are read in any order, so that a pass is shuffled as a whole and a stream can be
+    entered anywhere.
+
+    Args:
+        builder: The prepared builder.
+        split: Split, or a slice of one such as "train[:80%]".
+        image: Key of the image.
+        labels: Key of the mask.
+        class_names: Names by label id.
+        ignore_class: Label of pixels to leave out.
+        palette: RGB colours by label id; VOC's by default.
+        label_map: Label id by value of the masks; values that it lacks stay.
+    """
+
+    def __init__(
+        self,
+        builder: Any,
+        split: str,
+        *,
+        image: str,
+        labels: str,
+        class_names: Sequence[str],
+        ignore_class: int = 255,
+        palette: Palette | None = None,
+        label_map: Mapping[int, int] | None = None,
+    ) -> None:
+        self.builder = builder
+        self.split = split
+        self.image = image
+        self.labels = labels
+        self.class_names = tuple(class_names)
+        self.ignore_class = ignore_class
+        self.palette = palette or voc_palette(len(self.class_names))
+        self.label_map = dict(label_map) if label_map else None
+        self._files, self._records = _index(builder, split)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for element in self.stream().take(len(self)).as_numpy_iterator():
+            element.pop("position")
+            yield element | {"name": element["name"].decode()}
+
+    def stream(self, *, shuffle: bool = False, seed: int = 0, start: int = 0) -> Any:
+        import tensorflow as tf
+
+        check_int("start", start, minimum=0)
+        size = len(self)
+
+        def load(position: tf.Tensor) -> dict[str, tf.Tensor]:
+            index = position % size
+            if shuffle:
+                index = tf.random.experimental.index_shuffle(
+                    index, [seed, position // size], size - 1
+                )
+            record = tf.numpy_function(self._record, [index], tf.string, stateful=False)
+            return self._element(tf.ensure_shape(record, ()), index) | {"position": position}
+
+        positions = tf.data.Dataset.range(start, np.iinfo("int64").max)
+        return positions.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+    def _record(self, index: np.int64) -> bytes:
+        import tensorflow as tf
+
+        file, offset, size = self._records[int(index)]
+        with tf.io.gfile.GFile(self._files[file], "rb") as stream:
+            stream.seek(int(offset))
+            return stream.read(int(size))
+
+    def _element(self, record: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
+        import tensorflow as tf
+        import tensorflow_datasets as tfds
+
+        features = self.builder.info.features
+        name = next((key for key in _NAMES if _is_text(features, key)), None)
+        partial = dict.fromkeys([self.image, self.labels, *([name] if name else [])], True)
+        decoding = tfds.decode.PartialDecoding(partial).extract_features(features)
+        example = decoding.deserialize_example(record)
+        image, labels = example[self.image], example[self.labels]
+        if image.shape[-1] == 1:
+            image = tf.image.grayscale_to_rgb(image)
+        if labels.shape.rank == 3:
+            labels = labels[..., 0]
+        if self.label_map:
+            labels = tf.numpy_function(self._map, [labels], tf.int32, stateful=False)
+        return {
+            "image": tf.ensure_shape(image, (None, None, 3)),
+            "labels": tf.ensure_shape(tf.cast(labels, tf.int32), (None, None)),
+            "name": example[name] if name else tf.strings.as_string(index),
+        }
+
+    def _map(self, labels: np.ndarray) -> np.ndarray:
+        return map_labels(labels.astype("uint16"), self.label_map).astype("int32")
+
+
+def from_tfds(
+    builder: Any,
+    split: str = "train",
+    *,
+    image: str | None = None,
+    labels: str | None = None,
+    class_names: Sequence[str] | None = None,
+    ignore_class: int = 255,
+    palette: Palette | None = None,
+    label_map: Mapping[int, int] | None = None,
+    data_dir: str | None = None,
+) -> TFDSData:
+    """Reads a TFDS dataset of images and masks.
+
+    Label ids of oxford_iiit_pet (1-3 become 0-2), cityscapes (the 19 classes) and scene_parse150
+    (0 is ignored, 1-150 become 0-149) are known. Besides TFDS's own, there are
+    "voc2012_segmentation", "pascal_context" and "pascal_person_part", see `builders`.
+
+    Args:
+        builder: Name of a dataset, e.g. "oxford_iiit_pet" or "cityscapes/semantic_segmentation",
+            or a `tfds.core.DatasetBuilder`. A dataset that is not prepared is downloaded.
+        split: Split, or a slice of one such as "train[:80%]".
+        image: Key of the image; found by default.
+        labels: Key of the mask; found by default.
+        class_names: Names by label id; those of the mask's feature by default.
+        ignore_class: Label of pixels to leave out.
+        palette: RGB colours by label id; VOC's by default.
+        label_map: Label id by value of the masks; values that it lacks stay.
+        data_dir: Folder of prepared datasets; TFDS's default.
+
+    Raises:
+        ValueError: If there is no image, mask, split or class names.
+
+    Example:
+
+    >>> data = from_tfds("oxford_iiit_pet", "train[:90%]")  # doctest: +SKIP
+    >>> data.class_names  # doctest: +SKIP
+    ('pet', 'background', 'border')
+    """
+    import tensorflow_datasets as tfds
+
+    import keras_deeplab.data.builders  # noqa: F401, registers ours
+
+    if isinstance(builder, str):
+        builder = tfds.builder(builder, data_dir=data_dir)
+    builder.download_and_prepare()
+    features = builder.info.features
+    image = image or _find_key("image", _IMAGES, builder)
+    labels = labels or _find_key("labels", _LABELS, builder)
+    for name, key in (("image", image), ("labels", labels)):
+        if key not in features:
+            raise ValueError(
+                f"{name} must be a feature of {builder.info.full_name}. Received: {name}={key!r}."
+                f"{suggestion(key, features)}"
+            )
+    known = _known(builder.name)
+    if known is not None and class_names is None and label_map is None:
+        class_names, label_map = known.class_names, known.label_map
+        palette = palette or known.palette
+    if class_names is None:
+        class_names = getattr(features[labels], "names", None)
+    if not class_names:
+        raise ValueError(
+            f"class_names must be given: {builder.info.full_name} does not name the classes of "
+            f"{labels!r}. Received: class_names=None."
+        )
+    return TFDSData(
+        builder,
+        split,
+        image=image,
+        labels=labels,
+        class_names=class_names,
+        ignore_class=ignore_class,
+        palette=palette,
+        label_map=label_map,
+    )
+
+
+def _find_key(name: str, keys: Sequence[str], builder: Any) -> str:
+    features = builder.info.features
+    # scene_parse150's masks have three channels, all the same.
+    for channels in ((1,), (1, 3)) if name == "labels" else ((1, 3),):
+        for key in keys:
+            shape: tuple[int, ...] = features[key].shape or () if key in features else ()
+            if (len(shape) == 3 and shape[-1] in channels) or (
+                len(shape) == 2 and name == "labels"
+            ):
+                return key
+    raise ValueError(
+        f"{builder.info.full_name} must have {name}. Received: features "
+        f"{', '.join(features)}. Say which with {name}=."
+    )
+
+
+def _is_text(features: Any, key: str) -> bool:
+    return key in features and features[key].shape == () and features[key].np_dtype == np.object_
+
+
+def _index(builder: Any, split: str) -> tuple[list[str], np.ndarray]:
+    """Finds where the records of a split lie.
+
+    Returns:
+        Files, and an int64 array of (file, offset, bytes) by record.
+    """
+    info = builder.info
+    if info.file_format is None or info.file_format.value != "tfrecord":
+        raise ValueError(
+            f"{info.full_name} must be prepared as tfrecord. Received: {info.file_format}. Say "
+            f"tfds.builder(..., file_format='tfrecord')."
+        )
+    if split.split("[")[0] not in info.splits:
+        raise ValueError(
+            f"split must be one of {', '.join(info.splits)}, or a slice such as 'train[:80%]'. "
+            f"Received: split={split!r}.{suggestion(split, info.splits)}"
+        )
+    files: list[str] = []
+    records: list[tuple[int, int, int]] = []
+    for instruction in info.splits[split].file_instructions:
+        places = _records(instruction.filename)[instruction.skip :][: instruction.take]
+        records += [(len(files), offset, size) for offset, size in places]
+        files.append(instruction.filename)
+    if not records:
+        raise ValueError(f"A split must hold examples. Received: split={split!r} without any.")
+    return files, np.array(records, "int64")
+
+
+def _records(path: str) -> list[tuple[int, int]]:
+    """Returns offset and size of each record of a TFRecord file.
+
+    A record is its size (8 bytes), a checksum of that (4), the data and a checksum (4).
+    """
+    import tensorflow as tf
+
+    places = []
+    end = tf.io.gfile.stat(path).length
+    with tf.io.gfile.GFile(path, "rb") as stream:
+        offset = 0
+        while offset < end:
+            stream.seek(offset)
+            (size,) = struct.unpack("<Q", stream.read(8))
+            places.append((offset + 12, size))
+            offset += 16 + size
+    return places

@@ -1,0 +1,217 @@
+"""Losses of the overlap between a class's true and predicted region: Dice and Lovasz-softmax."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, final
+
+import keras
+from keras import ops
+
+from keras_deeplab._checks import check_choice
+from keras_deeplab.losses.targets import targets
+
+
+class _Regions(keras.losses.Loss):
+    """A mean over classes, of the batch as one picture or of each image."""
+
+    def __init__(
+        self,
+        *,
+        ignore_class: int | None,
+        classes: str,
+        per_image: bool,
+        name: str,
+        reduction: str | None,
+    ) -> None:
+        check_choice("classes", classes, ("present", "all"))
+        super().__init__(name=name, reduction=reduction, dtype="float32")
+        self.ignore_class = ignore_class
+        self.classes = classes
+        self.per_image = per_image
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        if sample_weight is not None and not self.per_image:
+            raise ValueError(
+                f"{type(self).__name__} takes sample_weight only with per_image=True: otherwise "
+                f"the batch is one picture. Received: a sample_weight with per_image=False."
+            )
+        return super().__call__(y_true, y_pred, sample_weight)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        labels, counts = targets(y_true, y_pred, ignore_class=self.ignore_class)
+        number = y_pred.shape[-1]
+        counts = ops.expand_dims(ops.cast(counts, "float32"), -1)
+        truth = ops.one_hot(labels, number) * counts
+        probabilities = ops.softmax(y_pred) * counts
+
+        def pictures(x: Any) -> Any:
+            x = ops.reshape(x, (ops.shape(y_pred)[0] if self.per_image else 1, -1, x.shape[-1]))
+            return ops.transpose(x, (0, 2, 1))
+
+        truth, probabilities, counts = map(pictures, (truth, probabilities, counts))
+        losses = self.class_losses(truth, probabilities)
+        if self.classes == "present":
+            scored = ops.cast(ops.any(truth > 0, -1), "float32")
+        else:
+            scored = ops.cast(ops.any(counts > 0, -1), "float32") * ops.ones_like(losses)
+        return ops.divide_no_nan(ops.sum(losses * scored, -1), ops.sum(scored, -1))
+
+    @abstractmethod
+    def class_losses(self, truth: Any, probabilities: Any) -> Any:
+        """Returns the loss of every class.
+
+        Args:
+            truth: Tensor of shape (pictures, classes, pixels), 0 or 1; 0 where ignored.
+            probabilities: The same shape, 0 to 1; 0 where ignored.
+
+        Returns:
+            Tensor of shape (pictures, classes).
+        """
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "ignore_class": self.ignore_class,
+            "classes": self.classes,
+            "per_image": self.per_image,
+        }
+
+
+@final
+@keras.saving.register_keras_serializable(package="keras_deeplab")
+class Dice(_Regions):
+    """One minus the soft Dice coefficient, (2 |A and B| + smooth) / (|A| + |B| + smooth).
+
+    A is the true region of a class, B its probabilities; pixels that are ignored belong to
+    neither. On several devices each takes the overlap within its share of the batch.
+
+    Args:
+        smooth: Pixels added to numerator and denominator.
+        ignore_class: As in `CrossEntropy`.
+        classes: "present" takes the mean over the classes that occur in the truth, "all" over all.
+        per_image: True takes the overlap within each image and the mean over images; False within
+            the batch.
+        name: Name of the loss.
+        reduction: As in `keras.losses.Loss`, over images.
+
+    Call arguments:
+        y_true: As in `CrossEntropy`.
+        y_pred: As in `CrossEntropy`.
+        sample_weight: Factors of shape (batch,), with ``per_image`` only.
+
+    Returns:
+        float32 scalar; 0 if no pixel counts.
+
+    Raises:
+        ValueError: If a rank, a size or an argument is wrong.
+
+    Example:
+
+    >>> float(Dice(smooth=0)(np.array([[[0, 1]]]), np.zeros((1, 1, 2, 2))))
+    0.5
+
+    Reference:
+        Milletari et al., arXiv:1606.04797, section 3, without the squares.
+    """
+
+    def __init__(
+        self,
+        smooth: float = 1.0,
+        *,
+        ignore_class: int | None = 255,
+        classes: str = "present",
+        per_image: bool = False,
+        name: str = "dice",
+        reduction: str | None = "sum_over_batch_size",
+    ) -> None:
+        if smooth < 0:
+            raise ValueError(f"smooth must be at least 0. Received: smooth={smooth!r}.")
+        super().__init__(
+            ignore_class=ignore_class,
+            classes=classes,
+            per_image=per_image,
+            name=name,
+            reduction=reduction,
+        )
+        self.smooth = smooth
+
+    def class_losses(self, truth: Any, probabilities: Any) -> Any:
+        overlap = 2 * ops.sum(truth * probabilities, -1) + self.smooth
+        return 1 - ops.divide_no_nan(overlap, ops.sum(truth + probabilities, -1) + self.smooth)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "smooth": self.smooth}
+
+
+@final
+@keras.saving.register_keras_serializable(package="keras_deeplab")
+class LovaszSoftmax(_Regions):
+    """The Lovasz extension of the intersection over union's loss, applied to probabilities.
+
+    Where the probabilities are 0 or 1 it is one minus the mean intersection over union. It sorts
+    all pixels once per class: on large crops that costs more than a convolution.
+
+    Args:
+        ignore_class: As in `CrossEntropy`.
+        classes: As in `Dice`.
+        per_image: As in `Dice`.
+        name: Name of the loss.
+        reduction: As in `Dice`.
+
+    Call arguments:
+        As in `Dice`.
+
+    Returns:
+        float32 scalar; 0 if no pixel counts.
+
+    Raises:
+        ValueError: As `Dice`.
+
+    Example:
+
+    >>> float(LovaszSoftmax()(np.array([[[0, 1]]]), np.zeros((1, 1, 2, 2))))
+    0.5
+
+    Reference:
+        Berman et al., arXiv:1705.08790, section 2 and algorithm 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        ignore_class: int | None = 255,
+        classes: str = "present",
+        per_image: bool = False,
+        name: str = "lovasz_softmax",
+        reduction: str | None = "sum_over_batch_size",
+    ) -> None:
+        super().__init__(
+            ignore_class=ignore_class,
+            classes=classes,
+            per_image=per_image,
+            name=name,
+            reduction=reduction,
+        )
+
+    def class_losses(self, truth: Any, probabilities: Any) -> Any:
+        # Ignored pixels have error 0: they may stand anywhere among such, and add nothing.
+        errors = ops.abs(truth - probabilities)
+        order = ops.argsort(-ops.stop_gradient(errors), -1)
+        errors, truth = (ops.take_along_axis(x, order, -1) for x in (errors, truth))
+        return ops.sum(errors * _jaccard_steps(truth), -1)
+
+
+def _jaccard_steps(truth: Any) -> Any:
+    """By how much each further wrong pixel raises the Jaccard loss, from the worst pixel on.
+
+    A true pixel that is missed takes 1 from the intersection, another one adds 1 to the union. In
+    this closed form nothing cancels, unlike in differences of neighbouring losses.
+    """
+    total = ops.sum(truth, -1, keepdims=True)
+    intersection = total - ops.cumsum(truth, -1)
+    union = total + ops.cumsum(1 - truth, -1)
+    added = ops.divide_no_nan(intersection, union * (union - 1))
+    # Without a true pixel the first wrong one takes the loss from 0 to 1.
+    added = ops.where((total == 0) & (union == 1), 1.0, added)
+    return ops.where(truth > 0, ops.divide_no_nan(ops.ones_like(union), union), added)

@@ -1,0 +1,153 @@
+"""Training recipes: the papers', and one for small sets of photos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Caffe's lr_mult of DeepLab v1 and v2: every bias twice, the classifier ten and twenty times.
+_CAFFE_MULTIPLIERS = (
+    (r"classifier.*/bias", 20.0),
+    (r"classifier", 10.0),
+    (r"/bias", 2.0),
+)
+_HEAD = r"^(?!aspp|decoder|classifier|fc\d)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeRow:
+    """How a network is trained.
+
+    Attributes:
+        name: Identifier, as in `keras-deeplab train --recipe`.
+        title: What it is for.
+        optimizer: "sgd" (with momentum) or "adamw".
+        learning_rate: At the start.
+        schedule: "poly": times (1 - step / steps) ** power; "step": times `step_factor` after
+            every `step_length` steps.
+        power: Of "poly".
+        step_length: Of "step".
+        step_factor: Of "step".
+        warmup_steps: Steps of linear warm-up at the beginning; at most a tenth of all.
+        steps: Optimizer steps in all; 0: as many as `epochs` give.
+        epochs: Passes over the data, where `steps` is 0.
+        momentum: Of "sgd".
+        weight_decay: Of all kernels; biases and batch norm are left out. For "sgd" as
+            in the papers: weight_decay * w is added to the gradient of w. For "adamw" decoupled.
+        multipliers: Pairs of a regular expression and a factor: the learning rate of a weight is
+            multiplied by the factor of the first expression found in its "layer/variable".
+        batch_size: Images per step.
+        crop_size: (height, width) of training crops, pixels.
+        scales: Smallest and largest factor of random scaling; None: none.
+        scale_step: Distance of the factors to choose from; 0: all between.
+        flip: Whether to mirror at random.
+        photometric: Whether to change colours at random.
+        targets: "image": scores are upsampled to the labels; "scores": labels are sub-sampled to
+            the scores.
+        ema: Momentum of the moving average of weights that is validated and saved; 0: none.
+        source: Where the figures come from.
+    """
+
+    name: str
+    title: str
+    optimizer: str = "sgd"
+    learning_rate: float
+    schedule: str = "poly"
+    power: float = 0.9
+    step_length: int = 2000
+    step_factor: float = 0.1
+    warmup_steps: int = 0
+    steps: int = 0
+    epochs: int = 0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    multipliers: tuple[tuple[str, float], ...] = ()
+    batch_size: int
+    crop_size: tuple[int, int]
+    scales: tuple[float, float] | None = None
+    scale_step: float = 0.25
+    flip: bool = True
+    photometric: bool = False
+    targets: str = "image"
+    ema: float = 0.0
+    source: str
+
+
+_ROWS = (
+    RecipeRow(
+        name="fine_tune",
+        title="a network with trained weights, on photos of one's own",
+        optimizer="adamw",
+        learning_rate=1e-3,
+        warmup_steps=50,
+        epochs=40,
+        weight_decay=1e-4,
+        multipliers=((_HEAD, 0.3),),
+        batch_size=8,
+        crop_size=(321, 321),
+        scales=(0.5, 2.0),
+        scale_step=0.0,
+        photometric=True,
+        ema=0.99,
+        source="docs/training/camvid.md",
+    ),
+    RecipeRow(
+        name="v1",
+        title="DeepLab v1 and v2's first schedule, VGG-16",
+        learning_rate=1e-3,
+        schedule="step",
+        steps=6000,
+        multipliers=_CAFFE_MULTIPLIERS,
+        batch_size=20,
+        crop_size=(321, 321),
+        targets="scores",
+        source="arXiv:1606.00915, section 4.1, policy 'step'",
+    ),
+    RecipeRow(
+        name="v2_vgg16",
+        title="DeepLab v2 on VGG-16",
+        learning_rate=1e-3,
+        steps=20000,
+        multipliers=_CAFFE_MULTIPLIERS,
+        batch_size=10,
+        crop_size=(321, 321),
+        targets="scores",
+        source="arXiv:1606.00915, table 2, policy 'poly'",
+    ),
+    RecipeRow(
+        name="v2_resnet101",
+        title="DeepLab v2 on ResNet-101, with multi_scale_inputs=(0.5, 0.75, 1.0) and frozen "
+        "batch norm",
+        learning_rate=2.5e-4,
+        steps=20000,
+        multipliers=_CAFFE_MULTIPLIERS,
+        batch_size=10,
+        crop_size=(321, 321),
+        scales=(0.5, 1.5),
+        targets="scores",
+        source="arXiv:1606.00915, section 4.1.2; solver of the authors' release",
+    ),
+    RecipeRow(
+        name="v3",
+        title="DeepLab v3 at output stride 16",
+        learning_rate=0.007,
+        steps=30000,
+        weight_decay=1e-4,
+        batch_size=16,
+        crop_size=(513, 513),
+        scales=(0.5, 2.0),
+        source="arXiv:1706.05587, section 4.1; weight decay of tensorflow/models",
+    ),
+    RecipeRow(
+        name="v3_plus",
+        title="DeepLab v3+ at output stride 16",
+        learning_rate=0.007,
+        steps=30000,
+        weight_decay=4e-5,
+        batch_size=16,
+        crop_size=(513, 513),
+        scales=(0.5, 2.0),
+        source="arXiv:1802.02611, section 4; weight decay of tensorflow/models",
+    ),
+)
+
+RECIPES: dict[str, RecipeRow] = {row.name: row for row in _ROWS}

@@ -1,0 +1,356 @@
+"""Training: a model, data and a recipe become a run in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.util
+import json
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_deeplab._checks import check_choice, check_int, suggestion
+from keras_deeplab.data.check import check_sources
+from keras_deeplab.data.pipeline import training_batches, validation_batches
+from keras_deeplab.data.sources import SegmentationData, SegmentationFiles
+from keras_deeplab.layers import SegmentationOutput
+from keras_deeplab.losses import CrossEntropy
+from keras_deeplab.metrics import MeanIoU
+from keras_deeplab.models.multi_scale import training_model
+from keras_deeplab.optimizers import LayerwiseAdam, LayerwiseSGD
+from keras_deeplab.schedules import PolyDecay
+from keras_deeplab.tables.datasets import find_dataset
+from keras_deeplab.tables.recipes import RECIPES, RecipeRow
+from keras_deeplab.training.checkpoint import checkpoints, restore_checkpoint
+from keras_deeplab.training.pictures import PredictionSheet
+from keras_deeplab.training.watchers import (
+    EpochLog,
+    Keeper,
+    StopOnNaN,
+    ValidateAveraged,
+    is_chief,
+    read_log,
+    save_network,
+)
+
+_logger = logging.getLogger("keras_deeplab")
+
+
+@dataclass(frozen=True)
+class Training:
+    """Result of `train`.
+
+    Attributes:
+        folder: The run's folder.
+        best: File of the best network: the one with the highest mean IoU of the validation data,
+            or without such data the last.
+        best_epoch: Its epoch, from 1.
+        best_mean_iou: Its mean IoU of the validation data, 0 to 1; NaN without such data.
+        log: What was logged, a dict per epoch.
+    """
+
+    folder: Path
+    best: Path
+    best_epoch: int
+    best_mean_iou: float
+    log: list[dict[str, float]]
+
+
+def train(
+    model: keras.Model,
+    data: SegmentationData,
+    folder: str | Path,
+    *,
+    recipe: str | RecipeRow = "fine_tune",
+    validation_data: SegmentationData | None = None,
+    validation_size: tuple[int, int] | None = None,
+    validate_every: int = 1,
+    class_weights: Sequence[float] | None = None,
+    loss: keras.losses.Loss | None = None,
+    accumulate: int = 1,
+    patience: int = 0,
+    pictures: int = 4,
+    seed: int = 0,
+    check: bool = True,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: Any = "auto",
+    **changes: Any,
+) -> Training:
+    """Trains a model by a recipe, with `model.fit`.
+
+    The folder of the run gets "log.csv", "pictures" of validation images each epoch, "best.keras",
+    at the end "last.keras", and "tensorboard" where the package of that name is installed. If it
+    already holds a run of the same settings, that one is continued from its last finished epoch,
+    as if it had never stopped.
+
+    Args:
+        model: A model of `DeepLab`.
+        data: What to train on.
+        folder: Where the run is kept.
+        recipe: Name of a row of `keras_deeplab.tables.recipes`, or such a row.
+        validation_data: What to measure each epoch; the network that does best on it is kept.
+        validation_size: (height, width) that validation images are fitted into, pixels. Left out:
+            that of the dataset of the model's classes, or the recipe's crop.
+        validate_every: Epochs from one measurement to the next; the last epoch is measured too.
+        class_weights: Factors of the loss by class id.
+        loss: From integer labels and logits. Left out: `losses.CrossEntropy` with the data's
+            `ignore_class` and ``class_weights``.
+        accumulate: Batches whose gradients are averaged into one step.
+        patience: Epochs without a better network after which to stop; 0: train to the end.
+        pictures: Number of validation images to draw each epoch.
+        seed: Of order and augmentation.
+        check: Whether to look for errors in files first, as `keras-deeplab check-data --fast`.
+        callbacks: More callbacks of Keras.
+        verbose: As in `keras.Model.fit`.
+        **changes: Fields of the recipe that differ, such as ``epochs=10``, ``batch_size=4``,
+            ``crop_size=(257, 257)``, ``learning_rate=1e-4``.
+
+    Returns:
+        The files and figures of the run. The model has the weights of the last epoch, averaged
+        where the recipe averages them.
+
+    Raises:
+        ValueError: If an argument is unknown, data and model differ in their number of classes,
+            files hold errors, or the folder holds another run.
+        FloatingPointError: If the loss is no longer finite.
+
+    Example:
+
+    >>> data = read_folder("photos", "train")  # doctest: +SKIP
+    >>> model = DeepLab(weights="voc", classes=data.class_names)  # doctest: +SKIP
+    >>> train(model, data, "runs/first", epochs=10)  # doctest: +SKIP
+
+    Reference:
+        The recipes name theirs.
+    """
+    row = _recipe(recipe, changes)
+    check_int("accumulate", accumulate, minimum=1)
+    check_int("patience", patience, minimum=0)
+    check_int("validate_every", validate_every, minimum=1)
+    _check_classes(model, data, validation_data)
+    folder = Path(folder).expanduser()
+    steps_per_epoch = max(1, len(data) // row.batch_size)
+    steps = row.steps * accumulate or row.epochs * steps_per_epoch
+    epochs = math.ceil(steps / steps_per_epoch)
+    size = validation_size or _validation_size(model, row)
+
+    settings = {
+        "recipe": dataclasses.asdict(row),
+        "model": model.name,
+        "classes": list(data.class_names),
+        "images": len(data),
+        "accumulate": accumulate,
+        "seed": seed,
+    }
+    _open_folder(folder, settings)
+    if check and not checkpoints(folder / "checkpoints"):
+        _check_files({"training": data, "validation": validation_data})
+    with _scope(model):
+        trained = _with_losses(model, row.targets)
+        output, *inner = reversed(trained.output_names)
+        loss = loss or CrossEntropy(ignore_class=data.ignore_class, class_weights=class_weights)
+        metric = MeanIoU(len(data.class_names), ignore_class=data.ignore_class)
+        trained.compile(
+            optimizer=_optimizer(row, steps, accumulate),
+            loss=dict.fromkeys(inner or [output], loss),
+            metrics={output: [metric]},
+            # XLA trains several times slower on a CPU.
+            jit_compile="auto" if keras.backend.backend() == "jax" else False,
+        )
+        start, best = _resume(folder, trained)
+    if start:
+        _logger.warning("%s goes on after epoch %d of %d.", folder, start, epochs)
+    # Keras puts the output's name before the metric's where there are several.
+    metric_name = f"val_{output}_mean_iou" if inner else "val_mean_iou"
+    keeper = Keeper(
+        model,
+        folder,
+        monitor=metric_name if validation_data else None,
+        best=best,
+        patience=patience,
+        pictures=PredictionSheet(
+            model, validation_data or data, folder / "pictures", number=pictures, size=size
+        ),
+    )
+    watchers: list[keras.callbacks.Callback] = [StopOnNaN()]
+    if row.ema:
+        watchers.append(ValidateAveraged())
+    if is_chief():
+        watchers += [EpochLog(folder / "log.csv", start=start), keeper]
+        if importlib.util.find_spec("tensorboard"):
+            watchers.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
+    finished = start >= epochs or (patience > 0 and start - best[1] >= patience)
+    if not finished:
+        batches = training_batches(
+            data,
+            batch_size=row.batch_size,
+            crop_size=row.crop_size,
+            scales=row.scales,
+            scale_step=row.scale_step,
+            flip=row.flip,
+            photometric=row.photometric,
+            seed=seed,
+            start=start * steps_per_epoch,
+        )
+        trained.fit(
+            _for_outputs(batches, trained),
+            initial_epoch=start,
+            epochs=epochs,
+            shuffle=False,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=validation_data
+            and _for_outputs(
+                validation_batches(validation_data, batch_size=row.batch_size, size=size), trained
+            ),
+            validation_freq=sorted({*range(validate_every, epochs, validate_every), epochs}),
+            callbacks=[*watchers, *callbacks],
+            verbose=verbose,
+        )
+        if is_chief():
+            save_network(model, folder / "last.keras")
+    value, epoch = keeper.best
+    return Training(folder, folder / "best.keras", epoch, value, read_log(folder / "log.csv"))
+
+
+def _recipe(recipe: str | RecipeRow, changes: dict[str, Any]) -> RecipeRow:
+    if isinstance(recipe, str):
+        check_choice("recipe", recipe, tuple(RECIPES))
+        recipe = RECIPES[recipe]
+    known = [field.name for field in dataclasses.fields(RecipeRow)]
+    for name in changes:
+        if name not in known:
+            raise TypeError(
+                f"train() takes its own arguments and the fields of a recipe ({', '.join(known)}). "
+                f"Received: {name}={changes[name]!r}.{suggestion(name, known)}"
+            )
+    if "epochs" in changes and "steps" not in changes:
+        changes = {**changes, "steps": 0}
+    row = dataclasses.replace(recipe, **changes)
+    check_choice("optimizer", row.optimizer, ("sgd", "adamw"))
+    check_choice("schedule", row.schedule, ("poly", "step"))
+    check_choice("targets", row.targets, ("image", "scores"))
+    check_int("batch_size", row.batch_size, minimum=1)
+    check_int("epochs" if row.steps == 0 else "steps", row.steps or row.epochs, minimum=1)
+    if len(row.crop_size) != 2 or min(row.crop_size) < 1:
+        raise ValueError(
+            f"crop_size must be (height, width) in pixels. Received: crop_size={row.crop_size!r}."
+        )
+    return row
+
+
+def _check_classes(model: keras.Model, *sources: SegmentationData | None) -> None:
+    classes = model.output_shape[-1]
+    for data in sources:
+        if data is not None and len(data.class_names) != classes:
+            raise ValueError(
+                f"Model and data must have the same classes. Received: a model of {classes} and "
+                f"data of {len(data.class_names)} ({', '.join(data.class_names[:5])}, ...). Build "
+                f"it with DeepLab(..., classes=data.class_names)."
+            )
+    output = model.layers[-1]
+    if isinstance(output, SegmentationOutput) and output.activation is not keras.activations.linear:
+        raise ValueError(
+            f"The model must return logits to be trained. Received: a model with the activation "
+            f"{output.activation.__name__!r}. Build it with classifier_activation=None."
+        )
+
+
+def _check_files(sources: dict[str, SegmentationData | None]) -> None:
+    files = {name: x for name, x in sources.items() if isinstance(x, SegmentationFiles)}
+    errors = check_sources(files, fast=True).errors
+    if errors:
+        listed = "\n".join(f"  {finding.message}" for finding in errors[:5])
+        more = f"\n  and {len(errors) - 5} more" if len(errors) > 5 else ""
+        raise ValueError(
+            f"Images and masks must be whole and fit each other. Received {len(errors)} errors:\n"
+            f"{listed}{more}\nRun 'keras-deeplab check-data' for all, or pass check=False."
+        )
+
+
+def _validation_size(model: keras.Model, row: RecipeRow) -> tuple[int, int]:
+    output = model.layers[-1]
+    dataset = find_dataset(getattr(output, "class_names", ()))
+    height, width = dataset.inference_size if dataset else row.crop_size
+    fixed = model.input_shape[1:3]
+    return fixed[0] or height, fixed[1] or width
+
+
+def _optimizer(row: RecipeRow, steps: int, accumulate: int) -> keras.optimizers.Optimizer:
+    schedule: Any
+    if row.schedule == "poly":
+        warmup = min(row.warmup_steps * accumulate, steps // 10)
+        schedule = PolyDecay(row.learning_rate, steps, power=row.power, warmup_steps=warmup)
+    else:
+        schedule = keras.optimizers.schedules.ExponentialDecay(
+            row.learning_rate, row.step_length * accumulate, row.step_factor, staircase=True
+        )
+    common: dict[str, Any] = dict(
+        multipliers=dict(row.multipliers),
+        weight_decay=row.weight_decay,
+        gradient_accumulation_steps=accumulate if accumulate > 1 else None,
+        use_ema=row.ema > 0,
+        ema_momentum=row.ema or 0.99,
+    )
+    if row.optimizer == "sgd":
+        return LayerwiseSGD(schedule, momentum=row.momentum, **common)
+    return LayerwiseAdam(schedule, **common)
+
+
+def _open_folder(folder: Path, settings: dict[str, Any]) -> None:
+    """Makes the folder of a run, or checks that the run it holds is this one."""
+    path = folder / "run.json"
+    settings = json.loads(json.dumps(settings))
+    if checkpoints(folder / "checkpoints"):
+        kept = json.loads(path.read_text())
+        other = [key for key in settings if kept.get(key) != settings[key]]
+        if "recipe" in other:
+            fields = settings["recipe"]
+            other = [key for key in fields if kept["recipe"].get(key) != fields[key]] + [
+                key for key in other if key != "recipe"
+            ]
+        if other:
+            raise ValueError(
+                f"{folder} must be empty or hold a run of the same settings. Received: another "
+                f"run, which differs in {', '.join(other)}. Choose another folder, or delete it."
+            )
+        return
+    if not is_chief():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(settings, indent=1) + "\n")
+    partial.replace(path)
+
+
+def _resume(folder: Path, model: keras.Model) -> tuple[int, tuple[float, int]]:
+    """Restores the last checkpoint; returns the finished epochs, and the best value and epoch."""
+    found = checkpoints(folder / "checkpoints")
+    if not found:
+        return 0, (-math.inf, 0)
+    start, run = restore_checkpoint(found[-1], model)
+    value, epoch = run["best"]
+    return start, (float(value), int(epoch))
+
+
+def _with_losses(model: keras.Model, targets: str) -> keras.Model:
+    """Returns a model of the same layers whose outputs are named; the last is the model's own."""
+    if targets == "scores":
+        return training_model(model)
+    return keras.Model(model.input, {model.output_names[-1]: model.output})
+
+
+def _for_outputs(batches: Any, model: keras.Model) -> Any:
+    """Gives each output of a model the labels."""
+    return batches.map(lambda images, labels: (images, dict.fromkeys(model.output_names, labels)))
+
+
+def _scope(model: keras.Model) -> Any:
+    """The scope of the `tf.distribute` strategy that the model was built under, if any."""
+    strategy = getattr(model, "distribute_strategy", None)
+    return strategy.scope() if strategy is not None else contextlib.nullcontext()

@@ -1,0 +1,1 @@
+"""What a training run needs besides `model.fit`: its folder, checkpoints, watchers."""

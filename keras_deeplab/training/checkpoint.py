@@ -1,0 +1,89 @@
+"""Checkpoints of everything that a run continues from, safe against a kill at any moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+_KEPT = 2
+_META = "__run__"
+
+
+def save_checkpoint(folder: Path, model: keras.Model, *, epoch: int, run: dict[str, Any]) -> Path:
+    """Writes all variables of a compiled model and its optimizer.
+
+    The file appears under its name when it is complete, and not before.
+
+    Args:
+        folder: Where to.
+        model: A compiled model.
+        epoch: Number of finished epochs.
+        run: What else the run has to know when it goes on; JSON.
+
+    Returns:
+        The file's path.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"epoch_{epoch:06d}.npz"
+    arrays = {
+        f"{index:05d} {variable.path}": keras.ops.convert_to_numpy(variable.value)
+        for index, variable in enumerate(_variables(model))
+    }
+    partial = path.with_suffix(".part")
+    with partial.open("wb") as file:
+        np.savez(file, allow_pickle=False, **{_META: np.array(json.dumps(run))}, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+    for old in checkpoints(folder)[:-_KEPT]:
+        old.unlink()
+    return path
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Returns the checkpoints of a folder, oldest first."""
+    found = folder.glob("epoch_*.npz")
+    return sorted(path for path in found if re.fullmatch(r"epoch_\d+", path.stem))
+
+
+def restore_checkpoint(path: Path, model: keras.Model) -> tuple[int, dict[str, Any]]:
+    """Puts a checkpoint's values into a compiled model and its optimizer.
+
+    Returns:
+        The number of finished epochs, and ``run`` as it was saved.
+
+    Raises:
+        ValueError: If the file does not belong to this model and optimizer, or is damaged.
+    """
+    try:
+        with np.load(path) as file:
+            arrays = {key: file[key] for key in file.files}
+        run = json.loads(str(arrays.pop(_META)))
+    except Exception as error:  # zipfile, zlib and NumPy raise kinds of their own
+        raise ValueError(
+            f"A checkpoint must be a whole file. Received: {path}, which is damaged ({error}). "
+            f"Delete it: the run goes on from the one before."
+        ) from error
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    variables = list(_variables(model))
+    shapes = [tuple(variable.shape) for variable in variables]
+    if [array.shape for array in arrays.values()] != shapes:
+        raise ValueError(
+            f"{path} must belong to this network and optimizer. Received: a checkpoint of "
+            f"{len(arrays)} variables for {len(variables)}, or of other shapes. Choose another "
+            f"folder, or build the network as it was."
+        )
+    for variable, array in zip(variables, arrays.values(), strict=True):
+        variable.assign(array)
+    return int(path.stem.removeprefix("epoch_")), run
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    return [*model.variables, *model.optimizer.variables]

@@ -1,0 +1,78 @@
+"""Pictures of a network's answers while it learns."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from PIL import Image
+
+from keras_deeplab.data.sources import SegmentationData
+from keras_deeplab.inference import predict_scores, resized_labels
+from keras_deeplab.visualize import blend
+
+_HEIGHT = 200
+
+
+class PredictionSheet:
+    """Draws a few images with their labels and the network's, a row each.
+
+    Args:
+        network: The network.
+        data: Where the images come from; they are spread over it.
+        folder: Where the pictures go, as "epoch_003.png".
+        number: How many images.
+        size: (height, width) that images are fitted into, pixels.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        data: SegmentationData,
+        folder: Path,
+        *,
+        number: int,
+        size: tuple[int, int],
+    ) -> None:
+        self.network = network
+        self.folder = folder
+        self.size = size
+        self.palette = data.palette
+        self.classes = len(data.class_names)
+        step = max(1, len(data) // max(1, number))
+        self.elements = list(islice(data, 0, step * number, step)) if number else []
+
+    def __call__(self, epoch: int) -> None:
+        if not self.elements:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        rows = [_row(self._panels(element)) for element in self.elements]
+        sheet = Image.new("RGB", (max(x.width for x in rows), sum(x.height for x in rows)), "white")
+        top = 0
+        for row in rows:
+            sheet.paste(row, (0, top))
+            top += row.height
+        sheet.save(self.folder / f"epoch_{epoch:03d}.png")
+
+    def _panels(self, element: dict[str, Any]) -> list[np.ndarray]:
+        image = element["image"]
+        predicted = resized_labels(predict_scores(self.network, image, size=self.size))
+        # White stands for labels that are ignored.
+        palette = (*self.palette[: self.classes], (255, 255, 255))
+        truth = np.where(element["labels"] < self.classes, element["labels"], self.classes)
+        return [
+            image,
+            *(blend(image, labels, palette, opacity=0.7) for labels in (truth, predicted)),
+        ]
+
+
+def _row(panels: list[np.ndarray]) -> Image.Image:
+    images = [Image.fromarray(panel) for panel in panels]
+    width = max(1, round(images[0].width * _HEIGHT / images[0].height))
+    row = Image.new("RGB", (len(images) * (width + 4), _HEIGHT + 4), "white")
+    for index, image in enumerate(images):
+        row.paste(image.resize((width, _HEIGHT)), (index * (width + 4), 0))
+    return row

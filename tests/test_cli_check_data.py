@@ -1,0 +1,68 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_deeplab.cli import main
+from tests.data.miniatures import write_mask, write_pairs
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_pairs(tmp_path / "images", tmp_path / "masks", "a b c")
+    return tmp_path
+
+
+def check(folder: Path, *arguments: str) -> int:
+    return main(["check-data", "--data", str(folder), *arguments])
+
+
+def test_text_and_sheet(folder: Path, capsys: pytest.CaptureFixture[str]):
+    sheet = folder / "new" / "sheet.png"
+    assert check(folder, "--sheet", str(sheet), "--class-names", "sky, cat, dog") == 0
+    out = capsys.readouterr().out
+    assert "nothing wrong" in out
+    assert "1 cat" in out
+    assert str(sheet) in out
+    with Image.open(sheet) as image:
+        assert image.format == "PNG"
+
+
+def test_errors_are_the_exit_code(folder: Path, capsys: pytest.CaptureFixture[str]):
+    write_mask(folder / "masks" / "b.png", 200)
+    assert check(folder, "--class-names", "sky,cat,dog", "--fast") == 1
+    assert "error: label out of range (1)" in capsys.readouterr().out
+
+
+def test_json(folder: Path, capsys: pytest.CaptureFixture[str]):
+    (folder / "masks" / "b.png").unlink()
+    assert check(folder, "--json", "--sheet", str(folder / "sheet.png")) == 1
+    described = json.loads(capsys.readouterr().out)
+    assert described["findings"][0]["kind"] == "mask missing"
+    assert described["splits"]["all"]["images"] == 2
+
+
+def test_labels_are_mapped(folder: Path, capsys: pytest.CaptureFixture[str]):
+    for name in "abc":
+        write_mask(folder / "masks" / f"{name}.png", np.arange(8) % 2 * 255)
+    assert check(folder) == 1
+    assert "--label-map 255:1" in capsys.readouterr().out
+    assert check(folder, "--label-map", "255:1") == 0
+    assert check(folder, "--label-map", "255-1") == 1
+    assert "--label-map must be OLD:NEW" in capsys.readouterr().err
+
+
+def test_ignored_label_and_dataset(folder: Path, capsys: pytest.CaptureFixture[str]):
+    assert check(folder, "--ignore-class", "2") == 0
+    assert "1 class 1" in capsys.readouterr().out
+    assert check(folder, "--dataset", "voc") == 0
+    assert "aeroplane" in capsys.readouterr().out
+    assert check(folder, "--dataset", "vok") == 1
+    assert "Did you mean 'voc'" in capsys.readouterr().err
+
+
+def test_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert check(tmp_path / "none", "--sheet", str(tmp_path / "a.png")) == 1
+    assert "does not exist" in capsys.readouterr().out
