@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_deeplab.losses import CrossEntropy
 from keras_deeplab.metrics import (
     MeanIoU,
     class_iou,
@@ -131,8 +132,8 @@ def test_in_fit_saved_and_loaded(batches, tmp_path: Path):
     truth, logits = (np.concatenate(part) for part in zip(*batches, strict=True))
     x = keras.Input((None, None, 5))
     model = keras.Model(x, keras.layers.Identity(name="scores")(x))
-    model.compile(metrics=[MeanIoU(5)], loss="mse", jit_compile=True)
-    # Three batches of 4, 1 and 1 image.
+    model.compile(metrics=[MeanIoU(5)], loss=CrossEntropy(), jit_compile=True)
+    # A batch of 5 images and one of 1.
     metric = model.evaluate(logits, truth, batch_size=5, verbose=0, return_dict=True)["mean_iou"]
     expected = mean_iou(confusion_matrix(truth, logits.argmax(-1), classes=5))
     assert metric == pytest.approx(expected, rel=1e-6)

@@ -10,9 +10,10 @@ from keras import ops
 def sampled_positions(length: int | Any, new_length: int | Any) -> Any:
     """Returns the positions along one axis at which labels are read for smaller logits.
 
-    Where a whole stride leads from one size to the other these are its multiples, at which the
-    features of a network of that output stride are centred: every 8th pixel for 321 and 41, and
-    for 320 and 40. Otherwise they are the nearest to a grid from the first to the last pixel.
+    Where an output stride, a power of two, leads from one size to the other these are its
+    multiples, at which such a network's features are centred: every 8th pixel for 321 and 41, and
+    for 320 and 40. Otherwise, as for the scale 0.75, they are the nearest to a grid from the first
+    to the last pixel: exact for align-corners resizes, at most a cell off for others.
 
     Args:
         length: Labels along the axis.
@@ -29,13 +30,14 @@ def sampled_positions(length: int | Any, new_length: int | Any) -> Any:
     Reference:
         Chen et al., arXiv:1606.00915, section 4: ground truth sub-sampled by 8.
     """
-    last, new_last = length - 1, ops.maximum(new_length - 1, 1)
-    nearest_stride = ops.maximum((2 * last + new_last) // (2 * new_last), 1)
-    stride = ops.where(length % new_length == 0, length // new_length, nearest_stride)
-    reaches = (length + stride - 1) // stride == new_length
+    strides = ops.convert_to_tensor([2**k for k in range(8)], "int32")
+    # At most one fits, unless there is one position only.
+    fits = (length + strides - 1) // strides == new_length
+    stride = ops.max(ops.where(fits, strides, 0))
     index = ops.arange(new_length, dtype="int32")
+    last, new_last = length - 1, ops.maximum(new_length - 1, 1)
     nearest = (2 * index * last + new_last) // (2 * new_last)
-    return ops.cast(ops.where(reaches, index * stride, nearest), "int32")
+    return ops.where(stride > 0, index * stride, nearest)
 
 
 def at_logits_size(values: Any, logits: Any) -> Any:

@@ -22,6 +22,9 @@ def test_every_eighth_pixel_at_output_stride_8(length: int, new_length: int):
         (321, 31, [int(i * 320 / 30 + 0.5) for i in range(31)]),
         (321, 21, list(range(0, 321, 16))),
         (360, 45, list(range(0, 360, 8))),
+        # Output strides 8 and 16, whose last cell is cut.
+        (12, 2, [0, 8]),
+        (20, 2, [0, 16]),
     ],
 )
 def test_positions_by_hand(length: int, new_length: int, expected: list[int]):

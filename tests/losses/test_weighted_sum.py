@@ -1,8 +1,11 @@
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
 
 from keras_deeplab.losses import CrossEntropy, Dice, Focal, LovaszSoftmax, WeightedSum
+from tests.reference import losses as reference
 
 
 @pytest.fixture
@@ -41,31 +44,35 @@ def gradient(loss: keras.losses.Loss, labels: np.ndarray, logits: np.ndarray) ->
     return tape.gradient(value, x).numpy()
 
 
-@pytest.mark.parametrize(
-    "loss",
-    [
-        CrossEntropy(),
+GRADIENTS = {
+    "cross_entropy": (CrossEntropy(), reference.cross_entropy),
+    "hard_pixels": (
         CrossEntropy(class_weights=[1, 0, 2], top_k=0.5),
-        Focal(0.5),
-        Dice(),
-        LovaszSoftmax(),
+        partial(reference.cross_entropy, class_weights=[1, 0, 2], top_k=0.5),
+    ),
+    "focal": (Focal(0.5), partial(reference.cross_entropy, gamma=0.5)),
+    "dice": (Dice(), partial(reference.regions, class_loss=reference.dice)),
+    "lovasz": (LovaszSoftmax(), partial(reference.regions, class_loss=reference.lovasz)),
+    "lovasz_all": (
         LovaszSoftmax(classes="all", per_image=True),
-    ],
-    ids=lambda loss: loss.name,
-)
-def test_gradients_equal_finite_differences(case, loss):
+        partial(reference.regions, class_loss=reference.lovasz, classes="all"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_gradients_equal_finite_differences_of_the_reference(case, name: str):
+    loss, expected = GRADIENTS[name]
     labels, logits = case
-    step = 1e-3
-    slopes = np.zeros_like(logits)
+    # float64, and a step that is too short to change which pixel is worse.
+    step = 1e-6
+    slopes = np.zeros(logits.shape)
     for place in np.ndindex(logits.shape):
-        d = np.zeros_like(logits)
+        d = np.zeros(logits.shape)
         d[place] = step
-        slopes[place] = (float(loss(labels, logits + d)) - float(loss(labels, logits - d))) / (
-            2 * step
-        )
-    # Rounding of a loss of 1, divided by the step, is 6e-5; no two errors are so near as to swap.
+        slopes[place] = (expected(labels, logits + d) - expected(labels, logits - d)) / (2 * step)
     found = gradient(loss, labels, logits)
-    np.testing.assert_allclose(found, slopes, atol=2e-4)
+    np.testing.assert_allclose(found, slopes, rtol=1e-4, atol=1e-6)
     assert not found[0, 0, 0].any(), "an ignored pixel is pulled"
 
 

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from keras_deeplab import DeepLab
-from keras_deeplab.models.multi_scale import multi_scale, scores_name
+from keras_deeplab.losses import CrossEntropy
+from keras_deeplab.metrics import MeanIoU
+from keras_deeplab.models.multi_scale import multi_scale, scores_name, training_model
 from keras_deeplab.weights import load_arrays, named_weights
 
 SCALES = (0.5, 0.75, 1.0)
@@ -97,3 +99,45 @@ def test_exports_as_saved_model(model: keras.Model, tmp_path: Path, rng):
 def test_wrong_scales(scales):
     with pytest.raises(ValueError, match="multi_scale_inputs must be distinct scales above 0"):
         DeepLab(multi_scale_inputs=scales, **OPTIONS)
+
+
+def test_the_loss_of_v2_is_the_sum_over_scales_and_maximum(model: keras.Model, rng):
+    network = training_model(model)
+    scored = ["scores_050", "scores_075", "scores_100", "scores_max"]
+    assert sorted(network.output_names) == ["output", *scored]
+    assert {id(v) for v in network.weights} == {id(v) for v in model.weights}
+    network.compile(
+        loss={name: CrossEntropy() for name in scored},
+        metrics={"output": MeanIoU(3)},
+        run_eagerly=True,
+    )
+    image = rng.uniform(0, 255, (1, 64, 96, 3)).astype("float32")
+    labels = rng.integers(0, 3, (1, 64, 96)).astype("uint8")
+    targets = dict.fromkeys(network.output_names, labels)
+    result = network.evaluate(image, targets, verbose=0, return_dict=True)
+    scores = with_scores(model)(image)
+    expected = sum(
+        float(CrossEntropy()(labels[:, rows][:, :, columns], scores[name]))
+        for name, rows, columns in [
+            ("scores_050", [0, 32], [0, 32, 64]),
+            # The nearest to steps of 31.5 and 23.75 pixels.
+            ("scores_075", [0, 32, 63], [0, 24, 48, 71, 95]),
+            ("scores_100", range(0, 64, 16), range(0, 96, 16)),
+            ("scores_max", range(0, 64, 16), range(0, 96, 16)),
+        ]
+    )
+    assert result["loss"] == pytest.approx(expected, rel=1e-5)
+    assert 0 < result["output_mean_iou"] < 1
+
+
+def test_one_scale_has_one_output_for_the_loss(rng):
+    network = training_model(DeepLab(multi_scale_inputs=(), **OPTIONS))
+    assert sorted(network.output_names) == ["output", "scores"]
+    scores = network(rng.uniform(0, 255, (1, 65, 97, 3)).astype("float32"))
+    assert scores["scores"].shape == (1, 5, 7, 3)
+
+
+def test_a_training_model_of_another_network():
+    x = keras.Input((4, 4, 3))
+    with pytest.raises(ValueError, match="model must be one of keras_deeplab.DeepLab"):
+        training_model(keras.Model(x, keras.layers.Conv2D(2, 1)(x)))
