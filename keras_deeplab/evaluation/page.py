@@ -39,6 +39,7 @@ th:first-child, .left, th[scope=row] + td:not(.bars):not(:has(data)) { text-alig
 th[scope=row] { font-weight: 500; }
 td.bars { width: 45%; min-width: 5rem; }
 .bar { height: .55rem; border-radius: 3px; background: var(--main); min-width: 1px; }
+tr.absent > * { opacity: .5; }
 .bar + .bar { margin-top: 2px; }
 .bar.crf { background: var(--crf); }
 .swatch { display: inline-block; width: .8em; height: .8em; margin-right: .45em;
@@ -63,8 +64,9 @@ footer { margin-top: 1.5rem; font-size: .85rem; color: var(--soft); }
 summary { cursor: pointer; color: var(--soft); }
 @media (max-width: 600px) { body { padding: 1rem .6rem 2rem; } section { padding: .75rem; }
   section.cards { grid-template-columns: 1fr 1fr; } .card .value { font-size: 1.35rem; }
-  .figures, .figures.of6 { grid-template-columns: 1fr 1fr; } th, td { padding: .28rem .4rem; }
-  td.bars { min-width: 3.5rem; } thead th { white-space: normal; } .curves { font-size: 17px; } }
+  .figures, .figures.of6 { grid-template-columns: 1fr 1fr; } table { font-size: .84rem; }
+  th, td { padding: .28rem .3rem; } td.bars { min-width: 2.5rem; width: auto; }
+  thead th { white-space: normal; } .curves { font-size: 17px; } }
 @media print { body { background: none; } section { break-inside: avoid; } }
 """
 

@@ -104,11 +104,13 @@ def _classes(evaluation: Evaluation, result: dict[str, Any]) -> str:
             bars.append((" crf", result["crf"]["class_iou"][label]))
             crf = f"<td>{_number(result, 'crf', 'class_iou', label)}</td>"
         drawn = "".join(
-            f'<div class="bar{style}" style="width:{100 * (value or 0):.1f}%"></div>'
+            f'<div class="bar{style}" style="width:{100 * value:.1f}%"></div>'
             for style, value in bars
+            if value is not None
         )
+        absent = "" if pixels[label] else ' class="absent"'
         rows.append(
-            f'<tr><th scope="row">{_swatch(evaluation.palette[label])}{escape(name)}</th>'
+            f'<tr{absent}><th scope="row">{_swatch(evaluation.palette[label])}{escape(name)}</th>'
             f'<td class="bars" aria-hidden="true">{drawn}</td>'
             f"<td>{_number(result, 'class_iou', label)}</td>{crf}"
             f"<td>{_number(result, 'class_boundary_iou', label)}</td>"
@@ -117,8 +119,9 @@ def _classes(evaluation: Evaluation, result: dict[str, Any]) -> str:
     return (
         f'<section><h2>Classes</h2><div class="scroll"><table class="classes"><thead><tr>'
         f'<th>Class</th><td class="bars"></td><th>IoU</th>{with_crf}<th>Boundary IoU</th>'
-        f"<th>Share of pixels</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-        f"<p>A dash stands for classes that do not occur in the truth.</p></section>"
+        f"<th>Pixels</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f"<p>The last column is the class's share of the true pixels. A dash stands for "
+        f"classes that do not occur in the truth.</p></section>"
     )
 
 
