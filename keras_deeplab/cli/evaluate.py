@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from typing import Any
 
+from keras_deeplab.cli.options import add_crf, add_network, add_passes, find_network
 from keras_deeplab.cli.start import quiet_start
-from keras_deeplab.tables.backbones import BACKBONES
-from keras_deeplab.tables.crfs import CRFS, DEFAULT_CRF
 from keras_deeplab.tables.datasets import DATASETS
 
 
@@ -34,53 +32,15 @@ def add_parser(commands: Any) -> None:
         f"folder's layout tells)",
     )
     evaluate.add_argument("--split", metavar="NAME", help="part of the dataset (default: val)")
-    network = evaluate.add_mutually_exclusive_group()
-    network.add_argument(
-        "--model", metavar="FILE", help=".keras, .tflite or .onnx file, or folder of a SavedModel"
-    )
-    network.add_argument(
-        "--weights",
-        metavar="NAME",
-        help="dataset or row name, see 'keras-deeplab list' (default: voc)",
-    )
-    evaluate.add_argument("--backbone", choices=sorted(BACKBONES), help="of --weights")
-    evaluate.add_argument(
-        "--output-stride",
-        type=int,
-        choices=(8, 16, 32),
-        help="input pixels per feature pixel, of --weights: 8 is finer and slower (default: as "
-        "trained)",
-    )
+    add_network(evaluate)
     evaluate.add_argument(
         "--size",
         metavar="PIXELS",
         help="side of the square that images are fitted into, HEIGHTxWIDTH, or 'own' for the "
         "image's (default: the dataset's, VOC 513)",
     )
-    evaluate.add_argument(
-        "--scales",
-        nargs="+",
-        type=float,
-        default=[1.0],
-        metavar="FACTOR",
-        help="factors of the size to average over; the papers': 0.5 0.75 1 1.25 1.5 1.75",
-    )
-    evaluate.add_argument("--flip", action="store_true", help="average with the mirror image")
-    evaluate.add_argument(
-        "--sliding-window",
-        action="store_true",
-        help="pass windows of --size over images of their own size",
-    )
-    evaluate.add_argument(
-        "--crf",
-        nargs="?",
-        const=DEFAULT_CRF,
-        default=False,
-        choices=list(CRFS),
-        metavar="PRESET",
-        help=f"measure with a fully connected CRF too: one of {', '.join(CRFS)} (default: "
-        f"{DEFAULT_CRF})",
-    )
+    add_passes(evaluate)
+    add_crf(evaluate, words="measure with a fully connected CRF too")
     evaluate.add_argument(
         "--out", default="evaluated", metavar="DIR", help="folder to write to (default: evaluated)"
     )
@@ -95,11 +55,6 @@ def add_parser(commands: Any) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    if arguments.model and (arguments.backbone or arguments.output_stride):
-        raise ValueError(
-            "--backbone and --output-stride build a network. Received: --model, which is built "
-            "already. Use --weights."
-        )
     options: dict[str, Any] = dict(
         size=_size(arguments.size),
         scales=arguments.scales,
@@ -116,7 +71,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from keras_deeplab.evaluation.measure import dataset_names, evaluate
 
     data = _data(arguments)
-    network = _network(arguments, dataset_names(data))
+    network = find_network(arguments, dataset_names(data))
     result = evaluate(network, data, limit=arguments.limit, progressbar=None, **options)
     files = result.save(arguments.out)
     if arguments.json:
@@ -134,7 +89,7 @@ def _submit(arguments: argparse.Namespace, options: dict[str, Any]) -> int:
         arguments.data, arguments.submission, split=arguments.split or "test"
     )[: arguments.limit]
     files = write_submission(
-        _network(arguments, DATASETS[arguments.submission].class_names),
+        find_network(arguments, DATASETS[arguments.submission].class_names),
         [(path.stem, path) for path in images],
         arguments.out,
         kind=arguments.submission,
@@ -146,21 +101,6 @@ def _submit(arguments: argparse.Namespace, options: dict[str, Any]) -> int:
     else:
         print(f"{len(files)} masks\n  {files[0].parent}")
     return 0
-
-
-def _network(arguments: argparse.Namespace, class_names: Sequence[str] | None) -> Any:
-    if arguments.model:
-        from keras_deeplab.runners import open_segmenter
-
-        with quiet_start():
-            return open_segmenter(arguments.model, fallback_names=class_names)
-    from keras_deeplab.deeplab import DeepLab
-
-    return DeepLab(
-        weights=arguments.weights or "voc",
-        backbone=arguments.backbone,
-        output_stride=arguments.output_stride,
-    )
 
 
 def _data(arguments: argparse.Namespace) -> Any:
