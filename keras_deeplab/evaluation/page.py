@@ -56,7 +56,8 @@ svg .iou { stroke: var(--main); } svg .accuracy { stroke: var(--main); stroke-wi
 .map .wrong { fill: var(--wrong); } .map .number { font-size: 9.5px; pointer-events: none; }
 .map .strong { fill: #fff; }
 .figures { display: grid; gap: .6rem; grid-template-columns: repeat(4, 1fr); }
-.figures.of6 { grid-template-columns: repeat(3, 1fr); }
+.figures.of6 { grid-template-columns: repeat(3, 1fr); } .of6 figure { order: 1; }
+.of6 figure:nth-child(2) { order: 2; } .of6 figure:nth-child(n + 5) { order: 3; }
 article + article { border-top: 1px solid var(--line); margin-top: 1rem; }
 figure { margin: 0; } figure img { width: 100%; height: auto; border-radius: 8px; display: block; }
 figcaption { font-size: .85rem; color: var(--soft); }
@@ -64,6 +65,7 @@ footer { margin-top: 1.5rem; font-size: .85rem; color: var(--soft); }
 summary { cursor: pointer; color: var(--soft); }
 @media (max-width: 600px) { body { padding: 1rem .6rem 2rem; } section { padding: .75rem; }
   section.cards { grid-template-columns: 1fr 1fr; } .card .value { font-size: 1.35rem; }
+  .card .crf { font-size: .88rem; } .of6 figure:nth-child(n) { order: 0; }
   .figures, .figures.of6 { grid-template-columns: 1fr 1fr; } table { font-size: .84rem; }
   th, td { padding: .28rem .3rem; } td.bars { min-width: 2.5rem; width: auto; }
   thead th { white-space: normal; } .curves { font-size: 17px; } }
