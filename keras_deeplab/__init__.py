@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from keras_deeplab.data import read_dataset
     from keras_deeplab.deeplab import DeepLab, list_models
     from keras_deeplab.dense_crf import DenseCRF
+    from keras_deeplab.evaluation import Evaluation, evaluate
     from keras_deeplab.predict import Segmentation, segment
+    from keras_deeplab.runners import Segmenter, open_segmenter
     from keras_deeplab.training import Training, train
 
 __version__ = "0.1.0"
@@ -20,9 +22,13 @@ __all__ = [
     "CRFSearch",
     "DeepLab",
     "DenseCRF",
+    "Evaluation",
     "Segmentation",
+    "Segmenter",
     "Training",
+    "evaluate",
     "list_models",
+    "open_segmenter",
     "read_dataset",
     "segment",
     "train",
@@ -33,9 +39,13 @@ _ROOMS = {
     "CRFSearch": "crf_search",
     "DeepLab": "deeplab",
     "DenseCRF": "dense_crf",
+    "Evaluation": "evaluation",
     "Segmentation": "predict",
+    "Segmenter": "runners",
     "Training": "training",
+    "evaluate": "evaluation",
     "list_models": "deeplab",
+    "open_segmenter": "runners",
     "read_dataset": "data",
     "segment": "predict",
     "train": "training",

@@ -139,6 +139,15 @@ class DenseCRF:
         return probabilities.numpy() if arrays else probabilities
 
 
+def find_crf(crf: DenseCRF | str | bool) -> DenseCRF | None:
+    """Returns the CRF that is asked for: True is the default, a name a preset, False none."""
+    if isinstance(crf, DenseCRF):
+        return crf
+    if isinstance(crf, str):
+        return DenseCRF.preset(crf)
+    return DenseCRF() if crf else None
+
+
 def _check_shapes(scores: Any, image: Any) -> None:
     a, b = tuple(scores.shape), tuple(image.shape)
     fits = len(a) in (3, 4) and len(a) == len(b) and a[:-1] == b[:-1] and b[-1] == 3

@@ -7,18 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from PIL import Image
 
 from keras_deeplab.data.images import folder_images, read_image
-from keras_deeplab.dense_crf import DenseCRF
-from keras_deeplab.inference import predict_scores, resized_labels, resized_scores
-from keras_deeplab.layers import SegmentationOutput
-from keras_deeplab.tables.datasets import Palette, find_dataset, voc_palette
+from keras_deeplab.dense_crf import DenseCRF, find_crf
+from keras_deeplab.inference import (
+    Passes,
+    find_passes,
+    predict,
+    resized_labels,
+    resized_scores,
+    softmax,
+)
+from keras_deeplab.runners import Segmenter, open_segmenter
+from keras_deeplab.tables.datasets import Palette
 from keras_deeplab.visualize import blend, palette_image, with_legend
 
-_DEFAULT_SIZE = (513, 513)
 _OVERLAY_SIZE = 2048
 
 
@@ -99,10 +104,13 @@ class Segmentation:
 
 
 def segment(
-    model: keras.Model,
+    model: Any,
     image: str | Path | Image.Image | np.ndarray | Sequence[Any],
     *,
-    size: int | tuple[int, int] | None = None,
+    size: int | tuple[int, int] | str | None = None,
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
+    sliding_window: bool = False,
     crf: DenseCRF | str | bool = False,
     probabilities: bool = False,
     class_names: Sequence[str] | None = None,
@@ -115,12 +123,17 @@ def segment(
 
     Args:
         model: A model of `DeepLab`, or any that maps RGB 0-255 to scores of the same height and
-            width.
+            width; or what else `keras_deeplab.runners.open_segmenter` takes, such as the path of
+            an export.
         image: A path, a PIL image or an array of one photo (height, width[, channels]); or several
             photos: a folder, a sequence of the former, or an array (batch, height, width, 3).
         size: Side of the square in pixels, or (height, width), that the photo is fitted into.
             Left out: that of the dataset of the model's classes (VOC: 513), or 513. A model of
-            fixed input size ignores it.
+            fixed input size ignores it. "own" leaves the photo as it is.
+        scales: Factors of the size to run at; the probabilities are averaged.
+        flip: Whether to run on the mirror image too, and average.
+        sliding_window: Whether to leave the photo as large as it is and pass windows of `size`
+            over it: for photos of much more pixels than the network was trained on.
         crf: Whether to refine the scores with a fully connected CRF: True, the name of a preset
             ("v2_resnet101", ...), or a `DenseCRF`. It runs at the size the network saw.
         probabilities: Whether to keep the probabilities, height x width x classes floats.
@@ -139,8 +152,22 @@ def segment(
     >>> result = segment(model, "cat.jpg")  # doctest: +SKIP
     >>> result.save("masks")  # doctest: +SKIP
     """
+    segmenter = open_segmenter(model, class_names=class_names)
+    if segmenter.output == "labels" and (crf or probabilities):
+        raise ValueError(
+            f"A network must return scores for a CRF and for probabilities. Received: "
+            f"{segmenter.name}, which returns labels. Export it without argmax."
+        )
     options: dict[str, Any] = dict(
-        size=size, crf=_find_crf(crf), probabilities=probabilities, class_names=class_names
+        passes=find_passes(
+            size,
+            default=segmenter.inference_size,
+            scales=scales,
+            flip=flip,
+            sliding_window=sliding_window,
+        ),
+        crf=find_crf(crf),
+        probabilities=probabilities,
     )
     if isinstance(image, (str, Path)) and Path(image).expanduser().is_dir():
         image = list(folder_images(image))
@@ -148,77 +175,29 @@ def segment(
         not isinstance(image, (str, Path, Image.Image)) and np.ndim(image) == 4
     )
     if several:
-        return [_segment_one(model, one, **options) for one in image]  # type: ignore[union-attr]
-    return _segment_one(model, image, **options)
+        return [_segment_one(segmenter, one, **options) for one in image]  # type: ignore[union-attr]
+    return _segment_one(segmenter, image, **options)
 
 
 def _segment_one(
-    model: keras.Model,
-    source: Any,
-    *,
-    size: int | tuple[int, int] | None,
-    crf: DenseCRF | None,
-    probabilities: bool,
-    class_names: Sequence[str] | None,
+    model: Segmenter, source: Any, *, passes: Passes, crf: DenseCRF | None, probabilities: bool
 ) -> Segmentation:
     image = read_image(source)
-    output = next((x for x in reversed(model.layers) if isinstance(x, SegmentationOutput)), None)
-    names = _class_names(model, output, class_names)
-    dataset = find_dataset(names)
-    if size is None:
-        size = dataset.inference_size if dataset else _DEFAULT_SIZE
-    if not isinstance(size, tuple):
-        size = (size, size)
-    scores = predict_scores(model, image, size=size)
-    are_logits = output is None or output.activation is keras.activations.linear
+    are_logits = model.output == "logits"
+    scores = predict(model, image, passes, from_logits=are_logits)
+    are_logits = are_logits and not passes.are_averaged
     if crf is not None:
         refined = crf(scores.scores, scores.image, from_logits=are_logits)
         scores, are_logits = scores._replace(scores=refined), False
     resized = None
     if probabilities:
         resized = resized_scores(scores)
-        resized = _softmax(resized) if are_logits else resized
+        resized = softmax(resized) if are_logits else resized
     return Segmentation(
         image=image,
         labels=resized_labels(scores),
-        class_names=names,
-        palette=dataset.palette if dataset else voc_palette(len(names)),
+        class_names=model.class_names,
+        palette=model.palette,
         probabilities=resized,
         name=Path(source).stem if isinstance(source, (str, Path)) else "photo",
     )
-
-
-def _find_crf(crf: DenseCRF | str | bool) -> DenseCRF | None:
-    if isinstance(crf, DenseCRF):
-        return crf
-    if isinstance(crf, str):
-        return DenseCRF.preset(crf)
-    return DenseCRF() if crf else None
-
-
-def _class_names(
-    model: keras.Model, output: SegmentationOutput | None, class_names: Sequence[str] | None
-) -> tuple[str, ...]:
-    shape = model.output_shape
-    if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] is None:
-        raise ValueError(
-            f"The model must return class scores of shape (batch, height, width, classes). "
-            f"Received: a model with output shape {shape}."
-        )
-    if class_names is None:
-        if output is not None:
-            return output.class_names
-        return tuple(f"class {label}" for label in range(shape[-1]))
-    if len(class_names) != shape[-1]:
-        raise ValueError(
-            f"class_names must name the model's {shape[-1]} classes. "
-            f"Received: {len(class_names)} names."
-        )
-    return tuple(class_names)
-
-
-def _softmax(scores: np.ndarray) -> np.ndarray:
-    scores -= scores.max(axis=-1, keepdims=True)
-    np.exp(scores, out=scores)
-    scores /= scores.sum(axis=-1, keepdims=True)
-    return scores

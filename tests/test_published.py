@@ -39,7 +39,6 @@ def test_labels_agree_with_the_8_bit_network(published_weights: Path, shared: Pa
     result = compare(name, photos, shared / "data" / "coco128_voc" / "labels")
     assert result["agreement_mean"] >= 0.98
     assert result["mean_iou_keras"] >= result["mean_iou_tflite"] - 0.005
-    assert result["mean_iou_segment"] >= result["mean_iou_tflite"] - 0.005
 
 
 def test_fine_tuning_starts_the_classifier_only(published_weights: Path, caplog):

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_deeplab.cli.options import add_crf, add_network, add_passes, find_network
 from keras_deeplab.cli.start import quiet_start
-from keras_deeplab.tables.backbones import BACKBONES
-from keras_deeplab.tables.crfs import CRFS, DEFAULT_CRF
 
 
 def add_parser(commands: Any) -> None:
@@ -34,19 +33,7 @@ def add_parser(commands: Any) -> None:
         metavar="DIR",
         help="folder to write to (default: %(default)s)",
     )
-    segment.add_argument(
-        "--weights",
-        default="voc",
-        metavar="NAME",
-        help="dataset, row name (see 'keras-deeplab list') or file (default: %(default)s)",
-    )
-    segment.add_argument("--backbone", choices=sorted(BACKBONES), help="network's backbone")
-    segment.add_argument(
-        "--output-stride",
-        type=int,
-        choices=(8, 16, 32),
-        help="input pixels per feature pixel: 8 is finer and slower (default: as trained)",
-    )
+    add_network(segment)
     segment.add_argument(
         "--size",
         type=int,
@@ -54,16 +41,8 @@ def add_parser(commands: Any) -> None:
         help="side of the square that photos are fitted into for the network "
         "(default: the dataset's, VOC 513)",
     )
-    segment.add_argument(
-        "--crf",
-        nargs="?",
-        const=DEFAULT_CRF,
-        default=False,
-        choices=list(CRFS),
-        metavar="PRESET",
-        help=f"refine the masks with a fully connected CRF; after the photos: --crf, or --crf and "
-        f"one of {', '.join(CRFS)} (default: {DEFAULT_CRF})",
-    )
+    add_passes(segment)
+    add_crf(segment, words="refine the masks with a fully connected CRF; after the photos")
     segment.add_argument(
         "--opacity", type=float, default=0.5, help="of the overlay, 0 to 1 (default: %(default)s)"
     )
@@ -89,13 +68,15 @@ def _segment(arguments: argparse.Namespace) -> int:
             _first_crf()
     from tqdm import tqdm
 
-    from keras_deeplab.deeplab import DeepLab
     from keras_deeplab.predict import segment
 
-    model = DeepLab(
-        weights=arguments.weights,
-        backbone=arguments.backbone,
-        output_stride=arguments.output_stride,
+    model = find_network(arguments)
+    options: dict[str, Any] = dict(
+        size=arguments.size,
+        scales=arguments.scales,
+        flip=arguments.flip,
+        sliding_window=arguments.sliding_window,
+        crf=arguments.crf,
     )
     failed = 0
     progress = tqdm(
@@ -106,7 +87,7 @@ def _segment(arguments: argparse.Namespace) -> int:
     )
     for photo, name in progress:
         try:
-            result = segment(model, photo, size=arguments.size, crf=arguments.crf)
+            result = segment(model, photo, **options)
             mask, overlay = result.save(arguments.out, name=name, opacity=arguments.opacity)
         except (ValueError, OSError) as error:
             failed += 1

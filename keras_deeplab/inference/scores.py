@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-import keras
 import numpy as np
 from PIL import Image
 
@@ -16,11 +15,23 @@ _PADDING_LEVEL = 127
 _BLOCK_PIXELS = 1 << 22
 
 
+class Network(Protocol):
+    """What segments: a `keras.Model`, or a `keras_deeplab.runners.Segmenter`."""
+
+    @property
+    def input_shape(self) -> Any:
+        """(batch, height, width, 3); None is free."""
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Returns the scores of a batch of images, RGB 0-255."""
+
+
 class Scores(NamedTuple):
     """Class scores of a photo at the size the network saw it, and the photo's own size.
 
     Attributes:
-        scores: Array of shape (new_height, new_width, classes).
+        scores: Array of shape (new_height, new_width, classes); integer (new_height, new_width)
+            where the network itself chooses the labels.
         height: The photo's own.
         width: The photo's own.
         image: The photo as the network saw it, uint8 of shape (new_height, new_width, 3).
@@ -32,7 +43,7 @@ class Scores(NamedTuple):
     image: np.ndarray | None = None
 
 
-def predict_scores(model: keras.Model, image: np.ndarray, *, size: tuple[int, int]) -> Scores:
+def predict_scores(model: Network, image: np.ndarray, *, size: tuple[int, int]) -> Scores:
     """Fits a photo into the network's size, pads it with grey, and returns its scores there.
 
     Padded to the size it was trained with, a network's image-level features mean what they did
@@ -40,7 +51,7 @@ def predict_scores(model: keras.Model, image: np.ndarray, *, size: tuple[int, in
 
     Args:
         model: A model from (batch, height, width, 3), RGB 0-255, to scores of shape (batch,
-            height, width, classes).
+            height, width, classes), or labels of shape (batch, height, width).
         image: uint8 array of shape (height, width, 3).
         size: (height, width) in pixels; a model's own fixed input size comes before it.
 
@@ -49,6 +60,7 @@ def predict_scores(model: keras.Model, image: np.ndarray, *, size: tuple[int, in
 
     Example:
 
+    >>> import keras
     >>> model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(2, 1)])
     >>> predict_scores(model, np.zeros((40, 80, 3), "uint8"), size=(64, 64)).scores.shape
     (32, 64, 2)
@@ -57,22 +69,60 @@ def predict_scores(model: keras.Model, image: np.ndarray, *, size: tuple[int, in
         check_int("size", length, minimum=1)
     height, width = image.shape[:2]
     fixed = model.input_shape[1:3]
-    box = [own or length for own, length in zip(fixed, size, strict=True)]
-    scale = min(box[0] / height, box[1] / width)
-    new_height = min(box[0], max(1, round(height * scale)))
-    new_width = min(box[1], max(1, round(width * scale)))
-    if (new_height, new_width) != (height, width):
-        # Pillow's bilinear filter widens with the reduction, so fine detail does not alias.
-        resized = Image.fromarray(image).resize((new_width, new_height), Image.Resampling.BILINEAR)
-        image = np.asarray(resized)
-    padding = ((0, box[0] - new_height), (0, box[1] - new_width), (0, 0))
-    x = np.pad(image, padding, constant_values=_PADDING_LEVEL)
-    scores = np.asarray(model.predict_on_batch(x[None]))[0, :new_height, :new_width]
-    return Scores(scores, height, width, image)
+    box = (fixed[0] or size[0], fixed[1] or size[1])
+    image = resized_image(image, fitted_size((height, width), box))
+    return Scores(padded_scores(model, image, box), height, width, image)
+
+
+def fitted_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
+    """Returns the (height, width) of the largest picture of a shape that fits into a box."""
+    scale = min(box[0] / size[0], box[1] / size[1])
+    height, width = (
+        min(most, max(1, round(length * scale))) for length, most in zip(size, box, strict=True)
+    )
+    return height, width
+
+
+def resized_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns a photo, uint8 (height, width, 3), at another (height, width)."""
+    if image.shape[:2] == size:
+        return image
+    # Pillow's bilinear filter widens with the reduction, so fine detail does not alias.
+    resized = Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.asarray(resized)
+
+
+def padded_scores(model: Network, image: np.ndarray, box: tuple[int, int]) -> np.ndarray:
+    """Returns the scores of a photo that the network sees with grey below and to the right."""
+    height, width = image.shape[:2]
+    return np.asarray(model.predict_on_batch(_padded(image, box)[None]))[0, :height, :width]
+
+
+def fit_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Scales a photo to fit into ``size``, keeping its shape, and pads it with grey there.
+
+    Args:
+        image: uint8 array of shape (height, width, 3).
+        size: (height, width) in pixels.
+
+    Example:
+
+    >>> fit_image(np.zeros((40, 80, 3), "uint8"), (64, 64))[:, 0, 0].tolist()[30:34]
+    [0, 0, 127, 127]
+    """
+    height, width = image.shape[:2]
+    return _padded(resized_image(image, fitted_size((height, width), size)), size)
+
+
+def _padded(image: np.ndarray, box: tuple[int, int]) -> np.ndarray:
+    padding = ((0, box[0] - image.shape[0]), (0, box[1] - image.shape[1]), (0, 0))
+    return np.pad(image, padding, constant_values=_PADDING_LEVEL)
 
 
 def resized_labels(scores: Scores) -> np.ndarray:
     """Returns the class of every pixel of the photo, from its bilinearly resized scores.
+
+    Labels of a network that chooses them itself take those of the nearest pixel.
 
     Returns:
         Array of shape (height, width), uint8, or uint16 above 256 classes.
@@ -82,6 +132,9 @@ def resized_labels(scores: Scores) -> np.ndarray:
     >>> resized_labels(Scores(np.array([[[1.0, 0.0], [0.0, 2.0]]]), height=1, width=4)).tolist()
     [[0, 0, 1, 1]]
     """
+    if scores.scores.ndim == 2:
+        kind = "uint8" if scores.scores.max(initial=0) <= 255 else "uint16"
+        return nearest_labels(scores.scores.astype(kind), (scores.height, scores.width))
     classes = scores.scores.shape[-1]
     contenders = _contenders(scores.scores)
     labels = np.empty((scores.height, scores.width), "uint8" if classes <= 256 else "uint16")
@@ -104,6 +157,23 @@ def resized_scores(scores: Scores) -> np.ndarray:
         for label, plane in enumerate(planes):
             resized[rows, :, label] = plane
     return resized
+
+
+def nearest_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns labels at another (height, width), each that of the nearest pixel."""
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype("intp")
+        for old, new in zip(labels.shape, size, strict=True)
+    )
+    return labels[rows[:, None], columns]
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Turns logits into probabilities over the last axis, in place, and returns them."""
+    scores -= scores.max(axis=-1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=-1, keepdims=True)
+    return scores
 
 
 def _contenders(scores: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@ import keras
 import numpy as np
 import pytest
 
-from keras_deeplab import inference
 from keras_deeplab.inference import Scores, predict_scores, resized_labels, resized_scores
 from tests.layers.test_resize import reference
 
@@ -49,7 +48,9 @@ def test_size_must_be_a_positive_int():
 
 @pytest.mark.parametrize("target", [(20, 31), (5, 4), (9, 9)])
 def test_resized_scores_and_labels_equal_the_reference(target, rng, monkeypatch):
-    monkeypatch.setattr(inference, "_BLOCK_PIXELS", 60)  # several blocks of rows
+    monkeypatch.setattr(
+        "keras_deeplab.inference.scores._BLOCK_PIXELS", 60
+    )  # several blocks of rows
     scores = rng.normal(size=(9, 9, 6)).astype("float32")
     scores[..., 4] = scores.min(axis=-1) - 1  # a class that can't win
     expected = reference(scores, target, align_corners=False)
@@ -68,3 +69,10 @@ def test_labels_above_255_are_kept():
     labels = resized_labels(Scores(scores, 2, 2))
     assert labels.dtype == np.uint16
     assert (labels == 299).all()
+
+
+def test_labels_of_the_network_itself_are_taken_from_the_nearest_pixel():
+    scores = Scores(np.array([[1, 2], [3, 20]]), 4, 2)
+    assert resized_labels(scores).tolist() == [[1, 2], [1, 2], [3, 20], [3, 20]]
+    assert resized_labels(scores).dtype == np.uint8
+    assert resized_labels(Scores(np.array([[1, 900]]), 1, 1)).tolist() == [[900]]

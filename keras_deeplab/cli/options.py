@@ -1,0 +1,90 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from keras_deeplab.tables.backbones import BACKBONES
+from keras_deeplab.tables.crfs import CRFS, DEFAULT_CRF
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Adds what chooses a network: --weights, --backbone, --output-stride, or --model."""
+    network = parser.add_mutually_exclusive_group()
+    network.add_argument(
+        "--weights",
+        metavar="NAME",
+        help="dataset, row name (see 'keras-deeplab list') or file of weights (default: voc)",
+    )
+    network.add_argument(
+        "--model",
+        metavar="FILE",
+        help="exported network instead: .tflite, .onnx or .keras file, or folder of a SavedModel",
+    )
+    parser.add_argument("--backbone", choices=sorted(BACKBONES), help="network's backbone")
+    parser.add_argument(
+        "--output-stride",
+        type=int,
+        choices=(8, 16, 32),
+        help="input pixels per feature pixel: 8 is finer and slower (default: as trained)",
+    )
+
+
+def add_passes(parser: argparse.ArgumentParser) -> None:
+    """Adds what runs a network several times: --scales, --flip, --sliding-window."""
+    parser.add_argument(
+        "--scales",
+        nargs="+",
+        type=float,
+        default=[1.0],
+        metavar="FACTOR",
+        help="factors of the size to average over; the papers': 0.5 0.75 1 1.25 1.5 1.75",
+    )
+    parser.add_argument("--flip", action="store_true", help="average with the mirror image")
+    parser.add_argument(
+        "--sliding-window",
+        action="store_true",
+        help="pass windows of --size over the photos as large as they are",
+    )
+
+
+def add_crf(parser: argparse.ArgumentParser, *, words: str) -> None:
+    """Adds --crf, which says `words`."""
+    parser.add_argument(
+        "--crf",
+        nargs="?",
+        const=DEFAULT_CRF,
+        default=False,
+        choices=list(CRFS),
+        metavar="PRESET",
+        help=f"{words}: --crf, or --crf and one of {', '.join(CRFS)} (default: {DEFAULT_CRF})",
+    )
+
+
+def find_network(arguments: argparse.Namespace, class_names: Any = None) -> Any:
+    """Returns the network that `add_network`'s options choose.
+
+    Args:
+        arguments: With those options.
+        class_names: Names by label id for a file that carries none.
+    """
+    from keras_deeplab.cli.start import quiet_start
+
+    if not arguments.model:
+        from keras_deeplab.deeplab import DeepLab
+
+        return DeepLab(
+            weights=arguments.weights or "voc",
+            backbone=arguments.backbone,
+            output_stride=arguments.output_stride,
+        )
+    if arguments.backbone or arguments.output_stride:
+        raise ValueError(
+            "--backbone and --output-stride build a network. Received: --model, which is built "
+            "already. Use --weights."
+        )
+    from keras_deeplab.runners import open_segmenter
+
+    with quiet_start():
+        return open_segmenter(arguments.model, fallback_names=class_names)

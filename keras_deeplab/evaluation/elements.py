@@ -1,0 +1,128 @@
+"""Images with labels, from whatever holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from keras_deeplab.data.images import read_image
+from keras_deeplab.data.masks import read_mask
+
+_INFINITE = -1
+
+
+class Element(NamedTuple):
+    """One image and its labels.
+
+    Attributes:
+        name: Of the image, in messages and results.
+        image: uint8 array of shape (height, width, 3).
+        labels: Integer array of shape (height, width).
+    """
+
+    name: str
+    image: np.ndarray
+    labels: np.ndarray
+
+
+def count(dataset: Iterable[Any], limit: int | None) -> int | None:
+    """Returns how many elements there will be, None if nobody knows.
+
+    Raises:
+        ValueError: If there is no end.
+    """
+    if (
+        limit is None
+        and hasattr(dataset, "cardinality")
+        and int(dataset.cardinality()) == _INFINITE
+    ):
+        raise ValueError(
+            "The dataset must have an end. Received: a tf.data.Dataset that repeats for ever. "
+            "Leave out repeat(), or pass limit."
+        )
+    try:
+        size = len(dataset)  # type: ignore[arg-type]
+    except TypeError:
+        return limit
+    return size if limit is None else min(size, limit)
+
+
+def elements(
+    dataset: Iterable[Any], *, classes: int, ignore_class: int, limit: int | None
+) -> Iterator[Element]:
+    """Yields the images of a dataset with their labels, checked.
+
+    Raises:
+        ValueError: If an element is none of those that `evaluate` takes, its image and labels
+            differ in size, or a label is no class.
+    """
+    number = 0
+    for value in dataset:
+        for element in _split(value, number):
+            if number == limit:
+                return
+            _check(element, classes, ignore_class)
+            yield element
+            number += 1
+
+
+def _split(value: Any, number: int) -> Iterator[Element]:
+    image, labels, name = _fields(value, number)
+    if not isinstance(image, (str, Path)) and np.ndim(image) == 4:
+        names = np.ravel(np.asarray(name)) if name is not None else [None] * len(image)
+        for i, parts in enumerate(zip(image, labels, names, strict=True)):
+            yield _element(*parts, number + i)
+    else:
+        yield _element(image, labels, name, number)
+
+
+def _fields(value: Any, number: int) -> tuple[Any, Any, Any]:
+    if isinstance(value, dict) and {"image", "labels"} <= value.keys():
+        return value["image"], value["labels"], value.get("name")
+    if isinstance(value, (tuple, list)) and len(value) == 2:
+        return value[0], value[1], None
+    got = f"keys {sorted(value)}" if isinstance(value, dict) else f"{type(value).__name__}"
+    raise ValueError(
+        f"Every element must be a dict with 'image' and 'labels', or a pair of the two. Received: "
+        f"{got} as element {number}."
+    )
+
+
+def _element(image: Any, labels: Any, name: Any, number: int) -> Element:
+    if hasattr(name, "numpy"):
+        name = name.numpy()
+    if name is None:
+        name = Path(image).stem if isinstance(image, (str, Path)) else f"image {number}"
+    name = name.decode() if isinstance(name, bytes) else str(name)
+    try:
+        pixels = read_image(image)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    mask = read_mask(labels) if isinstance(labels, (str, Path)) else np.asarray(labels)
+    return Element(name, pixels, mask[..., 0] if mask.ndim == 3 and mask.shape[2] == 1 else mask)
+
+
+def _check(element: Element, classes: int, ignore_class: int) -> None:
+    name, image, labels = element
+    if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(
+            f"{name}: labels must be integers of shape (height, width). Received: {labels.dtype} "
+            f"of shape {labels.shape}."
+        )
+    if labels.shape != image.shape[:2]:
+        raise ValueError(
+            f"{name}: image and labels must have one size. Received: {image.shape[:2]} and "
+            f"{labels.shape}."
+        )
+    wrong = (labels != ignore_class) & ((labels < 0) | (labels >= classes))
+    if wrong.any():
+        found = [int(label) for label in np.unique(labels[wrong])]
+        raise ValueError(
+            f"{name}: labels must be 0 to {classes - 1}, or {ignore_class} for pixels to ignore. "
+            f"Received: {', '.join(map(str, found[:5]))}{' ...' if len(found) > 5 else ''} in "
+            f"{wrong.mean():.1%} of the pixels. Pass the ignore_class of the masks, or a network "
+            f"for their classes."
+        )

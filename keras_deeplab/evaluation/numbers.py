@@ -1,0 +1,25 @@
+"""How numbers are written."""
+
+from __future__ import annotations
+
+
+def percent(share: float | None) -> str:
+    """Returns a share of 0 to 1 in percent; a dash for None and NaN.
+
+    Example:
+
+    >>> percent(0.60149)
+    '60.1 %'
+    """
+    return "\N{EN DASH}" if share is None or share != share else f"{100 * share:.1f} %"
+
+
+def duration(seconds: float) -> str:
+    """Returns a time in milliseconds, or seconds from one on.
+
+    Example:
+
+    >>> duration(0.0834), duration(1.25)
+    ('83 ms', '1.25 s')
+    """
+    return f"{1000 * seconds:.0f} ms" if seconds < 0.9995 else f"{seconds:.2f} s"

@@ -1,0 +1,204 @@
+"""What an evaluation finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from keras_deeplab.metrics import (
+    class_iou,
+    frequency_weighted_iou,
+    mean_iou,
+    pixel_accuracy,
+)
+from keras_deeplab.tables.datasets import Palette
+
+_FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ImageResult:
+    """One image's.
+
+    Attributes:
+        name: Its name in the dataset.
+        height: Pixels.
+        width: Pixels.
+        mean_iou: Over the classes that occur in its truth; NaN if all of it is ignored.
+        pixel_accuracy: Share of its pixels that are right.
+        seconds: For its mask: the network's passes, the CRF, resizing.
+    """
+
+    name: str
+    height: int
+    width: int
+    mean_iou: float
+    pixel_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An image to be shown, reduced in size.
+
+    Attributes:
+        name: Its name in the dataset.
+        image: uint8 array of shape (height, width, 3).
+        truth: Labels of shape (height, width).
+        labels: Predicted labels, without and with CRF where there is one.
+        mean_iou: The image's, for each of `labels`.
+    """
+
+    name: str
+    image: np.ndarray
+    truth: np.ndarray
+    labels: tuple[np.ndarray, ...]
+    mean_iou: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How good a network's masks of a dataset are. All shares are 0 to 1.
+
+    Attributes:
+        model: Name of the network.
+        class_names: Names by label id.
+        palette: RGB colours by label id.
+        ignore_class: True label of pixels that were left out.
+        protocol: How it was measured, in plain values.
+        confusion: Pixels by true label (row) and predicted label.
+        trimap: Confusion matrices of the pixels up to 1, 2, ... pixels from a true border, of
+            shape (widths, classes, classes).
+        boundary: Pixels in both boundaries, and in one or both, of shape (2, classes).
+        images: Every image's result, in the order of the dataset.
+        pictures: The worst images, worst first, and the best, best last.
+        crf: The same after the CRF, where one was asked for.
+    """
+
+    model: str
+    class_names: tuple[str, ...]
+    palette: Palette
+    ignore_class: int
+    protocol: dict[str, Any]
+    confusion: np.ndarray
+    trimap: np.ndarray
+    boundary: np.ndarray
+    images: tuple[ImageResult, ...]
+    pictures: tuple[Picture, ...] = ()
+    crf: Evaluation | None = None
+
+    @property
+    def mean_iou(self) -> float:
+        """Mean intersection over union over the classes that occur in the truth."""
+        return mean_iou(self.confusion)
+
+    @property
+    def class_iou(self) -> np.ndarray:
+        """Intersection over union by label id; NaN where the class does not occur."""
+        return class_iou(self.confusion)
+
+    @property
+    def pixel_accuracy(self) -> float:
+        """Share of pixels that are right."""
+        return pixel_accuracy(self.confusion)
+
+    @property
+    def frequency_weighted_iou(self) -> float:
+        """Intersection over union, weighted by the classes' shares of the true pixels."""
+        return frequency_weighted_iou(self.confusion)
+
+    @property
+    def class_boundary_iou(self) -> np.ndarray:
+        """Boundary IoU by label id; NaN where the class does not occur."""
+        both, either = self.boundary
+        occurs = self.confusion.sum(1) > 0
+        return np.divide(both, either, out=np.full(len(both), np.nan), where=occurs & (either > 0))
+
+    @property
+    def boundary_iou(self) -> float:
+        """Mean boundary IoU over the classes that occur (Cheng et al., arXiv:2103.16562)."""
+        values = self.class_boundary_iou
+        return float(values[~np.isnan(values)].mean()) if (values >= 0).any() else float("nan")
+
+    @property
+    def trimap_mean_iou(self) -> np.ndarray:
+        """Mean IoU in the bands of 1, 2, ... pixels around the true borders."""
+        return np.array([mean_iou(matrix) for matrix in self.trimap])
+
+    @property
+    def trimap_accuracy(self) -> np.ndarray:
+        """Share of pixels that are right in the bands of 1, 2, ... pixels."""
+        return np.array([pixel_accuracy(matrix) for matrix in self.trimap])
+
+    @property
+    def seconds_per_image(self) -> float:
+        """Median time for one mask, which the first image's preparations do not move."""
+        return median(image.seconds for image in self.images)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns all but the pictures in plain values, NaN as None."""
+        from keras_deeplab import __version__
+
+        return {
+            "format_version": _FORMAT_VERSION,
+            "keras_deeplab_version": __version__,
+            "model": self.model,
+            "class_names": list(self.class_names),
+            "palette": [list(colour) for colour in self.palette],
+            "ignore_class": self.ignore_class,
+            "protocol": self.protocol,
+            **self._measures(),
+            "crf": self.crf._measures() if self.crf else None,
+        }
+
+    def save(self, folder: str | Path) -> tuple[Path, Path]:
+        """Writes ``result.json`` and ``report.html``, which needs nothing but a browser.
+
+        Args:
+            folder: Folder to write into; made where there is none.
+
+        Returns:
+            The paths of the two.
+        """
+        from keras_deeplab.evaluation.report import write_report
+
+        return write_report(self, folder)
+
+    def _measures(self) -> dict[str, Any]:
+        return {
+            "mean_iou": plain(self.mean_iou),
+            "pixel_accuracy": plain(self.pixel_accuracy),
+            "frequency_weighted_iou": plain(self.frequency_weighted_iou),
+            "boundary_iou": plain(self.boundary_iou),
+            "seconds_per_image": self.seconds_per_image,
+            "class_iou": plain(self.class_iou),
+            "class_boundary_iou": plain(self.class_boundary_iou),
+            "trimap": {
+                "widths": list(range(1, len(self.trimap) + 1)),
+                "mean_iou": plain(self.trimap_mean_iou),
+                "pixel_accuracy": plain(self.trimap_accuracy),
+            },
+            "confusion": self.confusion.tolist(),
+            "images": [
+                {
+                    "name": image.name,
+                    "height": image.height,
+                    "width": image.width,
+                    "mean_iou": plain(image.mean_iou),
+                    "pixel_accuracy": plain(image.pixel_accuracy),
+                    "seconds": image.seconds,
+                }
+                for image in self.images
+            ],
+        }
+
+
+def plain(value: Any) -> Any:
+    """Returns numbers as JSON has them: NaN is None."""
+    if isinstance(value, np.ndarray):
+        return [plain(one) for one in value]
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,135 @@
+"""Masks as the test servers of the datasets want them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from keras_deeplab._checks import check_choice
+from keras_deeplab.data.images import folder_images, read_image
+from keras_deeplab.dense_crf import DenseCRF, find_crf
+from keras_deeplab.evaluation.masks import masks
+from keras_deeplab.inference import find_passes
+from keras_deeplab.runners import open_segmenter
+from keras_deeplab.tables.datasets import DATASETS
+from keras_deeplab.tables.label_maps import CITYSCAPES_LABEL_IDS
+from keras_deeplab.visualize import palette_image
+
+# The VOC development kit's place for segmentations of networks trained on any data.
+_VOC_FOLDER = Path("results", "VOC2012", "Segmentation", "comp6_test_cls")
+KINDS = ("voc", "cityscapes")
+
+
+def write_submission(
+    model: Any,
+    images: str | Path | Iterable[tuple[str, Any]],
+    folder: str | Path,
+    *,
+    kind: str,
+    size: int | tuple[int, int] | str | None = None,
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
+    sliding_window: bool = False,
+    crf: DenseCRF | str | bool = False,
+    progressbar: bool | None = True,
+) -> list[Path]:
+    """Writes the masks of test images as a dataset's server takes them.
+
+    VOC: ``results/VOC2012/Segmentation/comp6_test_cls/{name}.png`` with VOC's palette, to be
+    packed with the folder ``results``. Cityscapes: ``{name}.png`` with label ids, not trainIds.
+
+    Args:
+        model: As for `evaluate`.
+        images: Pairs of name and image; or a folder: of the dataset, whose test images are taken,
+            or of image files.
+        folder: Folder to write into; made where there is none.
+        kind: "voc" or "cityscapes".
+        size: As for `evaluate`.
+        scales: As for `evaluate`.
+        flip: As for `evaluate`.
+        sliding_window: As for `evaluate`.
+        crf: As for `evaluate`; the masks are those after the CRF.
+        progressbar: Whether to show one; None: where a terminal is watching.
+
+    Returns:
+        The files, in the order of the images.
+
+    Raises:
+        FileNotFoundError: If there is no such folder or file.
+        ValueError: If there are no images, or the network has other classes.
+
+    Example:
+
+    >>> write_submission(model, "VOCdevkit", "masks", kind="voc")  # doctest: +SKIP
+    """
+    check_choice("kind", kind, KINDS)
+    row = DATASETS[kind]
+    segmenter = open_segmenter(model, fallback_names=row.class_names)
+    if len(segmenter.class_names) != len(row.class_names):
+        raise ValueError(
+            f"The network must have the {len(row.class_names)} classes of {row.title}. Received: "
+            f"{segmenter.name} with {len(segmenter.class_names)}."
+        )
+    passes = find_passes(
+        size,
+        default=segmenter.inference_size,
+        scales=scales,
+        flip=flip,
+        sliding_window=sliding_window,
+    )
+    if isinstance(images, (str, Path)):
+        images = [(path.stem, path) for path in submission_images(images, kind)]
+    refinement = find_crf(crf)
+    target = Path(folder).expanduser() / (_VOC_FOLDER if kind == "voc" else "")
+    target.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, image in tqdm(
+        images,
+        desc=segmenter.name,
+        unit="image",
+        disable=None if progressbar is None else not progressbar,
+    ):
+        *_, (labels, _) = masks(segmenter, read_image(image), passes, refinement)
+        path = target / f"{name}.png"
+        _picture(labels, kind).save(path)
+        written.append(path)
+    if not written:
+        raise ValueError("There must be images. Received: none.")
+    return written
+
+
+def submission_images(folder: str | Path, kind: str, split: str = "test") -> list[Path]:
+    """Returns the images that a dataset's server wants masks of.
+
+    Args:
+        folder: The dataset's folder, or one of image files.
+        kind: "voc" or "cityscapes".
+        split: Of the dataset.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If there is no image.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise FileNotFoundError(f"The folder of images must exist. Received: {str(folder)!r}.")
+    if kind == "cityscapes":
+        found = sorted(folder.glob(f"leftImg8bit/{split}/*/*_leftImg8bit.png"))
+        return found or list(folder_images(folder))
+    for inner in (folder, folder / "VOC2012", folder / "VOCdevkit" / "VOC2012"):
+        names = inner / "ImageSets" / "Segmentation" / f"{split}.txt"
+        if names.exists():
+            return [inner / "JPEGImages" / f"{name}.jpg" for name in names.read_text().split()]
+    return list(folder_images(folder))
+
+
+def _picture(labels: np.ndarray, kind: str) -> Image.Image:
+    if kind == "voc":
+        return palette_image(labels.astype("uint8"), DATASETS["voc"].palette)
+    ids = {index: label for label, index in CITYSCAPES_LABEL_IDS.items() if index != 255}
+    return Image.fromarray(np.array([ids[i] for i in range(len(ids))], "uint8")[labels])

@@ -1,0 +1,191 @@
+"""The report in a browser: its numbers are the JSON's, it needs nothing else and fits a phone."""
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_deeplab import DenseCRF, evaluate
+from keras_deeplab.evaluation.charts import curves, heat_map
+from keras_deeplab.evaluation.numbers import duration, percent
+from tests.evaluation.conftest import colour_model
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PHONE_WIDTH = 390
+
+
+class Page(HTMLParser):
+    """Collects the marked numbers, images, links and scripts of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.numbers: dict[str, tuple[str, str]] = {}
+        self.images: list[dict] = []
+        self.tags: set[str] = set()
+        self._open: dict | None = None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        if tag == "img":
+            self.images.append(dict(attributes))
+        if tag == "data":
+            self._open = dict(attributes)
+
+    def handle_data(self, text):
+        if self._open is not None:
+            self.numbers[self._open["id"]] = (self._open["value"], text)
+            self._open = None
+
+
+@pytest.fixture
+def result(examples):
+    crf = DenseCRF(bilateral_weight=0, spatial_weight=20, num_iterations=2)
+    examples[0]["name"] = "<b>&photo"
+    names = ("red", "<green>", "blue & more", "grey")
+    model = colour_model(names)
+    return evaluate(
+        model, examples, size=48, crf=crf, pictures=2, trimap_width=12, progressbar=False
+    )
+
+
+@pytest.fixture
+def files(result, tmp_path) -> tuple[dict, Path]:
+    data, report = result.save(tmp_path / "out")
+    assert (data.name, report.name) == ("result.json", "report.html")
+    return json.loads(data.read_text("utf-8")), report
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """Runs a browser on a page; returns the DOM after loading."""
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip("no Chromium is installed")
+
+    def run(page: Path, *options: str) -> str:
+        command = [
+            program, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/b",
+            "--disable-background-networking", "--virtual-time-budget=4000", *options,
+            "--dump-dom", page.as_uri(),
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        return done.stdout
+
+    return run
+
+
+def at(result: dict, place: str):
+    for key in place.split("."):
+        result = result[int(key) if isinstance(result, list) else key]
+    return result
+
+
+def test_json_holds_every_measure(result, files):
+    data, _ = files
+    assert data["mean_iou"] == result.mean_iou
+    assert data["crf"]["mean_iou"] == result.crf.mean_iou
+    assert data["class_iou"][3] is None
+    assert data["confusion"] == result.confusion.tolist()
+    assert data["trimap"]["widths"] == list(range(1, 13))
+    assert len(data["images"]) == 5
+    assert data["protocol"]["size"] == [48, 48]
+    assert data["class_names"] == ["red", "<green>", "blue & more", "grey"]
+
+
+def check_numbers(page: Page, data: dict) -> None:
+    for place, (value, text) in page.numbers.items():
+        expected = at(data, place)
+        assert value == ("" if expected is None else str(expected)), place
+        assert text == percent(expected), place
+    measures = ("mean_iou", "pixel_accuracy", "frequency_weighted_iou", "boundary_iou")
+    places = [
+        *measures,
+        *(f"class_iou.{label}" for label in range(4)),
+        *(f"class_boundary_iou.{label}" for label in range(4)),
+        *(f"trimap.{key}.{i}" for key in ("mean_iou", "pixel_accuracy") for i in (0, 1, 2, 4, 9)),
+    ]
+    crf = [f"crf.{place}" for place in places if "class_boundary" not in place]
+    assert page.numbers.keys() == {*places, *crf}
+
+
+def test_the_page_stands_alone(files):
+    data, report = files
+    text = report.read_text("utf-8")
+    page = Page(text)
+    check_numbers(page, data)
+    assert not page.tags & {"script", "link", "iframe", "b"}
+    assert not re.search(r"(?:src|href|url\()\s*=?\s*[\"']?(?!data:)(?:https?:|//|\w+\.)", text)
+    assert "&lt;b&gt;&amp;photo" in text
+    assert "prefers-color-scheme: dark" in text
+    assert '<html lang="en">' in text
+    # Four pictures: image and truth, and prediction and errors without and with CRF.
+    assert len(page.images) == 4 * 6
+    assert all(image["alt"] and image["src"].startswith("data:image/") for image in page.images)
+
+
+def test_a_browser_shows_the_numbers_of_the_json(files, browser):
+    data, report = files
+    check_numbers(Page(browser(report)), data)
+
+
+def test_the_page_fits_a_phone(files, browser, tmp_path):
+    _, report = files
+    # A headless window can't be as narrow as a phone; a frame can.
+    probe = tmp_path / "probe.html"
+    script = (
+        "<script>onload = () => { const d = document.documentElement, i = [...document.images];"
+        "const e = document.createElement('pre'); e.textContent = 'width ' + d.scrollWidth + '/' "
+        "+ d.clientWidth + ' shown ' + i.filter(x => x.naturalWidth).length + '/' + i.length;"
+        "parent.postMessage(e.textContent, '*'); }</script>"
+    )
+    inner = report.read_text("utf-8").replace("</head>", f"{script}</head>").replace('"', "&quot;")
+    probe.write_text(
+        "<script>onmessage = (e) => { document.body.append(e.data) }</script><body>"
+        f'<iframe width="{PHONE_WIDTH}" height="800" style="border:0" srcdoc="{inner}"></iframe>',
+        "utf-8",
+    )
+    shown = re.search(r"width (\d+)/(\d+) shown (\d+)/(\d+)</body>", browser(probe))
+    assert shown is not None
+    scroll, client, drawn, images = map(int, shown.groups())
+    assert scroll <= client <= PHONE_WIDTH
+    assert drawn == images == 24
+
+
+def test_without_crf_and_pictures(examples, model, tmp_path):
+    result = evaluate(model, examples[:1], size="own", pictures=0, progressbar=False)
+    _, report = result.save(tmp_path)
+    page = Page(report.read_text("utf-8"))
+    assert page.images == []
+    assert not any("crf" in place for place in page.numbers)
+    assert "1 image, 4 classes. Images of their own size" in report.read_text("utf-8")
+
+
+def test_nothing_to_measure_is_still_a_page(examples, model, tmp_path):
+    empty = {**examples[0], "labels": np.full((20, 30), 255)}
+    data, report = evaluate(model, [empty], size="own", progressbar=False).save(tmp_path)
+    check = Page(report.read_text("utf-8")).numbers
+    assert check["mean_iou"] == ("", "\N{EN DASH}")
+    assert json.loads(data.read_text())["trimap"]["mean_iou"][0] is None
+
+
+def test_charts_place_values_by_hand():
+    svg = curves([("iou", "mean IoU", np.array([0.5, 0.6, np.nan]))], label="a & b")
+    # The axis runs from 45 % at 276 to 65 % at 12, and widths 1 to 3 from 46 to 628.
+    assert 'points="46.0,210.0 337.0,78.0"' in svg
+    assert 'aria-label="a &amp; b"' in svg
+    svg = heat_map(np.array([[75, 25], [0, 0]]), ["a", "b<"])
+    assert "a taken for b&lt;: 25.0 % of its pixels" in svg
+    assert svg.count('class="right"') == svg.count('class="wrong"') == 1
+    many = heat_map(np.eye(150, dtype=int), [f"class {i}" for i in range(150)])
+    assert len(many) < 100_000
+
+
+def test_numbers_are_written_short():
+    assert [percent(0.5), percent(1.0), percent(float("nan"))] == ["50.0 %", "100.0 %", "\u2013"]
+    assert [duration(0.0004), duration(0.0834), duration(0.9999)] == ["0 ms", "83 ms", "1.00 s"]
