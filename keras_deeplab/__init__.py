@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from keras_deeplab.crf_search import CRFSearch, tune_crf
     from keras_deeplab.deeplab import DeepLab, list_models
     from keras_deeplab.dense_crf import DenseCRF
+    from keras_deeplab.exports import Export, export
     from keras_deeplab.predict import Segmentation, segment
 
 __version__ = "0.1.0"
@@ -18,7 +19,9 @@ __all__ = [
     "CRFSearch",
     "DeepLab",
     "DenseCRF",
+    "Export",
     "Segmentation",
+    "export",
     "list_models",
     "segment",
     "tune_crf",
@@ -28,7 +31,9 @@ _ROOMS = {
     "CRFSearch": "crf_search",
     "DeepLab": "deeplab",
     "DenseCRF": "dense_crf",
+    "Export": "exports",
     "Segmentation": "predict",
+    "export": "exports",
     "list_models": "deeplab",
     "segment": "predict",
     "tune_crf": "crf_search",

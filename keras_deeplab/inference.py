@@ -55,20 +55,28 @@ def predict_scores(model: keras.Model, image: np.ndarray, *, size: tuple[int, in
     """
     for length in size:
         check_int("size", length, minimum=1)
-    height, width = image.shape[:2]
     fixed = model.input_shape[1:3]
-    box = [own or length for own, length in zip(fixed, size, strict=True)]
-    scale = min(box[0] / height, box[1] / width)
-    new_height = min(box[0], max(1, round(height * scale)))
-    new_width = min(box[1], max(1, round(width * scale)))
-    if (new_height, new_width) != (height, width):
-        # Pillow's bilinear filter widens with the reduction, so fine detail does not alias.
-        resized = Image.fromarray(image).resize((new_width, new_height), Image.Resampling.BILINEAR)
-        image = np.asarray(resized)
-    padding = ((0, box[0] - new_height), (0, box[1] - new_width), (0, 0))
-    x = np.pad(image, padding, constant_values=_PADDING_LEVEL)
+    box = tuple(own or length for own, length in zip(fixed, size, strict=True))
+    x, (new_height, new_width) = _fitted(image, box)
+    height, width = image.shape[:2]
+    image = x[:new_height, :new_width]
     scores = np.asarray(model.predict_on_batch(x[None]))[0, :new_height, :new_width]
     return Scores(scores, height, width, image)
+
+
+def fit_image(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Scales a photo to fit into ``size``, keeping its shape, and pads it with grey there.
+
+    Args:
+        image: uint8 array of shape (height, width, 3).
+        size: (height, width) in pixels.
+
+    Example:
+
+    >>> fit_image(np.zeros((40, 80, 3), "uint8"), (64, 64))[:, 0, 0].tolist()[30:34]
+    [0, 0, 127, 127]
+    """
+    return _fitted(image, size)[0]
 
 
 def resized_labels(scores: Scores) -> np.ndarray:
@@ -104,6 +112,21 @@ def resized_scores(scores: Scores) -> np.ndarray:
         for label, plane in enumerate(planes):
             resized[rows, :, label] = plane
     return resized
+
+
+def _fitted(image: np.ndarray, box: tuple[int, ...]) -> tuple[np.ndarray, tuple[int, int]]:
+    """Returns the padded photo, and its (height, width) in there."""
+    height, width = image.shape[:2]
+    scale = min(box[0] / height, box[1] / width)
+    new_height = min(box[0], max(1, round(height * scale)))
+    new_width = min(box[1], max(1, round(width * scale)))
+    if (new_height, new_width) != (height, width):
+        # Pillow's bilinear filter widens with the reduction, so fine detail does not alias.
+        resized = Image.fromarray(image).resize((new_width, new_height), Image.Resampling.BILINEAR)
+        image = np.asarray(resized)
+    padding = ((0, box[0] - new_height), (0, box[1] - new_width), (0, 0))
+    padded = np.pad(image, padding, constant_values=_PADDING_LEVEL)
+    return padded, (new_height, new_width)
 
 
 def _contenders(scores: np.ndarray) -> np.ndarray:

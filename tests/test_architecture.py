@@ -30,7 +30,7 @@ FLOORS = {
     "train": 9,
     "evaluate": 9,
     "predict": 9,
-    "export": 9,
+    "exports": 9,
     "crf_search": 9,
     "cli": 10,
     "__main__": 11,
@@ -41,7 +41,7 @@ TENSORFLOW_ROOMS = (
     "data/",
     "layers/crf_as_rnn.py",
     "dense_crf.py",
-    "export.py",
+    "exports/",
     # TensorFlow's own checkpoints have no other reader.
     "weights/convert/tf_slim.py",
 )

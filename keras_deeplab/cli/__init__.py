@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 
 from keras_deeplab import __version__
-from keras_deeplab.cli import convert, listing, segment
+from keras_deeplab.cli import convert, export, listing, segment
 
 # In the order of the help.
-_COMMANDS = (segment, convert, listing)
+_COMMANDS = (segment, export, convert, listing)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
