@@ -1,0 +1,105 @@
+"""Float exports of every network, run in their own runtimes by this test itself."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_deeplab import DeepLab, export
+from keras_deeplab.tables.deeplabs import DEEPLABS
+from tests.reference.small_tables import distinct_networks, shrunk_tables
+
+pytest.importorskip("tensorflow")
+NETWORKS = distinct_networks()
+# Odd and even, neither a multiple of the output stride nor one more.
+SIZES = ((47, 62), (56, 41))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small() -> Iterator[None]:
+    with shrunk_tables():
+        yield
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def model(request) -> keras.Model:
+    return lively(request.param)
+
+
+def lively(name: str, **options) -> keras.Model:
+    """A random network whose labels differ from place to place."""
+    row = DEEPLABS[name]
+    names = dict(version=row.version, backbone=row.backbone, variant=row.variant or None)
+    model = DeepLab(**names, classes=4, **options)
+    rng = np.random.default_rng(1)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    classifiers = [layer for layer in model.layers if layer.name.startswith("classifier")]
+    for layer in classifiers:
+        kernel, bias = layer.get_weights()
+        layer.set_weights([rng.normal(size=kernel.shape), np.zeros_like(bias)])
+    images = pictures(rng, 4, (47, 62))
+    # Batch norm takes the statistics of these images, and no class is ahead on all of them.
+    model(images, training=True)
+    kernel, _ = classifiers[0].get_weights()
+    means = np.asarray(model(images)).mean((0, 1, 2))
+    classifiers[0].set_weights([kernel, -means])
+    return model
+
+
+def pictures(rng: np.random.Generator, batch: int, size: tuple[int, int]) -> np.ndarray:
+    coarse = rng.uniform(0, 255, (batch, 5, 5, 3)).astype("float32")
+    return np.asarray(keras.ops.image.resize(coarse, size, interpolation="bilinear"))
+
+
+def run(path: Path, image: np.ndarray) -> np.ndarray:
+    if path.suffix == ".onnx":
+        onnxruntime = pytest.importorskip("onnxruntime")
+        session = onnxruntime.InferenceSession(path)
+        return session.run(None, {"image": image})[0]
+    litert = pytest.importorskip("ai_edge_litert.interpreter")
+    interpreter = litert.Interpreter(str(path))
+    signature = interpreter.get_signature_runner("serving_default")
+    return next(iter(signature(image=image).values()))
+
+
+def assert_same(result: np.ndarray, expected: np.ndarray) -> None:
+    assert result.shape == expected.shape
+    # The network must say something for the comparison to.
+    assert expected.std() > 1e-2 * np.abs(expected).max()
+    assert len(np.unique(expected.argmax(-1))) > 1
+    assert np.abs(result - expected).max() <= 1e-3 * np.abs(expected).max()
+    assert (result.argmax(-1) == expected.argmax(-1)).mean() >= 0.999
+
+
+@pytest.mark.parametrize("suffix", [".tflite", ".onnx"])
+def test_free_size(model: keras.Model, suffix: str, tmp_path: Path, rng):
+    result = export(model, tmp_path / f"net{suffix}")
+    assert result.builtin_only
+    assert not any("SPACE" in name.upper() for name in result.operators)
+    for size in SIZES:
+        image = pictures(rng, 1, size)
+        assert_same(run(result.path, image), np.asarray(model(image)))
+
+
+@pytest.mark.parametrize("suffix", [".tflite", ".onnx"])
+def test_fixed_size(suffix: str, tmp_path: Path, rng):
+    model, size = lively("deeplab_v2_resnet101_caffe_aspp"), SIZES[0]
+    result = export(model, tmp_path / f"net{suffix}", input_size=size, batch=2)
+    image = pictures(rng, 2, size)
+    assert_same(run(result.path, image), np.asarray(model(image)))
+    with pytest.raises(ValueError, match=r"(?i)dim"):
+        run(result.path, image[:, :40])
+
+
+def test_plain_keras_export(tmp_path: Path, rng):
+    model = lively("deeplab_v3_plus_mobilenet_v2", output_stride=16)
+    image = pictures(rng, 1, SIZES[0])
+    for format, name in (("litert", "net.tflite"), ("onnx", "net.onnx")):
+        with pytest.warns() if format == "onnx" else nullcontext():
+            model.export(tmp_path / name, format=format, verbose=False)
+        assert_same(run(tmp_path / name, image), np.asarray(model(image)))
