@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_deeplab.heads.output import crf_layer
 from keras_deeplab.layers import AtrousConv2D, CRFAsRNN, SegmentationOutput
-from keras_deeplab.tables.crfs import CRFS
 
 
 class _NativeAtrous(keras.layers.Conv2D):
@@ -96,17 +96,8 @@ def float32_clone(
     network.set_weights(model.get_weights())
     if crf is None:
         return network
-    row = CRFS[crf]
-    refined = CRFAsRNN(
-        bilateral_weight=row.bilateral_weight,
-        theta_alpha=row.theta_alpha,
-        theta_beta=row.theta_beta,
-        spatial_weight=row.spatial_weight,
-        theta_gamma=row.theta_gamma,
-        num_iterations=row.num_iterations,
-        engine=engine or "permutohedral",
-        name="crf",
-    )([network.output, network.input])
+    refine = crf_layer(crf, engine=engine or "permutohedral")
+    refined = refine([network.output, network.input])
     return keras.Model(network.input, refined, name=network.name)
 
 
