@@ -109,10 +109,10 @@ def _export(arguments: argparse.Namespace) -> int:
     with quiet_start():
         model = _model(arguments)
         from keras_deeplab.exports import export
-
-        path = Path(arguments.out or model.name + _SUFFIXES[arguments.format or "tflite"])
-        print(f"exporting {model.name} to {path} ...", file=sys.stderr, flush=True)
-        # The converters' own reports are held back, too.
+    path = Path(arguments.out or model.name + _SUFFIXES[arguments.format or "tflite"])
+    print(f"exporting {model.name} to {path} ...", file=sys.stderr, flush=True)
+    # The converters report to standard error, too.
+    with quiet_start():
         result = export(
             model,
             path,

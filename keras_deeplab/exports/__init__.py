@@ -24,7 +24,7 @@ from keras_deeplab.exports.network import float32_clone, image_spec, serving_fun
 from keras_deeplab.exports.parity import Parity, measure_parity
 from keras_deeplab.exports.photos import calibration_batches, find_photos, sample_images
 from keras_deeplab.exports.request import AGREEMENTS, Request, check_model, check_request
-from keras_deeplab.exports.runtimes import RUNTIMES
+from keras_deeplab.exports.runtimes import RUNTIMES, runtime_name
 from keras_deeplab.exports.saved_model import write_saved_model
 
 _KERNELS = {"saved_model": "keras", "tflite": "same", "onnx": "explicit"}
@@ -39,6 +39,7 @@ class Export:
         format: "saved_model", "tflite" or "onnx".
         bytes: Size, without the metadata beside a file.
         parity: Its answers against the network's.
+        runtime: What ran it.
         operators: Number of operators by name.
         foreign_operators: Names of those that are not builtin in the format.
         opset: ONNX's version of the operators.
@@ -49,6 +50,7 @@ class Export:
     format: str
     bytes: int
     parity: Parity
+    runtime: str
     operators: dict[str, int]
     foreign_operators: tuple[str, ...]
     opset: int | None
@@ -70,6 +72,7 @@ class Export:
         rows["labels equal"] = f"{parity.equal_labels:.4%} on {parity.images} images ({sizes})"
         if parity.exact_crf_labels is not None:
             rows["exact CRF"] = f"labels equal on {parity.exact_crf_labels:.2%}"
+        rows["run by"] = self.runtime
         kind = "all builtin" if self.builtin_only else f"not builtin: {self.foreign_operators}"
         rows["operators"] = f"{sum(self.operators.values())}, {kind}"
         if self.opset:
@@ -183,6 +186,7 @@ def export(
         format=format,
         bytes=byte_count(target),
         parity=parity,
+        runtime=runtime_name(format),
         operators=operators,
         foreign_operators=foreign,
         opset=request.opset,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-_logger = logging.getLogger("keras_deeplab")
 
 _SAVED_MODEL_CODE = """
 import sys
@@ -81,14 +79,20 @@ def run_saved_model(path: Path, images: Sequence[np.ndarray]) -> list[np.ndarray
 RUNTIMES = {"tflite": run_tflite, "onnx": run_onnx, "saved_model": run_saved_model}
 
 
+def runtime_name(format: str) -> str:
+    """Returns what runs the files of a format, in words."""
+    if format == "tflite":
+        if find_spec("ai_edge_litert") is None:
+            return "TensorFlow's interpreter (ai-edge-litert is not installed)"
+        return "ai-edge-litert"
+    return {"onnx": "onnxruntime", "saved_model": "TensorFlow, in a fresh process"}[format]
+
+
 def _interpreter() -> Any:
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
+    if find_spec("ai_edge_litert") is None:
         import tensorflow as tf
 
-        _logger.warning(
-            "ai-edge-litert is not installed: the file is checked by TensorFlow's own interpreter."
-        )
         return tf.lite.Interpreter
+    from ai_edge_litert.interpreter import Interpreter
+
     return Interpreter
