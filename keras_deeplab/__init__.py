@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from keras_deeplab.deeplab import DeepLab, list_models
     from keras_deeplab.dense_crf import DenseCRF
     from keras_deeplab.evaluation import Evaluation, evaluate
+    from keras_deeplab.exports import Export, export
     from keras_deeplab.predict import Segmentation, segment
     from keras_deeplab.runners import Segmenter, open_segmenter
     from keras_deeplab.training import Training, train
@@ -23,10 +24,12 @@ __all__ = [
     "DeepLab",
     "DenseCRF",
     "Evaluation",
+    "Export",
     "Segmentation",
     "Segmenter",
     "Training",
     "evaluate",
+    "export",
     "list_models",
     "open_segmenter",
     "read_dataset",
@@ -40,10 +43,12 @@ _ROOMS = {
     "DeepLab": "deeplab",
     "DenseCRF": "dense_crf",
     "Evaluation": "evaluation",
+    "Export": "exports",
     "Segmentation": "predict",
     "Segmenter": "runners",
     "Training": "training",
     "evaluate": "evaluation",
+    "export": "exports",
     "list_models": "deeplab",
     "open_segmenter": "runners",
     "read_dataset": "data",

@@ -34,7 +34,7 @@ FLOORS = {
     "convert": 10,
     "evaluation": 10,
     "predict": 10,
-    "export": 10,
+    "exports": 10,
     "crf_search": 10,
     "cli": 11,
     "__main__": 12,
@@ -45,7 +45,7 @@ TENSORFLOW_ROOMS = (
     "data/",
     "layers/crf_as_rnn.py",
     "dense_crf.py",
-    "export.py",
+    "exports/",
     "runners/saved_model.py",
     "runners/tflite.py",
     # TensorFlow's own checkpoints have no other reader.

@@ -18,6 +18,21 @@ def classifier(x: Any, classes: int, *, name: str = "classifier") -> Any:
     )(x)
 
 
+def crf_layer(preset: str, *, engine: str = "permutohedral") -> CRFAsRNN:
+    """A CRF of the parameters of that name, as the layer "crf"."""
+    row = CRFS[preset]
+    return CRFAsRNN(
+        bilateral_weight=row.bilateral_weight,
+        theta_alpha=row.theta_alpha,
+        theta_beta=row.theta_beta,
+        spatial_weight=row.spatial_weight,
+        theta_gamma=row.theta_gamma,
+        num_iterations=row.num_iterations,
+        engine=engine,
+        name="crf",
+    )
+
+
 def segmentation_output(
     scores: Any,
     image: Any,
@@ -40,14 +55,5 @@ def segmentation_output(
     # float32 before the resize: logits in half precision would move the borders of the masks.
     scores = ResizeBilinear(align_corners, dtype="float32", name="upsampling")([scores, image])
     if crf is not None:
-        row = CRFS[crf]
-        scores = CRFAsRNN(
-            bilateral_weight=row.bilateral_weight,
-            theta_alpha=row.theta_alpha,
-            theta_beta=row.theta_beta,
-            spatial_weight=row.spatial_weight,
-            theta_gamma=row.theta_gamma,
-            num_iterations=row.num_iterations,
-            name="crf",
-        )([scores, image])
+        scores = crf_layer(crf)([scores, image])
     return SegmentationOutput(class_names, activation, name="output")(scores)

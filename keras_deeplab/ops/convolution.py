@@ -38,7 +38,11 @@ def atrous_conv2d(x: tf.Tensor, kernel: tf.Tensor, *, rate: tuple[int, int]) -> 
                 y = tf.nn.convolution(x, kernel, padding="SAME", dilations=rate)
             return tape.gradient(y, [x, kernel], upstream)
 
-        return tf.nn.conv2d(x, kernel, strides=1, padding="SAME", dilations=rate), gradient
+        # What "SAME" means here, in numbers: ONNX runtimes refuse the word for free sizes.
+        reach = [r * (int(size) - 1) // 2 for r, size in zip(rate, kernel.shape, strict=False)]
+        padding = [[0, 0], *([side, side] for side in reach), [0, 0]]
+        y = tf.nn.conv2d(x, kernel, strides=1, padding=padding, dilations=rate)
+        return y, gradient
 
     # Tensors, not variables: those a custom gradient would want to see as captured.
     return run(tf.convert_to_tensor(x), tf.convert_to_tensor(kernel))

@@ -1,0 +1,66 @@
+"""ONNX files: conversion by tf2onnx, metadata."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+METADATA = "keras_deeplab"
+
+
+def convert(
+    serve: Callable[[tf.Tensor], tf.Tensor], spec: tf.TensorSpec, *, opset: int, metadata: str
+) -> bytes:
+    """Converts a function of images.
+
+    Args:
+        serve: The function.
+        spec: Of its images.
+        opset: Version of the operators.
+        metadata: Written into the file, next to what else ONNX has a place for.
+
+    Returns:
+        The file's content.
+
+    Raises:
+        ModuleNotFoundError: If tf2onnx is not installed.
+    """
+    try:
+        import tf2onnx
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            "ONNX export needs tf2onnx, and onnxruntime to check the file. "
+            "Run: pip install tf2onnx onnxruntime"
+        ) from error
+    # Resizes to a fixed size would become factors, rounded.
+    batch, height, width, channels = spec.shape
+    free = tf.TensorSpec((batch, None, None, channels), spec.dtype, name=spec.name)
+    function = tf.function(serve, input_signature=[free])
+    model, _ = tf2onnx.convert.from_function(function, [free], opset=opset)
+    sizes = {"batch": batch, "height": height, "width": width}
+    for value in (*model.graph.input, *model.graph.output):
+        for (name, size), dimension in zip(
+            sizes.items(), value.type.tensor_type.shape.dim, strict=False
+        ):
+            if size is None:
+                dimension.dim_param = name
+            else:
+                dimension.dim_value = size
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA, metadata
+    model.producer_name = METADATA
+    return bytes(model.SerializeToString())
+
+
+def operators(content: bytes) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Counts the operators of a file; the second of the result names those of foreign domains."""
+    import onnx
+
+    nodes: list[Any] = list(onnx.load_from_string(content).graph.node)
+    foreign = {
+        f"{node.domain}.{node.op_type}" for node in nodes if node.domain not in ("", "ai.onnx")
+    }
+    return dict(Counter(node.op_type for node in nodes)), tuple(sorted(foreign))

@@ -1,0 +1,84 @@
+"""How close an export comes to its network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+# Scores closer than this, against the largest, are a tie: either label is right.
+_TIE = 1e-5
+
+
+@dataclass(frozen=True)
+class Parity:
+    """An export's answers against its network's, on the same images.
+
+    Attributes:
+        images: Number of images.
+        sizes: Their (height, width).
+        equal_labels: Share of pixels whose label is the network's, or tied with it.
+        max_difference: Largest difference of a score; None where the export returns labels.
+        relative_difference: The same, against the largest score.
+        exact_crf_labels: Where the export's CRF is the convolutional one: share of pixels with
+            the label of the exact one.
+    """
+
+    images: int
+    sizes: tuple[tuple[int, int], ...]
+    equal_labels: float
+    max_difference: float | None = None
+    relative_difference: float | None = None
+    exact_crf_labels: float | None = None
+
+
+def measure_parity(
+    images: Sequence[np.ndarray],
+    outputs: Sequence[np.ndarray],
+    network: Callable[[np.ndarray], np.ndarray],
+    exact: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Parity:
+    """Compares an export's outputs with its network's.
+
+    Args:
+        images: Batches of images.
+        outputs: The export's answers to them: scores, or labels.
+        network: From a batch to the network's own scores.
+        exact: The same with the exact CRF.
+
+    Raises:
+        ValueError: If an output has another shape than the network's, or a value is not finite.
+    """
+    equal, exactly, pixels = 0, 0, 0
+    difference, largest = 0.0, 0.0
+    are_labels = outputs[0].ndim == 3
+    for image, output in zip(images, outputs, strict=True):
+        scores = network(image)
+        expected = scores.shape[: output.ndim]
+        if output.shape != expected or not np.isfinite(output).all():
+            raise ValueError(
+                f"The export must return finite values of shape {expected}. Received: shape "
+                f"{output.shape}{'' if np.isfinite(output).all() else ' with infinite ones'}."
+            )
+        labels = output if are_labels else output.argmax(-1)
+        equal += _equal_or_tied(scores, labels)
+        pixels += labels.size
+        if exact is not None:
+            exactly += int((exact(image).argmax(-1) == labels).sum())
+        if not are_labels:
+            difference = max(difference, float(np.abs(scores - output).max()))
+            largest = max(largest, float(np.abs(scores).max()))
+    return Parity(
+        images=sum(len(image) for image in images),
+        sizes=tuple((image.shape[1], image.shape[2]) for image in images),
+        equal_labels=equal / pixels,
+        max_difference=None if are_labels else difference,
+        relative_difference=None if are_labels else difference / (largest or 1.0),
+        exact_crf_labels=exactly / pixels if exact is not None else None,
+    )
+
+
+def _equal_or_tied(scores: np.ndarray, labels: np.ndarray) -> int:
+    chosen = np.take_along_axis(scores, labels[..., None].astype("intp"), -1)[..., 0]
+    return int((chosen >= scores.max(-1) - _TIE * np.abs(scores).max()).sum())

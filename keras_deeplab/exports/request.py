@@ -1,0 +1,258 @@
+"""What is asked of an export: checks of the arguments, and what follows from the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from keras_deeplab import __version__
+from keras_deeplab._checks import check_choice, check_int
+from keras_deeplab.layers import CRFAsRNN, SegmentationOutput
+from keras_deeplab.tables.crfs import CRFS
+from keras_deeplab.tables.datasets import find_dataset, voc_palette
+
+QUANTIZE = ("float16", "dynamic", "int8")
+AGREEMENTS = {None: 0.999, "float16": 0.99, "dynamic": 0.95, "int8": 0.9}
+_DEFAULT_SIZE = (513, 513)
+# Keras' network converts to operators of these versions.
+OPSETS = range(13, 19)
+
+
+@dataclass(frozen=True)
+class Request:
+    """Checked arguments of an export."""
+
+    model: keras.Model
+    format: str
+    quantize: str | None
+    size: tuple[int | None, int | None]
+    batch: int | None
+    argmax: bool
+    softmax: bool
+    crf: str | None
+    uint8_input: bool
+    output_dtype: str
+    opset: int | None
+    class_names: tuple[str, ...]
+
+    @property
+    def output(self) -> SegmentationOutput | None:
+        """The model's last layer, where it is one of ours."""
+        layers = reversed(self.model.layers)
+        return next((layer for layer in layers if isinstance(layer, SegmentationOutput)), None)
+
+    @property
+    def activation(self) -> Any:
+        """Of the scores that are returned; None for logits."""
+        own = self.output.activation if self.output else keras.activations.linear
+        if own is not keras.activations.linear:
+            return own
+        return keras.activations.softmax if self.softmax else None
+
+    @property
+    def has_crf(self) -> bool:
+        """Whether a CRF is part of the export."""
+        own = any(isinstance(layer, CRFAsRNN) for layer in self.model.layers)
+        return own or self.crf is not None
+
+    @property
+    def usual_size(self) -> tuple[int, int]:
+        """What photos are fitted into for the network."""
+        dataset = find_dataset(self.class_names)
+        return dataset.inference_size if dataset else _DEFAULT_SIZE
+
+    def metadata(self) -> dict[str, Any]:
+        """What a consumer of the file has to know."""
+        dataset = find_dataset(self.class_names)
+        palette = dataset.palette if dataset else voc_palette(len(self.class_names))
+        height, width = self.size
+        kind = "probabilities" if self.activation else "logits"
+        return {
+            "format_version": 1,
+            "class_names": list(self.class_names),
+            "palette": [list(colour) for colour in palette],
+            "ignore_class": dataset.ignore_class if dataset else 255,
+            "input": {
+                "height": height,
+                "width": width,
+                "batch": self.batch,
+                "dtype": "uint8" if self.uint8_input else "float32",
+                "layout": "NHWC",
+                "range": "RGB 0-255" if takes_rgb(self.model) else "RGB -1 to 1",
+            },
+            "output": {
+                "kind": "labels" if self.argmax else kind,
+                "dtype": self.output_dtype,
+            },
+            "network": self.model.name,
+            "quantize": self.quantize,
+            "crf": self.has_crf,
+            "opset": self.opset,
+            "keras_deeplab_version": __version__,
+        }
+
+
+def check_request(
+    model: Any,
+    *,
+    format: str,
+    quantize: str | None,
+    representative_data: Any,
+    input_size: int | Sequence[int] | None,
+    batch: int | None,
+    argmax: bool,
+    softmax: bool,
+    crf: str | None,
+    uint8_input: bool,
+    output_dtype: str | None,
+    opset: int,
+    class_names: Sequence[str] | None,
+) -> Request:
+    """Checks arguments against each other and the model."""
+    check_model(model)
+    _check_quantize(quantize, format, representative_data)
+    if argmax and softmax:
+        raise ValueError("argmax returns labels, softmax probabilities: ask for one of them.")
+    _check_crf(model, crf, quantize)
+    if uint8_input and not takes_rgb(model):
+        raise ValueError(
+            "uint8_input needs a network that normalises its images itself. Received: one with "
+            "include_preprocessing=False."
+        )
+    check_choice("opset", opset, OPSETS) if format == "onnx" else None
+    if batch is not None:
+        check_int("batch", batch, minimum=1)
+    return Request(
+        model=model,
+        format=format,
+        quantize=quantize,
+        size=_size(model, input_size),
+        batch=1 if batch is None and format == "tflite" else batch,
+        argmax=argmax,
+        softmax=softmax,
+        crf=crf,
+        uint8_input=uint8_input,
+        output_dtype=_output_dtype(output_dtype, argmax, quantize, model.output_shape[-1]),
+        opset=opset if format == "onnx" else None,
+        class_names=_class_names(model, class_names),
+    )
+
+
+def check_model(model: Any) -> None:
+    """Raises unless `model` is one that can be exported."""
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"export runs on the TensorFlow backend. Received: {keras.backend.backend()!r}. Save "
+            f"the model as .keras, and export it in a process with KERAS_BACKEND=tensorflow."
+        )
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            f"model must be a keras.Model. Received: {type(model).__name__}. A file is loaded "
+            f"with keras.models.load_model."
+        )
+    shapes: list[Any] = [getattr(model, f"{end}_shape", None) for end in ("input", "output")]
+    is_segmentation = all(
+        isinstance(shape, tuple) and len(shape) == 4 and isinstance(shape[3], int)
+        for shape in shapes
+    )
+    if not is_segmentation or shapes[0][3] != 3 or shapes[1][3] < 2:
+        raise ValueError(
+            f"model must be a segmentation network, from images (batch, height, width, 3) to "
+            f"scores (batch, height, width, classes). Received: {model.name!r} from {shapes[0]} "
+            f"to {shapes[1]}."
+        )
+    if not hasattr(model, "operations"):
+        raise ValueError(
+            f"model must be a functional one, as DeepLab returns it. Received: "
+            f"{type(model).__name__}, a subclass. Its own model.export(...) may do."
+        )
+
+
+def takes_rgb(model: keras.Model) -> bool:
+    """Whether the model normalises RGB 0-255 itself; a foreign one is taken to."""
+    ours = any(isinstance(layer, SegmentationOutput) for layer in model.layers)
+    return not ours or any(layer.name == "preprocessing" for layer in model.layers)
+
+
+def _check_quantize(quantize: str | None, format: str, representative_data: Any) -> None:
+    if quantize is None:
+        return
+    check_choice("quantize", quantize, QUANTIZE)
+    if format != "tflite":
+        raise ValueError(
+            f"quantize is for format='tflite'. Received: quantize={quantize!r} with "
+            f"format={format!r}. Leave it out, or export to a .tflite file."
+        )
+    if quantize == "int8" and representative_data is None:
+        raise ValueError(
+            "quantize='int8' needs representative_data: a folder of about 100 photos like those "
+            "the network will see, to measure the ranges of its values on."
+        )
+
+
+def _check_crf(model: keras.Model, crf: str | None, quantize: str | None) -> None:
+    own = [layer for layer in model.layers if isinstance(layer, CRFAsRNN)]
+    if crf is not None:
+        check_choice("crf", crf, tuple(CRFS))
+        if own:
+            raise ValueError(
+                f"model must have no CRF to be given one. Received: crf={crf!r} with the layer "
+                f"{own[0].name!r}. Leave crf out: the layer is exported."
+            )
+        if not takes_rgb(model):
+            raise ValueError(
+                f"A CRF wants RGB 0-255. Received: crf={crf!r} with a network of "
+                f"include_preprocessing=False."
+            )
+    if (crf or own) and quantize in ("dynamic", "int8"):
+        raise ValueError(
+            f"A CRF is not calculated in 8 bits. Received: quantize={quantize!r}. Export with "
+            f"'float16', or without the CRF, and use DenseCRF on the scores."
+        )
+
+
+def _size(model: keras.Model, asked: int | Sequence[int] | None) -> tuple[Any, Any]:
+    fixed = tuple(model.input_shape[1:3])
+    if asked is None:
+        return fixed
+    size = (asked, asked) if isinstance(asked, int) else tuple(asked)
+    if len(size) != 2:
+        raise ValueError(
+            f"input_size must be (height, width), or a number for both. Received: {asked!r}."
+        )
+    for side in size:
+        check_int("input_size", side, minimum=1)
+    if any(own not in (None, side) for own, side in zip(fixed, size, strict=True)):
+        raise ValueError(
+            f"input_size must be the model's own, where that is fixed. Received: "
+            f"input_size={size} with a model of {fixed}."
+        )
+    return size
+
+
+def _output_dtype(asked: str | None, argmax: bool, quantize: str | None, classes: int) -> str:
+    options = ["float32"]
+    if argmax:
+        options = ["uint8", "int32"] if classes <= 256 else ["int32"]
+    elif quantize == "int8":
+        options = ["float32", "int8", "uint8"]
+    if asked is None:
+        return options[0]
+    check_choice("output_dtype", asked, options)
+    return asked
+
+
+def _class_names(model: keras.Model, asked: Sequence[str] | None) -> tuple[str, ...]:
+    classes = model.output_shape[-1]
+    if asked is None:
+        layers = reversed(model.layers)
+        own = next((layer for layer in layers if isinstance(layer, SegmentationOutput)), None)
+        return own.class_names if own else tuple(f"class {label}" for label in range(classes))
+    if isinstance(asked, str) or len(asked) != classes:
+        raise ValueError(
+            f"class_names must name the model's {classes} classes. Received: {asked!r}."
+        )
+    return tuple(str(name) for name in asked)

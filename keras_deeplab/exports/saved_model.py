@@ -1,0 +1,37 @@
+"""SavedModels: what TensorFlow loads without this package."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+
+def write_saved_model(
+    path: Path,
+    network: keras.Model,
+    serve: Callable[[tf.Tensor], tf.Tensor],
+    spec: tf.TensorSpec,
+) -> dict[str, int]:
+    """Writes a folder with the endpoint "serve", which is the default signature too.
+
+    Args:
+        path: New folder.
+        network: Whose weights `serve` uses.
+        serve: Function of images.
+        spec: Of its images.
+
+    Returns:
+        Number of TensorFlow operators by name.
+    """
+    archive = keras.export.ExportArchive()
+    archive.track(network)
+    archive.add_endpoint("serve", serve, input_signature=[spec])
+    archive.write_out(str(path), verbose=False)
+    saved = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    functions = saved.meta_graphs[0].graph_def.library.function
+    return dict(Counter(node.op for function in functions for node in function.node_def))

@@ -1,0 +1,146 @@
+"""TFLite files: conversion, quantisation, what is inside."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import tensorflow as tf
+
+METADATA = "keras_deeplab"
+_SHARED_BYTES = 1 << 16
+_ALIGNMENT = 16
+
+
+def convert(
+    serve: Callable[[tf.Tensor], tf.Tensor],
+    spec: tf.TensorSpec,
+    *,
+    quantize: str | None,
+    calibration: Callable[[], Iterable[np.ndarray]],
+    uint8_input: bool,
+    output_dtype: str | None,
+) -> bytes:
+    """Converts a function of images.
+
+    Args:
+        serve: The function.
+        spec: Of its images.
+        quantize: "float16", "dynamic", "int8" or None.
+        calibration: For "int8": returns batches of float32 images.
+        uint8_input: For "int8": whether the file takes uint8 images.
+        output_dtype: For "int8": "int8" or "uint8" returns scores as they are calculated.
+
+    Returns:
+        The file's content.
+
+    Raises:
+        ValueError: If there is no builtin operator for something.
+    """
+    function = tf.function(serve, input_signature=[spec]).get_concrete_function()
+    # With the weights as constants, the converter folds batch norm into them.
+    frozen = _frozen(function)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], tf.Module())
+    builtins = tf.lite.OpsSet.TFLITE_BUILTINS
+    if quantize is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantize == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if quantize == "int8":
+        builtins = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
+        converter.representative_dataset = lambda: ([batch] for batch in calibration())
+        converter.inference_input_type = tf.uint8 if uint8_input else tf.float32
+        if output_dtype in ("int8", "uint8"):
+            converter.inference_output_type = tf.as_dtype(output_dtype)
+    converter.target_spec.supported_ops = [builtins]
+    try:
+        return converter.convert()
+    except Exception as error:
+        foreign = sorted(
+            set(re.findall(r"tf\.(\w+) op is neither|TF Select ops: (.*)", str(error)))
+        )
+        if not foreign:
+            raise
+        names = ", ".join(name for pair in foreign for name in pair if name)
+        raise ValueError(
+            f"Every operator must be a TFLite builtin. Received: a network with {names}."
+        ) from error
+
+
+def finished(content: bytes, metadata: str) -> bytes:
+    """Adds metadata, and stores equal vectors once.
+
+    Per-channel quantisation repeats a vector of zeros for every tensor, a tenth of a small file.
+    """
+    schema = _schema()
+    model = schema.ModelT.InitFromPackedBuf(content)
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(metadata.encode(), "uint8")
+    model.buffers.append(buffer)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = METADATA, len(model.buffers) - 1
+    model.metadata = [*(model.metadata or []), entry]
+    builder = _SharingBuilder(len(content))
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def operators(content: bytes) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Counts the operators of a file.
+
+    Returns:
+        Number by name, and the names of those that are not builtin.
+    """
+    schema = _schema()
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if name.isupper()}
+    model = schema.ModelT.InitFromPackedBuf(content)
+    found: Counter[str] = Counter()
+    foreign = set()
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            code = model.operatorCodes[operator.opcodeIndex]
+            name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+            if code.customCode:
+                name = code.customCode.decode()
+                foreign.add(name)
+            found[name] += 1
+    return dict(found), tuple(sorted(foreign))
+
+
+class _SharingBuilder(flatbuffers.Builder):
+    """Writes equal vectors once, and large ones where a runtime can map them."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._written: dict[tuple[str, bytes], int] = {}
+
+    def CreateNumpyVector(self, x: np.ndarray) -> int:  # noqa: N802 - flatbuffers' name
+        content = x.tobytes()
+        key = (x.dtype.str, content)
+        if len(content) <= _SHARED_BYTES and key in self._written:
+            return self._written[key]
+        self.StartVector(x.itemsize, x.size, _ALIGNMENT if x.itemsize == 1 else x.itemsize)
+        self.head -= len(content)
+        self.Bytes[self.head : self.head + len(content)] = content
+        offset = int(self.EndVector())
+        if len(content) <= _SHARED_BYTES:
+            self._written[key] = offset
+        return offset
+
+
+def _frozen(function: Any) -> Any:
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
+    return convert_variables_to_constants_v2(function)
+
+
+def _schema() -> Any:
+    from tensorflow.lite.python import schema_py_generated
+
+    return schema_py_generated

@@ -1,0 +1,114 @@
+"""Float exports of every network, run in their own runtimes by this test itself."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_deeplab import DeepLab, export
+from keras_deeplab.tables.backbones import BACKBONES
+from keras_deeplab.tables.deeplabs import DEEPLABS
+from tests.reference.small_tables import distinct_networks, shrunk_tables
+
+pytest.importorskip("tensorflow")
+NETWORKS = distinct_networks()
+# The converters take seconds: ONNX for one network of each version and of each family.
+ROWS = [DEEPLABS[name] for name in NETWORKS]
+IN_ONNX = {row.version: row.name for row in ROWS}
+IN_ONNX |= {BACKBONES[row.backbone].family: row.name for row in ROWS}
+CASES = [(name, ".tflite") for name in NETWORKS]
+CASES += [(name, ".onnx") for name in sorted(set(IN_ONNX.values()))]
+# Odd and even, neither a multiple of the output stride nor one more.
+SIZES = ((47, 62), (56, 41))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small() -> Iterator[None]:
+    with shrunk_tables():
+        yield
+
+
+def lively(name: str, **options) -> keras.Model:
+    """A random network whose labels differ from place to place."""
+    row = DEEPLABS[name]
+    names = dict(version=row.version, backbone=row.backbone, variant=row.variant or None)
+    keras.utils.set_random_seed(0)
+    model = DeepLab(**names, classes=4, **options)
+    rng = np.random.default_rng(1)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    classifiers = [layer for layer in model.layers if layer.name.startswith("classifier")]
+    for layer in classifiers:
+        kernel, bias = layer.get_weights()
+        layer.set_weights([rng.normal(size=kernel.shape), np.zeros_like(bias)])
+    images = pictures(rng, 4, (47, 62))
+    # Batch norm takes the statistics of these images, and no class is ahead on all of them.
+    model(images, training=True)
+    kernel, _ = classifiers[0].get_weights()
+    means = np.asarray(model(images)).mean((0, 1, 2))
+    classifiers[0].set_weights([kernel, -means])
+    return model
+
+
+def pictures(rng: np.random.Generator, batch: int, size: tuple[int, int]) -> np.ndarray:
+    coarse = rng.uniform(0, 255, (batch, 5, 5, 3)).astype("float32")
+    return np.asarray(keras.ops.image.resize(coarse, size, interpolation="bilinear"))
+
+
+def run(path: Path, image: np.ndarray) -> np.ndarray:
+    if path.suffix == ".onnx":
+        onnxruntime = pytest.importorskip("onnxruntime")
+        session = onnxruntime.InferenceSession(path)
+        return session.run(None, {"image": image})[0]
+    litert = pytest.importorskip("ai_edge_litert.interpreter")
+    interpreter = litert.Interpreter(str(path))
+    signature = interpreter.get_signature_runner("serving_default")
+    return next(iter(signature(image=image).values()))
+
+
+def assert_same(result: np.ndarray, expected: np.ndarray) -> None:
+    assert result.shape == expected.shape
+    # The network must say something for the comparison to.
+    assert expected.std() > 1e-2 * np.abs(expected).max()
+    assert len(np.unique(expected.argmax(-1))) > 1
+    assert np.abs(result - expected).max() <= 1e-3 * np.abs(expected).max()
+    assert (result.argmax(-1) == expected.argmax(-1)).mean() >= 0.999
+
+
+@pytest.mark.parametrize(("name", "suffix"), CASES)
+def test_free_size(name: str, suffix: str, tmp_path: Path, rng):
+    model = lively(name)
+    result = export(model, tmp_path / f"net{suffix}")
+    assert result.builtin_only
+    assert not any("SPACE" in name.upper() for name in result.operators)
+    for size in SIZES:
+        image = pictures(rng, 1, size)
+        assert_same(run(result.path, image), np.asarray(model(image)))
+
+
+@pytest.mark.parametrize("suffix", [".tflite", ".onnx"])
+def test_fixed_size(suffix: str, tmp_path: Path, rng):
+    model, size = lively("deeplab_v2_resnet101_caffe_aspp"), SIZES[0]
+    result = export(model, tmp_path / f"net{suffix}", input_size=size, batch=2)
+    image = pictures(rng, 2, size)
+    assert_same(run(result.path, image), np.asarray(model(image)))
+    sides = result.metadata["input"]
+    assert (sides["batch"], sides["height"], sides["width"]) == (2, *size)
+    if suffix == ".onnx":
+        with pytest.raises(Exception, match="Got invalid dimensions"):
+            run(result.path, image[:, :40])
+
+
+@pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")
+def test_plain_keras_export(tmp_path: Path, rng):
+    # Both kinds of atrous convolution, free sizes, and a model that was never called.
+    model = DeepLab(version="v3+", backbone="mobilenet_v2", classes=4, output_stride=16)
+    model.set_weights(lively(model.name, output_stride=16).get_weights())
+    for format, name in (("litert", "net.tflite"), ("onnx", "net.onnx")):
+        model.export(tmp_path / name, format=format, verbose=False)
+        for size in SIZES:
+            image = pictures(rng, 1, size)
+            assert_same(run(tmp_path / name, image), np.asarray(model(image)))
