@@ -95,6 +95,27 @@ def test_wrong_arguments(arguments, error, words):
         DeepLab(**arguments)
 
 
+def test_another_head_on_a_trained_backbone(published_weights, caplog):
+    name = "deeplab_v3_mobilenet_v2.voc_trainaug"
+    trained = DeepLab(name)
+    model = DeepLab(name, version="v3+", classes=4)
+    assert "that of deeplab_v3_plus_mobilenet_v2 starts fresh with 4 classes" in caplog.text
+    for layer in ("stem", "block_7_expand", "block_16_project"):
+        for ours, theirs in zip(
+            model.get_layer(layer).get_weights(),
+            trained.get_layer(layer).get_weights(),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(ours, theirs)
+    # Batch norm is folded in the backbone, and there to be trained in the head.
+    names = {layer.name for layer in model.layers}
+    assert "stem_bn" not in names
+    assert model.get_layer("decoder_0_pointwise_bn").trainable
+    assert model.get_layer("aspp_0").get_weights()[0].shape == (1, 1, 320, 256)
+    frozen = DeepLab(name, version="v3+", batch_norm="frozen")
+    assert not frozen.get_layer("decoder_0_pointwise_bn").trainable
+
+
 def test_weights_of_another_backbone_are_refused():
     name = "deeplab_v3_mobilenet_v2.voc_trainaug"
     with pytest.raises(ValueError, match="must be weights for the combination.*mobilenet_v2_050"):

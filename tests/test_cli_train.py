@@ -1,0 +1,69 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from keras_deeplab.cli import main
+from keras_deeplab.tables.recipes import RECIPES
+from tests.training.test_run import write_squares
+
+
+@pytest.fixture
+def _quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working folder with pictures, and a recipe that is over soon."""
+    monkeypatch.chdir(tmp_path)
+    row = dataclasses.replace(RECIPES["fine_tune"], epochs=1, batch_size=2, crop_size=(33, 33))
+    monkeypatch.setitem(RECIPES, "fine_tune", row)
+
+
+def train(*arguments: str, weights: str = "net.tflite") -> int:
+    options = ("--weights", weights, "--backbone", "mobilenet_v2_050", "--out", "run")
+    return main(["train", *options, *arguments])
+
+
+def test_from_a_folder_to_a_network(_quick, network_file: Path, capsys):
+    write_squares(Path("photos"), 6)
+    Path("photos/classes.txt").write_text("dark\nbright\n")
+    assert train("--data", "photos") == 0
+    out = capsys.readouterr().out
+    assert "photos: 5 images to train on, 1 to measure on, 2 classes: dark, bright" in out
+    assert "Next: keras-deeplab segment PHOTO --weights run/best.keras" in out
+    assert main(["segment", "photos/images/0.png", "--weights", "run/best.keras"]) == 0
+    assert "photos/images/0.png: " in capsys.readouterr().out
+    # Done is done.
+    assert train("--data", "photos") == 0
+
+
+def test_splits_are_found(_quick, network_file: Path, capsys):
+    for split, count in (("train", 3), ("val", 2), ("test", 1)):
+        write_squares(Path("photos") / split, count)
+    assert train("--data", "photos", "--class-names", "dark,bright", "--seed", "3") == 0
+    assert "3 images to train on, 2 to measure on" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--data", "gone"], "must be a folder. Received: 'gone'"),
+        (["--data", "photos", "--epochs", "0"], "epochs must be at least 1"),
+        (["--data", "photos", "--split", "night"], "night"),
+        (["--data", "photos", "--weights", "vok"], "Did you mean 'voc'"),
+        (["--data", "photos", "--class-weights", "1"], "class_weights"),
+    ],
+)
+def test_errors_are_one_line(_quick, network_file: Path, capsys, arguments, words: str):
+    write_squares(Path("photos"), 3)
+    assert train(*arguments) == 1
+    err = capsys.readouterr().err
+    assert "keras-deeplab: error: " in err
+    assert words in err
+    assert "Traceback" not in err
+
+
+def test_an_unreadable_photo_is_named_before_training(_quick, network_file: Path, capsys):
+    write_squares(Path("photos"), 3)
+    photo = Path("photos/images/1.png")
+    photo.write_bytes(photo.read_bytes()[:300])
+    assert train("--data", "photos") == 1
+    assert "photos/images/1.png" in capsys.readouterr().err
+    assert not Path("run/best.keras").exists()
