@@ -8,7 +8,7 @@ from keras_deeplab.tables.recipes import RECIPES
 from tests.training.test_run import write_squares
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def _quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A working folder with pictures, and a recipe that is over soon."""
     monkeypatch.chdir(tmp_path)
@@ -21,7 +21,7 @@ def train(*arguments: str, weights: str = "net.tflite") -> int:
     return main(["train", *options, *arguments])
 
 
-def test_from_a_folder_to_a_network(_quick, network_file: Path, capsys):
+def test_from_a_folder_to_a_network(network_file: Path, capsys):
     write_squares(Path("photos"), 6)
     Path("photos/classes.txt").write_text("dark\nbright\n")
     assert train("--data", "photos") == 0
@@ -34,7 +34,7 @@ def test_from_a_folder_to_a_network(_quick, network_file: Path, capsys):
     assert train("--data", "photos") == 0
 
 
-def test_splits_are_found(_quick, network_file: Path, capsys):
+def test_splits_are_found(network_file: Path, capsys):
     for split, count in (("train", 3), ("val", 2), ("test", 1)):
         write_squares(Path("photos") / split, count)
     assert train("--data", "photos", "--class-names", "dark,bright", "--seed", "3") == 0
@@ -51,7 +51,7 @@ def test_splits_are_found(_quick, network_file: Path, capsys):
         (["--data", "photos", "--class-weights", "1"], "class_weights"),
     ],
 )
-def test_errors_are_one_line(_quick, network_file: Path, capsys, arguments, words: str):
+def test_errors_are_one_line(network_file: Path, capsys, arguments, words: str):
     write_squares(Path("photos"), 3)
     assert train(*arguments) == 1
     err = capsys.readouterr().err
@@ -60,7 +60,7 @@ def test_errors_are_one_line(_quick, network_file: Path, capsys, arguments, word
     assert "Traceback" not in err
 
 
-def test_an_unreadable_photo_is_named_before_training(_quick, network_file: Path, capsys):
+def test_an_unreadable_photo_is_named_before_training(network_file: Path, capsys):
     write_squares(Path("photos"), 3)
     photo = Path("photos/images/1.png")
     photo.write_bytes(photo.read_bytes()[:300])
