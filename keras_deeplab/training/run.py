@@ -35,6 +35,7 @@ from keras_deeplab.training.watchers import (
     StopOnNaN,
     ValidateAveraged,
     is_chief,
+    processes,
     read_log,
     save_network,
 )
@@ -103,7 +104,7 @@ def train(
             `ignore_class` and ``class_weights``.
         accumulate: Batches whose gradients are averaged into one step.
         patience: Epochs without a better network after which to stop; 0: train to the end.
-        pictures: Number of validation images to draw each epoch.
+        pictures: Number of validation images to draw each epoch; several processes draw none.
         seed: Of order and augmentation.
         check: Whether to look for errors in files first, as `keras-deeplab check-data --fast`.
         callbacks: More callbacks of Keras.
@@ -176,16 +177,20 @@ def train(
         best=best,
         patience=patience,
         pictures=PredictionSheet(
-            model, validation_data or data, folder / "pictures", number=pictures, size=size
+            model,
+            validation_data or data,
+            folder / "pictures",
+            # A single image cannot be shared out among processes.
+            number=pictures if processes() == 1 else 0,
+            size=size,
         ),
     )
     watchers: list[keras.callbacks.Callback] = [StopOnNaN()]
     if row.ema:
         watchers.append(ValidateAveraged())
-    if is_chief():
-        watchers += [EpochLog(folder / "log.csv", start=start), keeper]
-        if importlib.util.find_spec("tensorboard"):
-            watchers.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
+    watchers += [EpochLog(folder / "log.csv", start=start), keeper]
+    if is_chief() and importlib.util.find_spec("tensorboard"):
+        watchers.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
     finished = start >= epochs or (patience > 0 and start - best[1] >= patience)
     if not finished:
         batches = training_batches(

@@ -45,6 +45,8 @@ class EpochLog(keras.callbacks.Callback):
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         values = {key: float(value) for key, value in sorted((logs or {}).items())}
         self._rows.append({"epoch": epoch + 1, "learning_rate": rate, **values})
+        if not is_chief():
+            return
         partial = self.path.with_suffix(".part")
         with partial.open("w", newline="") as file:
             names = list(dict.fromkeys(name for row in self._rows for name in row))
@@ -99,15 +101,18 @@ class Keeper(keras.callbacks.Callback):
         finished = epoch + 1
         value = math.nan if self.monitor is None else (logs or {}).get(self.monitor, -math.inf)
         better = self.monitor is None or value > self.best[0]
+        if better:
+            self.best = (float(value), finished)
+        # Every process takes part in assigning weights; the first one writes.
         with averaged_weights(self.model):
-            if better:
-                self.best = (float(value), finished)
+            if better and is_chief():
                 save_network(self.network, self.folder / "best.keras")
             if self.pictures is not None:
                 self.pictures(finished)
-        save_checkpoint(
-            self.folder / "checkpoints", self.model, epoch=finished, run={"best": self.best}
-        )
+        if is_chief():
+            save_checkpoint(
+                self.folder / "checkpoints", self.model, epoch=finished, run={"best": self.best}
+            )
         if self.patience and finished - self.best[1] >= self.patience:
             self.model.stop_training = True
 
@@ -159,3 +164,12 @@ def is_chief() -> bool:
     import jax
 
     return bool(jax.process_index() == 0)
+
+
+def processes() -> int:
+    """Returns the number of processes that train together."""
+    if keras.backend.backend() != "jax":
+        return 1
+    import jax
+
+    return int(jax.process_count())
