@@ -113,7 +113,7 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
         preprocessing=start.preprocessing if include_preprocessing else None,
         align_corners=start.align_corners,
         batch_norm=_batch_norm(batch_norm, start),
-        head_batch_norm=(batch_norm or "trainable") if start.backbone_only else None,
+        head_batch_norm=_head_batch_norm(batch_norm, start),
         multi_scale_inputs=_scales(multi_scale_inputs, start.multi_scale_inputs),
         crf=crf,
         activation=classifier_activation,
@@ -176,6 +176,12 @@ def _batch_norm(asked: str | None, start: Start) -> str:
             f"{start.source}, where it is folded into the convolutions. Leave batch_norm out."
         )
     return "folded" if start.batch_norm == "folded" else asked
+
+
+def _head_batch_norm(asked: str | None, start: Start) -> str | None:
+    if start.head_batch_norm in (None, "folded"):
+        return start.head_batch_norm
+    return asked or start.head_batch_norm
 
 
 def _scales(asked: Sequence[float] | None, trained: tuple[float, ...]) -> tuple[float, ...]:

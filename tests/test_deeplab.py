@@ -95,7 +95,7 @@ def test_wrong_arguments(arguments, error, words):
         DeepLab(**arguments)
 
 
-def test_another_head_on_a_trained_backbone(published_weights, caplog):
+def test_another_head_on_a_trained_backbone(published_weights, caplog, tmp_path: Path):
     name = "deeplab_v3_mobilenet_v2.voc_trainaug"
     trained = DeepLab(name)
     model = DeepLab(name, version="v3+", classes=4)
@@ -112,6 +112,10 @@ def test_another_head_on_a_trained_backbone(published_weights, caplog):
     assert "stem_bn" not in names
     assert model.get_layer("decoder_0_pointwise_bn").trainable
     assert model.get_layer("aspp_0").get_weights()[0].shape == (1, 1, 320, 256)
+    model.save(tmp_path / "m.keras")
+    again = DeepLab(tmp_path / "m.keras", output_stride=8)
+    assert again.count_params() == model.count_params()
+    assert again.get_layer("decoder_0_pointwise_bn").trainable
     frozen = DeepLab(name, version="v3+", batch_norm="frozen")
     assert not frozen.get_layer("decoder_0_pointwise_bn").trainable
 

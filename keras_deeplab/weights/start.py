@@ -34,6 +34,7 @@ class Start:
     preprocessing: str = "tf"
     align_corners: bool = False
     batch_norm: str = "trainable"
+    head_batch_norm: str | None = None
     output_stride: int | None = None
     multi_scale_inputs: tuple[float, ...] = ()
     imagenet: bool = False
@@ -124,6 +125,7 @@ def _with_fresh_head(start: Start, network: DeepLabRow) -> Start:
         arrays={key: array for key, array in arrays.items() if key.partition("/")[0] in body},
         output_stride=network.output_stride,
         multi_scale_inputs=(),
+        head_batch_norm="trainable",
         backbone_only=True,
     )
 
@@ -189,15 +191,19 @@ def _from_file(path: Path, networks: list[DeepLabRow]) -> Start:
     arrays = {
         key: keras.ops.convert_to_numpy(variable) for key, variable in named_weights(saved).items()
     }
+    # A model keeps the name of its network unless it was given another.
+    row = next((row for row in networks if row.name == saved.name), networks[0])
+    normalised = {key.partition("/")[0] for key in arrays if "_bn/" in key}
+    body = backbone_layers(row.backbone)
     return Start(
-        # A model keeps the name of its network unless it was given another.
-        next((row for row in networks if row.name == saved.name), networks[0]),
+        row,
         outputs[-1].class_names,
         source=str(path),
         arrays=arrays,
         preprocessing=_saved_preprocessing(saved),
         align_corners=saved.get_layer("upsampling").align_corners,
-        batch_norm="trainable" if any("_bn/" in key for key in arrays) else "folded",
+        batch_norm="trainable" if normalised & body else "folded",
+        head_batch_norm="trainable" if normalised - body else "folded",
         multi_scale_inputs=_saved_scales(saved),
     )
 
