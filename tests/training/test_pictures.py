@@ -12,7 +12,7 @@ def test_a_row_shows_photo_labels_and_answer(tmp_path: Path):
     data = read_folder(write_squares(tmp_path / "data", 6), class_names=["dark", "bright"])
     model = network()
     # Always class 1: the third panel is coloured all over, the second only in its square.
-    model.get_layer("classifier").set_weights([np.zeros((3, 3, 8, 2)), [0.0, 1.0]])
+    model.get_layer("classifier").set_weights([np.zeros((3, 3, 8, 2)), np.array([0.0, 1.0])])
     sheet = PredictionSheet(model, data, tmp_path / "pictures", number=2, size=(40, 40))
     sheet(7)
     with Image.open(tmp_path / "pictures" / "epoch_007.png") as picture:
