@@ -218,8 +218,11 @@ def train(
             callbacks=[*watchers, *callbacks],
             verbose=verbose,
         )
-        if is_chief():
-            save_network(model, folder / "last.keras")
+    elif row.ema:
+        trained.optimizer.finalize_variable_values(trained.trainable_variables)
+    # A run may have been killed between its last checkpoint and this.
+    if is_chief() and not (finished and (folder / "last.keras").exists()):
+        save_network(model, folder / "last.keras")
     value, epoch = keeper.best
     return Training(folder, folder / "best.keras", epoch, value, read_log(folder / "log.csv"))
 
