@@ -105,7 +105,7 @@ def _check(arguments: argparse.Namespace) -> int:
         **data_options(arguments),
     )
     print(json.dumps(report.to_dict(), indent=2) if arguments.json else report)
-    if arguments.sheet and report.splits:
+    if arguments.sheet:
         path = Path(arguments.sheet).expanduser()
         path.parent.mkdir(parents=True, exist_ok=True)
         label_sheet(report).save(path)
