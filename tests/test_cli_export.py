@@ -15,6 +15,8 @@ def folder(tmp_path: Path, rng, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with a saved model and photos."""
     monkeypatch.chdir(tmp_path)
     network().save("net.keras")
+    Path("exported.tflite").touch()
+    Path("text.keras").write_text("not a network")
     Path("photos").mkdir()
     for index in range(2):
         array = rng.integers(0, 256, (40, 30, 3), "uint8")
@@ -45,16 +47,20 @@ def test_name_comes_from_the_network(folder: Path):
     [
         (["--model", "gone.keras"], "must be an existing .keras file"),
         (["--model", "photos/0.png"], "must be a .keras file"),
-        (["--model", "net.keras", "--quantize", "int8"], "needs representative_data"),
+        (["--model", "net.keras", "--quantize", "int8"], "needs --calibrate"),
         (["--model", "net.keras", "--size", "1", "2", "3"], "one or two numbers"),
         (["--model", "net.keras", "--output-stride", "8"], "exported as it is"),
-        (["--model", "net.keras", "--calibrate", "gone"], "existing folder of photos"),
+        (["--model", "net.keras", "--calibrate", "gone"], "--calibrate) must be an existing"),
+        (["--model", "exported.tflite", "--format", "onnx"], "must be a .keras file"),
+        (["--model", "text.keras"], "must be a whole Keras model"),
         (["--model", "net.keras", "--out", "photos"], "folder of other files"),
     ],
 )
 def test_errors(folder: Path, arguments: list[str], words: str, capsys):
     assert main(["export", *arguments]) == 1
-    assert words in capsys.readouterr().err
+    *_, line = capsys.readouterr().err.splitlines()
+    assert line.startswith("keras-deeplab: error: ")
+    assert words in line
 
 
 def test_too_few_equal_labels_fail(folder: Path, monkeypatch, capsys):

@@ -104,8 +104,13 @@ def add_parser(commands: Any) -> None:
 def _export(arguments: argparse.Namespace) -> int:
     if arguments.size and len(arguments.size) > 2:
         raise ValueError(f"--size takes one or two numbers. Received: {arguments.size}.")
-    if arguments.model and (arguments.backbone or arguments.output_stride):
-        raise ValueError("--model is exported as it is: leave --backbone and --output-stride out.")
+    if arguments.quantize == "int8" and not arguments.calibrate:
+        raise ValueError(
+            "--quantize int8 needs --calibrate: a folder of about 100 photos like those the "
+            "network will see, to measure the ranges of its values on."
+        )
+    if arguments.model:
+        _check_model(arguments)
     with quiet_start():
         model = _model(arguments)
         from keras_deeplab.exports import export
@@ -134,9 +139,8 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _model(arguments: argparse.Namespace) -> Any:
-    import keras
-
     from keras_deeplab.deeplab import DeepLab
+    from keras_deeplab.runners.keras_model import load
 
     if arguments.model is None:
         return DeepLab(
@@ -144,6 +148,12 @@ def _model(arguments: argparse.Namespace) -> Any:
             backbone=arguments.backbone,
             output_stride=arguments.output_stride,
         )
+    return load(Path(arguments.model).expanduser())
+
+
+def _check_model(arguments: argparse.Namespace) -> None:
+    if arguments.backbone or arguments.output_stride:
+        raise ValueError("--model is exported as it is: leave --backbone and --output-stride out.")
     path = Path(arguments.model).expanduser()
     if not path.is_file():
         raise FileNotFoundError(
@@ -153,4 +163,3 @@ def _model(arguments: argparse.Namespace) -> Any:
         raise ValueError(
             f"--model must be a .keras file. Received: {str(path)!r}. Other weights: --weights."
         )
-    return keras.models.load_model(path, compile=False)

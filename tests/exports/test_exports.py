@@ -64,6 +64,24 @@ def inner_metadata(path: Path) -> dict:
     return json.loads(bytes(file.buffers[buffer].data))
 
 
+def ends(path: Path) -> tuple[list[int | None], str, str]:
+    """The file's own word on the shape and type of its images, and the type of its answers."""
+    if path.suffix == ".onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(path)
+        (source,), (target,) = session.get_inputs(), session.get_outputs()
+        sides = [side if isinstance(side, int) else None for side in source.shape]
+        kinds = [
+            end.type[len("tensor(") : -1].replace("float", "float32") for end in (source, target)
+        ]
+        return sides, *kinds
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter(str(path))
+    (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
+    sides = [None if side < 0 else side for side in source["shape_signature"].tolist()]
+    return sides, np.dtype(source["dtype"]).name, np.dtype(target["dtype"]).name
+
+
 @pytest.mark.parametrize("suffix", [".tflite", ".onnx"])
 @pytest.mark.parametrize(
     ("options", "output", "shape"),
@@ -96,13 +114,10 @@ def test_variants(model, suffix: str, options: dict, output: tuple, shape: tuple
         "layout": "NHWC",
         "range": "RGB 0-255",
     }
-    if suffix == ".onnx":
-        import onnxruntime
-
-        (source,) = onnxruntime.InferenceSession(result.path).get_inputs()
-        sides = [side if isinstance(side, int) else None for side in source.shape]
-        assert sides == [batch, *shape[1:], 3]
-        assert result.opset == 17
+    sides, *dtypes = ends(result.path)
+    assert sides == [batch, *shape[1:], 3]
+    assert dtypes == [written["input"]["dtype"], output[1]]
+    assert result.opset == (17 if suffix == ".onnx" else None)
 
 
 def test_saved_model_answers_without_this_package(model, tmp_path: Path):
