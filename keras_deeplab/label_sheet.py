@@ -42,7 +42,7 @@ def label_sheet(report: DataReport, *, number: int = 12) -> Image.Image:
         except (ValueError, OSError):
             continue  # the report says so
     if not cells:
-        raise ValueError("There must be an image and a mask that can be read. Received: none.")
+        raise ValueError("A sheet must show an image and a mask that can be read. Received: none.")
     rows = [cells[start : start + _COLUMNS] for start in range(0, len(cells), _COLUMNS)]
     width = max(sum(cell.width + _GAP for cell in row) for row in rows)
     heights = [max(cell.height for cell in row) + _GAP for row in rows]

@@ -65,4 +65,6 @@ def test_ignored_label_and_dataset(folder: Path, capsys: pytest.CaptureFixture[s
 
 def test_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert check(tmp_path / "none", "--sheet", str(tmp_path / "a.png")) == 1
-    assert "does not exist" in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert "does not exist" in captured.out
+    assert "A sheet must show an image" in captured.err

@@ -67,7 +67,7 @@ def main() -> None:
             data,
             folder / "run",
             validation_data=test,
-            validation_size=(side, side),
+            size=side,
             validate_every=options.epochs,
             epochs=options.epochs,
             crop_size=(side, side),

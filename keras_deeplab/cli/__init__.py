@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever reads has read enough, as in `keras-deeplab list | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, TypeError, OSError, FloatingPointError) as error:
+    except (ValueError, TypeError, OSError, FloatingPointError, ModuleNotFoundError) as error:
         print(f"keras-deeplab: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from keras_deeplab.tables.datasets import DATASETS
+
 
 def add_parser(commands: Any) -> None:
     """Adds the command."""
@@ -45,7 +47,7 @@ def add_data_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dataset",
         metavar="NAME",
-        help="camvid, cityscapes, pascal_context, person_part or voc: its classes and layout "
+        help=f"{', '.join(sorted(DATASETS))}: its classes, and its layout where it has one "
         "(default: recognised, else a plain folder)",
     )
     command.add_argument(
@@ -103,7 +105,7 @@ def _check(arguments: argparse.Namespace) -> int:
         **data_options(arguments),
     )
     print(json.dumps(report.to_dict(), indent=2) if arguments.json else report)
-    if arguments.sheet and report.splits:
+    if arguments.sheet:
         path = Path(arguments.sheet).expanduser()
         path.parent.mkdir(parents=True, exist_ok=True)
         label_sheet(report).save(path)

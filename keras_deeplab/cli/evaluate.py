@@ -6,7 +6,14 @@ import argparse
 import json
 from typing import Any
 
-from keras_deeplab.cli.options import add_crf, add_network, add_passes, find_network
+from keras_deeplab.cli.check_data import add_data_arguments, data_options
+from keras_deeplab.cli.options import (
+    add_crf,
+    add_network,
+    add_passes,
+    find_network,
+    read_size,
+)
 from keras_deeplab.cli.start import quiet_start
 from keras_deeplab.tables.datasets import DATASETS
 
@@ -21,16 +28,7 @@ def add_parser(commands: Any) -> None:
         "a browser). With --submission it writes the masks that a test server takes, instead.",
         epilog="Example: keras-deeplab evaluate --data VOCdevkit --split val --weights voc --crf",
     )
-    evaluate.add_argument(
-        "--data", required=True, metavar="DIR", help="folder of images and masks, or of a dataset"
-    )
-    evaluate.add_argument(
-        "--dataset",
-        choices=sorted(DATASETS),
-        metavar="NAME",
-        help=f"what the masks' label ids mean: {', '.join(sorted(DATASETS))} (default: as the "
-        f"folder's layout tells)",
-    )
+    add_data_arguments(evaluate)
     evaluate.add_argument("--split", metavar="NAME", help="part of the dataset (default: val)")
     add_network(evaluate)
     evaluate.add_argument(
@@ -56,7 +54,7 @@ def add_parser(commands: Any) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     options: dict[str, Any] = dict(
-        size=_size(arguments.size),
+        size=read_size(arguments.size),
         scales=arguments.scales,
         flip=arguments.flip,
         sliding_window=arguments.sliding_window,
@@ -104,35 +102,13 @@ def _submit(arguments: argparse.Namespace, options: dict[str, Any]) -> int:
 
 
 def _data(arguments: argparse.Namespace) -> Any:
-    from keras_deeplab.data.readers import READERS, dataset_splits, read_dataset, read_folder
+    from keras_deeplab.data.readers import dataset_splits, read_dataset
 
-    row = DATASETS.get(arguments.dataset)
-    known = row is None or row.name in READERS
     split = arguments.split
     if split is None:
-        splits = dataset_splits(arguments.data, dataset=arguments.dataset if known else "folder")
+        splits = dataset_splits(arguments.data, dataset=arguments.dataset)
         split = "val" if "val" in splits else None
-    if row is None or known:
-        return read_dataset(arguments.data, split, dataset=arguments.dataset)
-    return read_folder(
-        arguments.data,
-        split,
-        class_names=row.class_names,
-        ignore_class=row.ignore_class,
-        palette=row.palette,
-    )
-
-
-def _size(text: str | None) -> Any:
-    if text is None or text == "own":
-        return text
-    try:
-        sides = tuple(int(side) for side in text.split("x"))
-    except ValueError:
-        sides = ()
-    if len(sides) not in (1, 2):
-        raise ValueError(f"--size must be PIXELS, HEIGHTxWIDTH or own. Received: {text!r}.")
-    return sides[0] if len(sides) == 1 else sides
+    return read_dataset(arguments.data, split, dataset=arguments.dataset, **data_options(arguments))
 
 
 def _table(result: Any) -> str:

@@ -62,6 +62,19 @@ def add_crf(parser: argparse.ArgumentParser, *, words: str) -> None:
     )
 
 
+def read_size(text: str | None) -> Any:
+    """Returns what --size asks for: pixels, (height, width), "own" or None."""
+    if text is None or text == "own":
+        return text
+    try:
+        sides = tuple(int(side) for side in text.split("x"))
+    except ValueError:
+        sides = ()
+    if len(sides) not in (1, 2):
+        raise ValueError(f"--size must be PIXELS, HEIGHTxWIDTH or own. Received: {text!r}.")
+    return sides[0] if len(sides) == 1 else sides
+
+
 def find_network(arguments: argparse.Namespace, class_names: Any = None) -> Any:
     """Returns the network that `add_network`'s options choose.
 

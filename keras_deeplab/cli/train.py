@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_deeplab.cli.check_data import add_data_arguments, data_options
+from keras_deeplab.cli.options import read_size
 from keras_deeplab.cli.start import quiet_start
 from keras_deeplab.tables.backbones import BACKBONES
 from keras_deeplab.tables.recipes import RECIPES
@@ -72,6 +73,12 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--crop-size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="pixels"
     )
+    parser.add_argument(
+        "--size",
+        metavar="PIXELS",
+        help="side of the square that images are scaled to fit into, or HEIGHTxWIDTH; segment and "
+        "evaluate must be given the same (default: the dataset's, or 513)",
+    )
     parser.add_argument("--learning-rate", type=float, metavar="RATE", help="at the start")
     parser.add_argument(
         "--class-weights",
@@ -100,6 +107,9 @@ def add_parser(commands: Any) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    size = read_size(arguments.size)
+    if size == "own":
+        raise ValueError("--size must be PIXELS or HEIGHTxWIDTH here. Received: 'own'.")
     data, validation_data = _read(arguments)
     print(
         f"{arguments.data}: {len(data)} images to train on, {len(validation_data)} to measure on, "
@@ -130,6 +140,7 @@ def _train(arguments: argparse.Namespace) -> int:
         Path(arguments.out),
         recipe=arguments.recipe,
         validation_data=validation_data,
+        size=size,
         validate_every=arguments.validate_every,
         class_weights=arguments.class_weights,
         accumulate=arguments.accumulate,

@@ -210,6 +210,21 @@ def photometric(
     return {**element, "image": tf.clip_by_value(255 * image, 0, 255)}
 
 
+def scale_to_fit(element: Element, size: tuple[int, int]) -> Element:
+    """Scales image and labels to the largest size that fits into ``size``, up or down.
+
+    Args:
+        element: Image and labels.
+        size: (height, width), pixels.
+
+    Returns:
+        The element, with a float32 image.
+    """
+    own = tf.cast(tf.shape(element["labels"]), tf.float32)
+    scaled = tf.cast(tf.round(own * tf.reduce_min(tf.constant(size, tf.float32) / own)), tf.int32)
+    return resize(element, tf.clip_by_value(scaled, 1, size), antialias=True)
+
+
 def fit(element: Element, size: tuple[int, int], *, ignore_class: int = 255) -> Element:
     """Scales image and labels to fit into ``size`` and pads them there, as `segment` does.
 
@@ -227,11 +242,7 @@ def fit(element: Element, size: tuple[int, int], *, ignore_class: int = 255) -> 
     >>> fit(element, (60, 60))["labels"][:, 0].numpy().tolist() == 30 * [0] + 30 * [255]
     True
     """
-    own = tf.cast(tf.shape(element["labels"]), tf.float32)
-    box = tf.constant(size, tf.float32)
-    scaled = tf.cast(tf.round(own * tf.reduce_min(box / own)), tf.int32)
-    element = resize(element, tf.clip_by_value(scaled, 1, size), antialias=True)
-    element = pad(element, size, ignore_class=ignore_class)
+    element = pad(scale_to_fit(element, size), size, ignore_class=ignore_class)
     return {
         **element,
         "image": tf.ensure_shape(element["image"], (*size, 3)),

@@ -188,7 +188,7 @@ def _label_findings(
         message = (
             f"Labels must be 0 to {classes - 1}, or {data.ignore_class} where there is none. "
             f"Received: {listed} ({counts[wrong].sum() / counts.sum():.1%} of the pixels) in "
-            f"{str(mask)!r}.{_guess(ids.tolist(), wrong, data.palette)}"
+            f"{str(mask)!r}.{_guess(ids.tolist(), wrong, data.palette, data.ignore_class)}"
         )
         return [("label out of range", message, "error")]
     if ids.tolist() == [data.ignore_class]:
@@ -200,7 +200,7 @@ def _label_findings(
     return []
 
 
-def _guess(ids: list[int], wrong: list[int], palette: Palette) -> str:
+def _guess(ids: list[int], wrong: list[int], palette: Palette, ignore_class: int) -> str:
     greys = {round(0.299 * red + 0.587 * green + 0.114 * blue) for red, green, blue in palette}
     if len(ids) <= 2 and ids[-1] in (127, 128, 254, 255):
         return (
@@ -217,4 +217,7 @@ def _guess(ids: list[int], wrong: list[int], palette: Palette) -> str:
             " So many are mixtures: the mask was resized with interpolation, or stored with loss, "
             "or is a photo. Resize masks by nearest neighbour."
         )
-    return " Correct the mask, name more classes, or map the label to another with label_map."
+    return (
+        f" Correct the mask or name more classes; label_map={{{wrong[0]}: {ignore_class}}} "
+        f"(--label-map {wrong[0]}:{ignore_class}) ignores {wrong[0]}."
+    )

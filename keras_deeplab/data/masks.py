@@ -14,6 +14,8 @@ from keras_deeplab.tables.label_maps import VOID_COLOURS
 
 # Pillow spreads the levels of grey PNGs of 2 and 4 bits over 0-255.
 _SPREAD = {"L;2": 85, "L;4": 17}
+# Colours that the words of an error list at most.
+_LISTED = 6
 
 
 def read_mask(
@@ -142,15 +144,15 @@ def _labels_of_colours(
     known |= {_code(colour): label for label, colour in reversed(list(enumerate(palette or ())))}
     unknown = [code for code in found.tolist() if code not in known]
     if palette is None or unknown:
-        listed = [str((code >> 16, code >> 8 & 255, code & 255)) for code in unknown[:3]]
+        strange = found.tolist() if palette is None else unknown
+        listed = [str((code >> 16, code >> 8 & 255, code & 255)) for code in strange[:_LISTED]]
+        more = f" and {len(strange) - _LISTED} more" if len(strange) > _LISTED else ""
         raise ValueError(
             f"A mask must have one channel of class ids, grey or palette"
             f"{'' if palette is None else ', or the colours of the palette'}. Received: "
-            f"{str(path)!r}, a colour image"
-            f"{' with ' + ', '.join(listed) if listed and palette else ''}"
-            f"{f' and {len(unknown) - 3} more' if len(unknown) > 3 and palette else ''}. Save the "
-            f"ids themselves, or give the colours of the classes (palette=, or a labelmap.txt "
-            f"with lines NAME:RED,GREEN,BLUE in the folder)."
+            f"{str(path)!r}, a colour image with {', '.join(listed)}{more}. Save the ids "
+            f"themselves, or give the colours of the classes (palette=, or a labelmap.txt with "
+            f"lines NAME:RED,GREEN,BLUE in the folder)."
         )
     labels = np.array([known[code] for code in found.tolist()])
     return labels.astype("uint8" if labels.max() <= 255 else "uint16")[inverse].reshape(codes.shape)

@@ -16,6 +16,7 @@ def training_batches(
     *,
     batch_size: int,
     crop_size: tuple[int, int],
+    size: tuple[int, int] | None = None,
     scales: tuple[float, float] | None = (0.5, 2.0),
     scale_step: float = 0.25,
     flip: bool = True,
@@ -33,6 +34,8 @@ def training_batches(
         data: Images and labels.
         batch_size: Images per batch.
         crop_size: (height, width) of the crops, pixels.
+        size: (height, width) that images are scaled to fit into first, as `segment` does; so a
+            network learns objects in the size that it will see them in. None leaves them.
         scales: Smallest and largest factor of `augment.random_scale`; None: no scaling.
         scale_step: As in `augment.random_scale`.
         flip: Whether to mirror at random.
@@ -59,6 +62,8 @@ def training_batches(
     def vary(element: augment.Element) -> tuple[tf.Tensor, tf.Tensor]:
         base = tf.stack([tf.constant(seed, tf.int64), element["position"]])
         keys = tf.random.experimental.stateless_split(base, 4)
+        if size is not None:
+            element = augment.scale_to_fit(element, size)
         if scales is not None:
             low, high = scales
             element = augment.random_scale(

@@ -192,6 +192,10 @@ def _check(data: SegmentationFiles) -> None:
         raise ValueError("There must be an image with its mask. Received: examples=[].")
     if not data.class_names:
         raise ValueError("There must be a class. Received: class_names=[].")
+    if len(set(data.class_names)) < len(data.class_names) or "" in data.class_names:
+        raise ValueError(
+            f"Class names must be distinct and not empty. Received: {list(data.class_names)}."
+        )
     names: set[str] = set()
     for example in data.examples:
         if example.name in names:

@@ -221,6 +221,15 @@ def _numbered(classes: int) -> tuple[str, ...]:
 
 def _check_classes(segmenter: Segmenter, dataset: Any) -> None:
     ours, theirs = segmenter.class_names, dataset_names(dataset)
+    numbered = len(getattr(dataset, "class_names", ours))
+    if theirs is None and numbered != len(ours):
+        _logger.warning(
+            "The dataset numbers %d classes and %s has %d: labels are compared as they are. Give "
+            "the dataset its class names if they mean others.",
+            numbered,
+            segmenter.name,
+            len(ours),
+        )
     if theirs is None or theirs == ours:
         return
     if len(theirs) != len(ours) or sorted(theirs) == sorted(ours):

@@ -13,11 +13,10 @@ from keras_deeplab._checks import check_choice, check_int
 from keras_deeplab.layers import CRFAsRNN, SegmentationOutput
 from keras_deeplab.runners.sidecar import FORMAT_VERSION
 from keras_deeplab.tables.crfs import CRFS
-from keras_deeplab.tables.datasets import find_dataset, voc_palette
+from keras_deeplab.tables.datasets import dataset_of
 
 QUANTIZE = ("float16", "dynamic", "int8")
 AGREEMENTS = {None: 0.999, "float16": 0.99, "dynamic": 0.95, "int8": 0.9}
-_DEFAULT_SIZE = (513, 513)
 # Keras' network converts to operators of these versions.
 OPSETS = range(13, 19)
 
@@ -62,20 +61,18 @@ class Request:
     @property
     def usual_size(self) -> tuple[int, int]:
         """What photos are fitted into for the network."""
-        dataset = find_dataset(self.class_names)
-        return dataset.inference_size if dataset else _DEFAULT_SIZE
+        return dataset_of(self.class_names).inference_size
 
     def metadata(self) -> dict[str, Any]:
         """What a consumer of the file has to know."""
-        dataset = find_dataset(self.class_names)
-        palette = dataset.palette if dataset else voc_palette(len(self.class_names))
+        dataset = dataset_of(self.class_names)
         height, width = self.size
         kind = "probabilities" if self.activation else "logits"
         return {
             "format_version": FORMAT_VERSION,
             "class_names": list(self.class_names),
-            "palette": [list(colour) for colour in palette],
-            "ignore_class": dataset.ignore_class if dataset else 255,
+            "palette": [list(colour) for colour in dataset.palette],
+            "ignore_class": dataset.ignore_class,
             "input": {
                 "height": height,
                 "width": width,

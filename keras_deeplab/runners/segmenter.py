@@ -9,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_deeplab.runners.sidecar import Sidecar
-from keras_deeplab.tables.datasets import Palette, find_dataset, voc_palette
+from keras_deeplab.tables.datasets import Palette, dataset_of
 
-_DEFAULT_SIZE = (513, 513)
 # Of free sides.
 _PROBE_SHAPE = (1, 65, 65)
 
@@ -134,19 +133,15 @@ def described(
     ignore_class: int | None = None,
 ) -> Segmenter:
     """Returns a segmenter; what is not known of it is that of its classes' dataset."""
-    dataset = find_dataset(tuple(class_names))
-    if palette is None:
-        palette = dataset.palette if dataset else voc_palette(len(class_names))
-    if ignore_class is None:
-        ignore_class = dataset.ignore_class if dataset else 255
+    dataset = dataset_of(tuple(class_names))
     return Segmenter(
         run=run,
         input_shape=tuple(input_shape),
         output=output,
         class_names=tuple(class_names),
-        palette=palette,
-        ignore_class=ignore_class,
-        inference_size=dataset.inference_size if dataset else _DEFAULT_SIZE,
+        palette=dataset.palette if palette is None else palette,
+        ignore_class=dataset.ignore_class if ignore_class is None else ignore_class,
+        inference_size=dataset.inference_size,
         name=name,
     )
 

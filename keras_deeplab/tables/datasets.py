@@ -219,6 +219,19 @@ DATASETS: dict[str, DatasetRow] = {
 }
 
 
-def find_dataset(class_names: tuple[str, ...]) -> DatasetRow | None:
-    """Returns the row with exactly these class names, or `None`."""
-    return next((row for row in DATASETS.values() if row.class_names == class_names), None)
+def dataset_of(class_names: tuple[str, ...]) -> DatasetRow:
+    """Returns the row with exactly these class names, or one for classes of one's own.
+
+    The latter has VOC's colours, ignored label and size of photos.
+    """
+    voc = DATASETS["voc"]
+    own = DatasetRow(
+        "own",
+        "classes of one's own",
+        class_names,
+        voc_palette(len(class_names)),
+        ignore_class=voc.ignore_class,
+        inference_size=voc.inference_size,
+        source="",
+    )
+    return next((row for row in DATASETS.values() if row.class_names == class_names), own)

@@ -43,7 +43,8 @@ class RecipeRow:
         photometric: Whether to change colours at random.
         targets: "image": scores are upsampled to the labels; "scores": labels are sub-sampled to
             the scores.
-        ema: Momentum of the moving average of weights that is validated and saved; 0: none.
+        ema: Momentum of the moving average of weights that is validated and saved, so that it
+            spans about 1 / (1 - ema) steps, but at most a tenth of all; 0: none.
         source: Where the figures come from.
     """
 

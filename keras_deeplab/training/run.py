@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
-import json
 import logging
 import math
 from collections.abc import Sequence
@@ -15,20 +14,23 @@ from typing import Any
 
 import keras
 
-from keras_deeplab._checks import check_choice, check_int, suggestion
-from keras_deeplab.data.check import check_sources
+from keras_deeplab._checks import check_int
 from keras_deeplab.data.pipeline import training_batches, validation_batches
-from keras_deeplab.data.sources import SegmentationData, SegmentationFiles
-from keras_deeplab.layers import SegmentationOutput
+from keras_deeplab.data.sources import SegmentationData
 from keras_deeplab.losses import CrossEntropy
 from keras_deeplab.metrics import MeanIoU
 from keras_deeplab.models.multi_scale import training_model
-from keras_deeplab.optimizers import LayerwiseAdam, LayerwiseSGD
-from keras_deeplab.schedules import PolyDecay
-from keras_deeplab.tables.datasets import find_dataset
-from keras_deeplab.tables.recipes import RECIPES, RecipeRow
+from keras_deeplab.tables.datasets import dataset_of
+from keras_deeplab.tables.recipes import RecipeRow
 from keras_deeplab.training.checkpoint import checkpoints, restore_checkpoint
 from keras_deeplab.training.pictures import PredictionSheet
+from keras_deeplab.training.settings import (
+    build_optimizer,
+    check_classes,
+    check_files,
+    find_recipe,
+    open_folder,
+)
 from keras_deeplab.training.watchers import (
     EpochLog,
     Keeper,
@@ -70,7 +72,7 @@ def train(
     *,
     recipe: str | RecipeRow = "fine_tune",
     validation_data: SegmentationData | None = None,
-    validation_size: tuple[int, int] | None = None,
+    size: int | tuple[int, int] | None = None,
     validate_every: int = 1,
     class_weights: Sequence[float] | None = None,
     loss: keras.losses.Loss | None = None,
@@ -96,8 +98,9 @@ def train(
         folder: Where the run is kept.
         recipe: Name of a row of `keras_deeplab.tables.recipes`, or such a row.
         validation_data: What to measure each epoch; the network that does best on it is kept.
-        validation_size: (height, width) that validation images are fitted into, pixels. Left out:
-            that of the dataset of the model's classes, or the recipe's crop.
+        size: Side of the square, or (height, width), that images are scaled to fit into, pixels:
+            before augmentation, and to be measured. Left out: what `segment` takes for the model,
+            that of the dataset of its classes, or 513.
         validate_every: Epochs from one measurement to the next; the last epoch is measured too.
         class_weights: Factors of the loss by class id.
         loss: From integer labels and logits. Left out: `losses.CrossEntropy` with the data's
@@ -130,28 +133,30 @@ def train(
     Reference:
         The recipes name theirs.
     """
-    row = _recipe(recipe, changes)
+    row = find_recipe(recipe, changes)
     check_int("accumulate", accumulate, minimum=1)
     check_int("patience", patience, minimum=0)
     check_int("validate_every", validate_every, minimum=1)
-    _check_classes(model, data, validation_data)
+    check_classes(model, data, validation_data)
     folder = Path(folder).expanduser()
     steps_per_epoch = max(1, len(data) // row.batch_size)
     steps = row.steps * accumulate or row.epochs * steps_per_epoch
     epochs = math.ceil(steps / steps_per_epoch)
-    size = validation_size or _validation_size(model, row)
+    size = _size(size, model, data)
 
     settings = {
         "recipe": dataclasses.asdict(row),
         "model": model.name,
         "classes": list(data.class_names),
         "images": len(data),
+        "size": size,
+        "class_weights": None if class_weights is None else list(class_weights),
         "accumulate": accumulate,
         "seed": seed,
     }
-    _open_folder(folder, settings)
+    open_folder(folder, settings)
     if check and not checkpoints(folder / "checkpoints"):
-        _check_files({"training": data, "validation": validation_data})
+        check_files({"training": data, "validation": validation_data})
     with _scope(model):
         trained = _with_losses(model, row.targets)
         output = model.output_names[-1]
@@ -159,7 +164,7 @@ def train(
         loss = loss or CrossEntropy(ignore_class=data.ignore_class, class_weights=class_weights)
         metric = MeanIoU(len(data.class_names), ignore_class=data.ignore_class)
         trained.compile(
-            optimizer=_optimizer(row, steps, accumulate),
+            optimizer=build_optimizer(row, steps, accumulate),
             loss=dict.fromkeys(inner or [output], loss),
             metrics={output: [metric]},
             # XLA trains several times slower on a CPU.
@@ -197,6 +202,7 @@ def train(
             data,
             batch_size=row.batch_size,
             crop_size=row.crop_size,
+            size=size,
             scales=row.scales,
             scale_step=row.scale_step,
             flip=row.flip,
@@ -227,114 +233,16 @@ def train(
     return Training(folder, folder / "best.keras", epoch, value, read_log(folder / "log.csv"))
 
 
-def _recipe(recipe: str | RecipeRow, changes: dict[str, Any]) -> RecipeRow:
-    if isinstance(recipe, str):
-        check_choice("recipe", recipe, tuple(RECIPES))
-        recipe = RECIPES[recipe]
-    known = [field.name for field in dataclasses.fields(RecipeRow)]
-    for name in changes:
-        if name not in known:
-            raise TypeError(
-                f"train() takes its own arguments and the fields of a recipe ({', '.join(known)}). "
-                f"Received: {name}={changes[name]!r}.{suggestion(name, known)}"
-            )
-    if "epochs" in changes and "steps" not in changes:
-        changes = {**changes, "steps": 0}
-    row = dataclasses.replace(recipe, **changes)
-    check_choice("optimizer", row.optimizer, ("sgd", "adamw"))
-    check_choice("schedule", row.schedule, ("poly", "step"))
-    check_choice("targets", row.targets, ("image", "scores"))
-    check_int("batch_size", row.batch_size, minimum=1)
-    check_int("epochs" if row.steps == 0 else "steps", row.steps or row.epochs, minimum=1)
-    if len(row.crop_size) != 2 or min(row.crop_size) < 1:
-        raise ValueError(
-            f"crop_size must be (height, width) in pixels. Received: crop_size={row.crop_size!r}."
-        )
-    return row
-
-
-def _check_classes(model: keras.Model, *sources: SegmentationData | None) -> None:
-    classes = model.output_shape[-1]
-    for data in sources:
-        if data is not None and len(data.class_names) != classes:
-            raise ValueError(
-                f"Model and data must have the same classes. Received: a model of {classes} and "
-                f"data of {len(data.class_names)} ({', '.join(data.class_names[:5])}, ...). Build "
-                f"it with DeepLab(..., classes=data.class_names)."
-            )
-    output = model.layers[-1]
-    if isinstance(output, SegmentationOutput) and output.activation is not keras.activations.linear:
-        raise ValueError(
-            f"The model must return logits to be trained. Received: a model with the activation "
-            f"{output.activation.__name__!r}. Build it with classifier_activation=None."
-        )
-
-
-def _check_files(sources: dict[str, SegmentationData | None]) -> None:
-    files = {name: x for name, x in sources.items() if isinstance(x, SegmentationFiles)}
-    errors = check_sources(files, fast=True).errors
-    if errors:
-        listed = "\n".join(f"  {finding.message}" for finding in errors[:5])
-        more = f"\n  and {len(errors) - 5} more" if len(errors) > 5 else ""
-        raise ValueError(
-            f"Images and masks must be whole and fit each other. Received {len(errors)} errors:\n"
-            f"{listed}{more}\nRun 'keras-deeplab check-data' for all, or pass check=False."
-        )
-
-
-def _validation_size(model: keras.Model, row: RecipeRow) -> tuple[int, int]:
-    output = model.layers[-1]
-    dataset = find_dataset(getattr(output, "class_names", ()))
-    height, width = dataset.inference_size if dataset else row.crop_size
+def _size(
+    asked: int | tuple[int, int] | None, model: keras.Model, data: SegmentationData
+) -> tuple[int, int]:
+    if asked is not None:
+        height, width = (asked, asked) if isinstance(asked, int) else asked
+        check_int("size", min(height, width), minimum=1)
+        return height, width
+    height, width = dataset_of(data.class_names).inference_size
     fixed = model.input_shape[1:3]
     return fixed[0] or height, fixed[1] or width
-
-
-def _optimizer(row: RecipeRow, steps: int, accumulate: int) -> keras.optimizers.Optimizer:
-    schedule: Any
-    if row.schedule == "poly":
-        warmup = min(row.warmup_steps * accumulate, steps // 10)
-        schedule = PolyDecay(row.learning_rate, steps, power=row.power, warmup_steps=warmup)
-    else:
-        schedule = keras.optimizers.schedules.ExponentialDecay(
-            row.learning_rate, row.step_length * accumulate, row.step_factor, staircase=True
-        )
-    common: dict[str, Any] = dict(
-        multipliers=dict(row.multipliers),
-        weight_decay=row.weight_decay,
-        gradient_accumulation_steps=accumulate if accumulate > 1 else None,
-        use_ema=row.ema > 0,
-        ema_momentum=row.ema or 0.99,
-    )
-    if row.optimizer == "sgd":
-        return LayerwiseSGD(schedule, momentum=row.momentum, **common)
-    return LayerwiseAdam(schedule, **common)
-
-
-def _open_folder(folder: Path, settings: dict[str, Any]) -> None:
-    """Makes the folder of a run, or checks that the run it holds is this one."""
-    path = folder / "run.json"
-    settings = json.loads(json.dumps(settings))
-    if checkpoints(folder / "checkpoints"):
-        kept = json.loads(path.read_text())
-        other = [key for key in settings if kept.get(key) != settings[key]]
-        if "recipe" in other:
-            fields = settings["recipe"]
-            other = [key for key in fields if kept["recipe"].get(key) != fields[key]] + [
-                key for key in other if key != "recipe"
-            ]
-        if other:
-            raise ValueError(
-                f"{folder} must be empty or hold a run of the same settings. Received: another "
-                f"run, which differs in {', '.join(other)}. Choose another folder, or delete it."
-            )
-        return
-    if not is_chief():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(settings, indent=1) + "\n")
-    partial.replace(path)
 
 
 def _resume(folder: Path, model: keras.Model) -> tuple[int, tuple[float, int]]:

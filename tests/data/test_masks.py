@@ -100,8 +100,11 @@ def test_unknown_colours(tmp_path: Path):
     path = save(tmp_path / "m.png", np.array([[[1, 2, 3], [128, 0, 0]]], "uint8"))
     with pytest.raises(ValueError, match=r"m.png', a colour image with \(1, 2, 3\). Save the ids"):
         read_mask(path, palette=voc_palette(21))
-    with pytest.raises(ValueError, match="one channel of class ids"):
+    with pytest.raises(ValueError, match=r"with \(1, 2, 3\), \(128, 0, 0\). Save the ids"):
         read_mask(path)
+    many = save(tmp_path / "n.png", np.arange(24, dtype="uint8").reshape(2, 4, 3))
+    with pytest.raises(ValueError, match=r"\(15, 16, 17\) and 2 more. Save the ids"):
+        read_mask(many)
 
 
 def test_jpeg_is_no_mask(tmp_path: Path):

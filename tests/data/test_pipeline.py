@@ -64,6 +64,14 @@ def test_images_and_labels_stay_together(data):
         np.testing.assert_array_equal(images[~inside], FILL)
 
 
+def test_images_are_fitted_into_the_size_first(data):
+    """The largest crop that fits into the scaled image holds nothing but image."""
+    for _, labels in batches(data, 5, scales=None, size=(60, 60), crop_size=(40, 60)):
+        assert (labels != 255).all()
+    ((_, labels),) = batches(data, 1, scales=None, crop_size=(40, 60))
+    assert (labels == 255).mean() > 0.5
+
+
 def test_validation_sees_each_image_once(data):
     dataset = validation_batches(data, batch_size=2, size=(48, 48))
     assert int(dataset.cardinality()) == 3

@@ -93,6 +93,8 @@ def test_labels_beyond_the_classes(data: SegmentationFiles):
         ({"examples": []}, "must be an image"),
         ({"examples": [Example("a", Path("a"), Path("a"))] * 2}, "distinct. Received: 'a' twice"),
         ({"class_names": []}, "must be a class"),
+        ({"class_names": ["x", "x"]}, "distinct and not empty. Received: ..x', 'x'"),
+        ({"class_names": ["x", ""]}, "distinct and not empty"),
         ({"palette": ((0, 0, 0),)}, "each of the 2 classes. Received: 1 colours"),
         ({"ignore_class": -1}, "ignore_class must be at least 0"),
         ({"ignore_class": 70000}, "16 bits"),

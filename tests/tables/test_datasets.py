@@ -1,6 +1,6 @@
 import pytest
 
-from keras_deeplab.tables.datasets import DATASETS, find_dataset, voc_palette
+from keras_deeplab.tables.datasets import DATASETS, dataset_of, voc_palette
 
 CLASSES = {
     "voc": 21,
@@ -44,10 +44,14 @@ def test_label_ids_known_from_the_datasets():
     assert DATASETS["ade20k"].class_names[12] == "person"
 
 
-def test_find_dataset_wants_the_very_names():
+def test_a_dataset_is_known_by_the_very_names():
     names = DATASETS["camvid"].class_names
-    assert find_dataset(names) is DATASETS["camvid"]
-    assert find_dataset(tuple(reversed(names))) is None
+    assert dataset_of(names) is DATASETS["camvid"]
+    own = dataset_of(tuple(reversed(names)))
+    assert own.class_names == names[::-1]
+    assert own.inference_size == (513, 513)
+    assert own.palette == voc_palette(11)
+    assert own.ignore_class == 255
 
 
 def test_published_label_files_agree(shared):

@@ -23,7 +23,7 @@ from keras_deeplab.training.watchers import read_log
 from tests.reference.small_tables import shrunk_tables
 
 ROOT = Path(__file__).parents[2]
-SMALL = dict(batch_size=4, crop_size=(33, 33), photometric=False, pictures=1, verbose=0)
+SMALL = dict(batch_size=4, size=40, crop_size=(33, 33), photometric=False, pictures=1, verbose=0)
 
 
 def write_squares(folder: Path, count: int = 8, seed: int = 0) -> Path:
@@ -297,6 +297,7 @@ def test_bad_files_are_named_before_the_first_epoch(tmp_path: Path, kind: str, w
         (dict(epochs=0), ValueError, "epochs must be at least 1"),
         (dict(crop_size=(33,)), ValueError, r"crop_size must be \(height, width\)"),
         (dict(optimizer="adam"), ValueError, "Did you mean 'adamw'"),
+        (dict(size=0), ValueError, "size must be at least 1"),
         (dict(accumulate=0), ValueError, "accumulate must be at least 1"),
         (dict(class_weights=[1.0]), ValueError, "class_weights must have one weight per class"),
     ],

@@ -44,10 +44,10 @@ def read_dataset(
         path: The folder.
         split: "train", "val" and so on. `None` reads a folder that is not divided, and "train" of
             a known dataset.
-        dataset: "camvid", "cityscapes", "pascal_context", "person_part", "voc", or "folder" for
-            `read_folder`. A known dataset that lies in a layout of `read_folder` instead of its
-            own is read with its class names and colours. `None` recognises the known ones by
-            their layout.
+        dataset: A name of `keras_deeplab.tables.datasets`, or "folder" for `read_folder`. A known
+            dataset that has no layout of its own here, or lies in one of `read_folder` instead,
+            is read with its class names and colours. `None` recognises the known ones by their
+            layout.
         options: Arguments of the dataset's reader, such as `classes=59` or `class_names=...`.
 
     Raises:
@@ -96,8 +96,8 @@ def own_reader(path: str | Path, dataset: str | None = None) -> Reader | None:
     """
     found = recognise(path)
     dataset = dataset or found
-    check_choice("dataset", dataset, ("folder", *READERS))
-    if dataset == "folder":
+    check_choice("dataset", dataset, ("folder", *DATASETS))
+    if dataset not in READERS:
         return None
     plain = found != dataset and all_layouts(Path(path).expanduser())
     return None if plain and find_folder(path, "ImageSets", depth=2) is None else READERS[dataset]

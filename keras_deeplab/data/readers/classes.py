@@ -84,18 +84,25 @@ def classes_of_masks(
     Masks that cannot be read do not count: whoever reads them hears of it.
 
     Raises:
-        ValueError: If the ids cannot be those of classes.
+        ValueError: If the ids cannot be those of classes, or no mask can be read.
     """
 
-    def ids_of(mask: Path) -> np.ndarray:
+    def ids_of(mask: Path) -> np.ndarray | Exception:
         try:
             labels = read_mask(mask, label_map, palette=palette, ignore_class=ignore_class)
-        except (ValueError, OSError):
-            return np.zeros(0, int)
+        except (ValueError, OSError) as error:
+            return error
         return np.flatnonzero(np.bincount(labels.ravel()))
 
     with ThreadPoolExecutor() as pool:
-        ids = dict(zip(masks, pool.map(ids_of, masks), strict=True))
+        results = list(pool.map(ids_of, masks))
+    ids = {
+        mask: result
+        for mask, result in zip(masks, results, strict=True)
+        if not isinstance(result, Exception)
+    }
+    if not ids:
+        raise ValueError(f"None of the {len(masks)} masks can be read. {results[0]}")
     found = sorted({int(label) for labels in ids.values() for label in labels} - {ignore_class})
     remedy = (
         "Correct the masks, give class_names or write the names to classes.txt in the folder, one "
@@ -105,7 +112,7 @@ def classes_of_masks(
         seen = sorted({int(label) for labels in ids.values() for label in labels})
         raise ValueError(
             f"Masks must hold the ids of two classes or more. Received: {len(masks)} masks with "
-            f"{', '.join(map(str, seen)) or 'none that can be read'}, of which {ignore_class} is "
+            f"{', '.join(map(str, seen))}, of which {ignore_class} is "
             f"ignored, such as {str(masks[0])!r}."
             + (
                 f" If {ignore_class} is a class, say label_map={{{ignore_class}: 1}} "
@@ -116,7 +123,7 @@ def classes_of_masks(
         )
     for below, label in pairwise(found):
         if label - below > _WIDEST_GAP:
-            mask = next(mask for mask in masks if label in ids[mask])
+            mask = next(mask for mask, labels in ids.items() if label in labels)
             raise ValueError(
                 f"The ids of masks must be 0, 1, 2, ..., or {ignore_class} to ignore. Received: "
                 f"{label} in {str(mask)!r} while the others go to {below}. {remedy}"

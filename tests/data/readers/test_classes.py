@@ -58,3 +58,15 @@ def test_classes_are_counted_over_all_splits(tmp_path: Path):
     write_pairs(tmp_path / "train/images", tmp_path / "train/masks", "a", classes=2)
     write_pairs(tmp_path / "val/images", tmp_path / "val/masks", "b", classes=5)
     assert read_folder(tmp_path, "train").class_names[-1] == "class 4"
+
+
+def test_colours_without_labelmap_are_named(tmp_path: Path):
+    """Whoever keeps masks as colours reads which ones, and what to write where."""
+    write_pairs(tmp_path / "images", tmp_path / "masks", "a b")
+    colours = np.zeros((*SIZE, 3), "uint8")
+    colours[0] = 200, 30, 30
+    for name in "ab":
+        Image.fromarray(colours).save(tmp_path / "masks" / f"{name}.png")
+    words = r"None of the 2 masks .*a.png', a colour image with \(0, 0, 0\), \(200, 30, 30\)"
+    with pytest.raises(ValueError, match=words):
+        read_folder(tmp_path)

@@ -60,6 +60,8 @@ def test_classes_of_a_dataset_in_a_plain_folder(tmp_path: Path):
     write_pairs(tmp_path / "images", tmp_path / "masks", "a b")
     data = read_dataset(tmp_path, dataset="voc")
     assert data.class_names == DATASETS["voc"].class_names
+    # One without a reader of its own.
+    assert read_dataset(tmp_path, dataset="ade20k").class_names == DATASETS["ade20k"].class_names
     with pytest.raises(FileNotFoundError, match="is not divided"):
         read_dataset(tmp_path, "train", dataset="voc")
     (tmp_path / "masks" / "a.png").unlink()
