@@ -26,7 +26,7 @@ def folder(tmp_path: Path, rng, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_prints_a_table(folder: Path, capsys: pytest.CaptureFixture[str]):
     quantized = ["--quantize", "int8", "--calibrate", "photos", "--uint8", "--argmax"]
-    options = ["--size", "33", "40", "--min-agreement", "0.5", "--out", "out/net.tflite"]
+    options = ["--size", "33x40", "--min-agreement", "0.5", "--out", "out/net.tflite"]
     assert main(["export", "--model", "net.keras", *quantized, *options]) == 0
     out = capsys.readouterr().out
     assert "out/net.tflite" in out
@@ -47,9 +47,10 @@ def test_name_comes_from_the_network(folder: Path):
     [
         (["--model", "gone.keras"], "must be an existing .keras file"),
         (["--model", "photos/0.png"], "must be a .keras file"),
-        (["--model", "net.keras", "--quantize", "int8"], "needs --calibrate"),
-        (["--model", "net.keras", "--size", "1", "2", "3"], "one or two numbers"),
-        (["--model", "net.keras", "--output-stride", "8"], "exported as it is"),
+        (["--model", "net.keras", "--quantize", "int8"], "needs representative_data (on the shell, --cal"),
+        (["--model", "net.keras", "--size", "1x2x3"], "must be PIXELS or HEIGHTxWIDTH"),
+        (["--model", "net.keras", "--size", "own"], "must be PIXELS or HEIGHTxWIDTH"),
+        (["--model", "net.keras", "--output-stride", "8"], "which is built already"),
         (["--model", "net.keras", "--calibrate", "gone"], "--calibrate) must be an existing"),
         (["--model", "exported.tflite", "--format", "onnx"], "must be a .keras file"),
         (["--model", "text.keras"], "must be a whole Keras model"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 # What the command line says in one line of its own.
-_TOLD = (ValueError, TypeError, OSError, FloatingPointError, ImportError, KeyboardInterrupt)
+FORESEEN = (ValueError, TypeError, OSError, FloatingPointError, ModuleNotFoundError)
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def quiet_start() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except _TOLD:
+        except (*FORESEEN, KeyboardInterrupt):
             raise
         except BaseException:
             held.seek(0)

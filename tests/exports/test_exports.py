@@ -199,10 +199,10 @@ def test_equal_vectors_are_stored_once(tmp_path: Path):
     smaller = tflite.finished(content, "{}")
     # Eight bytes of zero point per channel, of kernels and biases.
     assert len(content) - len(smaller) > 7 * 256 * 8 * 0.9
-    for name, data in (("a", content), ("b", smaller)):
+    for name, data in (("a.tflite", content), ("b.tflite", smaller)):
         (tmp_path / name).write_bytes(data)
     x = np.random.default_rng(1).uniform(0, 255, (1, 9, 9, 3)).astype("f")
-    first, second = (RUNTIMES["tflite"](tmp_path / name, [x])[0] for name in ("a", "b"))
+    first, second = (RUNTIMES["tflite"](tmp_path / f"{name}.tflite", [x])[0] for name in "ab")
     np.testing.assert_array_equal(first, second)
 
 
