@@ -15,6 +15,8 @@ def folder(tmp_path: Path, rng, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with a saved model and photos."""
     monkeypatch.chdir(tmp_path)
     network().save("net.keras")
+    Path("exported.tflite").touch()
+    Path("text.keras").write_text("not a network")
     Path("photos").mkdir()
     for index in range(2):
         array = rng.integers(0, 256, (40, 30, 3), "uint8")
@@ -24,7 +26,7 @@ def folder(tmp_path: Path, rng, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_prints_a_table(folder: Path, capsys: pytest.CaptureFixture[str]):
     quantized = ["--quantize", "int8", "--calibrate", "photos", "--uint8", "--argmax"]
-    options = ["--size", "33", "40", "--min-agreement", "0.5", "--out", "out/net.tflite"]
+    options = ["--size", "33x40", "--min-agreement", "0.5", "--out", "out/net.tflite"]
     assert main(["export", "--model", "net.keras", *quantized, *options]) == 0
     out = capsys.readouterr().out
     assert "out/net.tflite" in out
@@ -45,16 +47,21 @@ def test_name_comes_from_the_network(folder: Path):
     [
         (["--model", "gone.keras"], "must be an existing .keras file"),
         (["--model", "photos/0.png"], "must be a .keras file"),
-        (["--model", "net.keras", "--quantize", "int8"], "needs representative_data"),
-        (["--model", "net.keras", "--size", "1", "2", "3"], "one or two numbers"),
-        (["--model", "net.keras", "--output-stride", "8"], "exported as it is"),
-        (["--model", "net.keras", "--calibrate", "gone"], "existing folder of photos"),
+        (["--model", "net.keras", "--quantize", "int8"], "needs representative_data (on the shell, --cal"),
+        (["--model", "net.keras", "--size", "1x2x3"], "must be PIXELS or HEIGHTxWIDTH"),
+        (["--model", "net.keras", "--size", "own"], "must be PIXELS or HEIGHTxWIDTH"),
+        (["--model", "net.keras", "--output-stride", "8"], "which is built already"),
+        (["--model", "net.keras", "--calibrate", "gone"], "--calibrate) must be an existing"),
+        (["--model", "exported.tflite", "--format", "onnx"], "must be a .keras file"),
+        (["--model", "text.keras"], "must be a whole Keras model"),
         (["--model", "net.keras", "--out", "photos"], "folder of other files"),
     ],
 )
 def test_errors(folder: Path, arguments: list[str], words: str, capsys):
     assert main(["export", *arguments]) == 1
-    assert words in capsys.readouterr().err
+    *_, line = capsys.readouterr().err.splitlines()
+    assert line.startswith("keras-deeplab: error: ")
+    assert words in line
 
 
 def test_too_few_equal_labels_fail(folder: Path, monkeypatch, capsys):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from keras_deeplab import __version__
 from keras_deeplab.cli import check_data, convert, evaluate, export, listing, segment, train
+from keras_deeplab.cli.start import FORESEEN
 
 # In the order of the help.
 _COMMANDS = (segment, check_data, train, evaluate, export, convert, listing)
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever reads has read enough, as in `keras-deeplab list | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, TypeError, OSError, FloatingPointError, ModuleNotFoundError) as error:
+    except FORESEEN as error:
         print(f"keras-deeplab: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

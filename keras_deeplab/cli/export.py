@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from keras_deeplab.cli.options import add_network, check_network, find_network, read_size
 from keras_deeplab.cli.start import quiet_start
-from keras_deeplab.tables.backbones import BACKBONES
 from keras_deeplab.tables.crfs import CRFS, DEFAULT_CRF
 
 _SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "saved_model": ""}
@@ -26,23 +26,7 @@ def add_parser(commands: Any) -> None:
         epilog="Example: keras-deeplab export --format tflite --quantize int8 --calibrate photos "
         "--size 513 --argmax --uint8",
     )
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--weights",
-        default="voc",
-        metavar="NAME",
-        help="dataset or row name (see 'keras-deeplab list') or file (default: %(default)s)",
-    )
-    source.add_argument(
-        "--model", metavar="FILE.keras", help="saved model, exported with all of its layers"
-    )
-    parser.add_argument("--backbone", choices=sorted(BACKBONES), help="network's backbone")
-    parser.add_argument(
-        "--output-stride",
-        type=int,
-        choices=(8, 16, 32),
-        help="input pixels per feature pixel (default: as trained)",
-    )
+    add_network(parser, model="saved model instead, a .keras file")
     parser.add_argument(
         "--format", choices=sorted(_SUFFIXES), help="default: from the suffix of --out, else tflite"
     )
@@ -62,10 +46,8 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--size",
-        type=int,
-        nargs="+",
         metavar="PIXELS",
-        help="side of the square image, or height and width (default: free)",
+        help="side of the square image, or HEIGHTxWIDTH (default: free)",
     )
     parser.add_argument(
         "--batch", type=int, help="images per call (default: 1 in TFLite, else free)"
@@ -102,12 +84,10 @@ def add_parser(commands: Any) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    if arguments.size and len(arguments.size) > 2:
-        raise ValueError(f"--size takes one or two numbers. Received: {arguments.size}.")
-    if arguments.model and (arguments.backbone or arguments.output_stride):
-        raise ValueError("--model is exported as it is: leave --backbone and --output-stride out.")
+    size = read_size(arguments.size, own=False)
+    check_network(arguments)
     with quiet_start():
-        model = _model(arguments)
+        model = _load(arguments.model) if arguments.model else find_network(arguments)
         from keras_deeplab.exports import export
     path = Path(arguments.out or model.name + _SUFFIXES[arguments.format or "tflite"])
     print(f"exporting {model.name} to {path} ...", file=sys.stderr, flush=True)
@@ -119,7 +99,7 @@ def _export(arguments: argparse.Namespace) -> int:
             format=arguments.format,
             quantize=arguments.quantize,
             representative_data=arguments.calibrate,
-            input_size=arguments.size and (arguments.size * 2)[:2],
+            input_size=size,
             batch=arguments.batch,
             argmax=arguments.argmax,
             softmax=arguments.softmax,
@@ -133,18 +113,8 @@ def _export(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _model(arguments: argparse.Namespace) -> Any:
-    import keras
-
-    from keras_deeplab.deeplab import DeepLab
-
-    if arguments.model is None:
-        return DeepLab(
-            weights=arguments.weights,
-            backbone=arguments.backbone,
-            output_stride=arguments.output_stride,
-        )
-    path = Path(arguments.model).expanduser()
+def _load(file: str) -> Any:
+    path = Path(file).expanduser()
     if not path.is_file():
         raise FileNotFoundError(
             f"--model must be an existing .keras file. Received: {str(path)!r}."
@@ -153,4 +123,6 @@ def _model(arguments: argparse.Namespace) -> Any:
         raise ValueError(
             f"--model must be a .keras file. Received: {str(path)!r}. Other weights: --weights."
         )
-    return keras.models.load_model(path, compile=False)
+    from keras_deeplab.runners.keras_model import load
+
+    return load(path)

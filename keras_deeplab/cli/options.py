@@ -9,7 +9,12 @@ from keras_deeplab.tables.backbones import BACKBONES
 from keras_deeplab.tables.crfs import CRFS, DEFAULT_CRF
 
 
-def add_network(parser: argparse.ArgumentParser) -> None:
+def add_network(
+    parser: argparse.ArgumentParser,
+    *,
+    model: str = "exported network instead: .tflite, .onnx or .keras file, or folder of a "
+    "SavedModel",
+) -> None:
     """Adds what chooses a network: --weights, --backbone, --output-stride, or --model."""
     network = parser.add_mutually_exclusive_group()
     network.add_argument(
@@ -17,11 +22,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="dataset, row name (see 'keras-deeplab list') or file of weights (default: voc)",
     )
-    network.add_argument(
-        "--model",
-        metavar="FILE",
-        help="exported network instead: .tflite, .onnx or .keras file, or folder of a SavedModel",
-    )
+    network.add_argument("--model", metavar="FILE", help=model)
     parser.add_argument("--backbone", choices=sorted(BACKBONES), help="network's backbone")
     parser.add_argument(
         "--output-stride",
@@ -62,17 +63,27 @@ def add_crf(parser: argparse.ArgumentParser, *, words: str) -> None:
     )
 
 
-def read_size(text: str | None) -> Any:
-    """Returns what --size asks for: pixels, (height, width), "own" or None."""
-    if text is None or text == "own":
+def read_size(text: str | None, *, own: bool = True) -> Any:
+    """Returns what --size asks for: pixels, (height, width), None or, if allowed, "own"."""
+    if text is None or (own and text == "own"):
         return text
     try:
         sides = tuple(int(side) for side in text.split("x"))
     except ValueError:
         sides = ()
     if len(sides) not in (1, 2):
-        raise ValueError(f"--size must be PIXELS, HEIGHTxWIDTH or own. Received: {text!r}.")
+        choices = "PIXELS, HEIGHTxWIDTH or own" if own else "PIXELS or HEIGHTxWIDTH"
+        raise ValueError(f"--size must be {choices}. Received: {text!r}.")
     return sides[0] if len(sides) == 1 else sides
+
+
+def check_network(arguments: argparse.Namespace) -> None:
+    """Raises `ValueError` if --model comes with options of the network that --weights builds."""
+    if arguments.model and (arguments.backbone or arguments.output_stride):
+        raise ValueError(
+            "--backbone and --output-stride build a network. Received: --model, which is built "
+            "already. Use --weights."
+        )
 
 
 def find_network(arguments: argparse.Namespace, class_names: Any = None) -> Any:
@@ -92,11 +103,7 @@ def find_network(arguments: argparse.Namespace, class_names: Any = None) -> Any:
             backbone=arguments.backbone,
             output_stride=arguments.output_stride,
         )
-    if arguments.backbone or arguments.output_stride:
-        raise ValueError(
-            "--backbone and --output-stride build a network. Received: --model, which is built "
-            "already. Use --weights."
-        )
+    check_network(arguments)
     from keras_deeplab.runners import open_segmenter
 
     with quiet_start():

@@ -8,13 +8,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# What the command line says in one line of its own.
+FORESEEN = (ValueError, TypeError, OSError, FloatingPointError, ModuleNotFoundError)
+
 
 @contextmanager
 def quiet_start() -> Iterator[None]:
     """Holds back what TensorFlow's C++ side writes to standard error while it starts.
 
     It greets with a screenful that no log level silences, and would bury the result. What was
-    held back is shown if the start fails.
+    held back is shown before the traceback of an error that nobody foresaw.
     """
     with tempfile.TemporaryFile() as held:
         sys.stderr.flush()
@@ -22,6 +25,8 @@ def quiet_start() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
+        except (*FORESEEN, KeyboardInterrupt):
+            raise
         except BaseException:
             held.seek(0)
             os.write(saved, held.read())

@@ -107,9 +107,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    size = read_size(arguments.size)
-    if size == "own":
-        raise ValueError("--size must be PIXELS or HEIGHTxWIDTH here. Received: 'own'.")
+    size = read_size(arguments.size, own=False)
     data, validation_data = _read(arguments)
     print(
         f"{arguments.data}: {len(data)} images to train on, {len(validation_data)} to measure on, "

@@ -23,7 +23,7 @@ from keras_deeplab.exports.files import (
 from keras_deeplab.exports.network import float32_clone, image_spec, serving_function
 from keras_deeplab.exports.parity import Parity, measure_parity
 from keras_deeplab.exports.photos import calibration_batches, find_photos, sample_images
-from keras_deeplab.exports.request import AGREEMENTS, Request, check_model, check_request
+from keras_deeplab.exports.request import AGREEMENTS, Request, check_request
 from keras_deeplab.exports.runtimes import RUNTIMES, runtime_name
 from keras_deeplab.exports.saved_model import write_saved_model
 
@@ -145,7 +145,6 @@ def export(
     >>> model = DeepLab(weights="voc")  # doctest: +SKIP
     >>> print(export(model, "deeplab.tflite", input_size=513, argmax=True))  # doctest: +SKIP
     """
-    check_model(model)
     target = Path(path).expanduser()
     format = find_format(target, format)
     request = check_request(
@@ -277,9 +276,9 @@ def _remedy(request: Request, photos: Sequence[Any]) -> str:
     if request.quantize:
         return "Take quantize='float16' or none."
     return (
-        "Pass min_agreement to accept it."
+        "Pass min_agreement (on the shell, --min-agreement) to accept it."
         if photos
-        else "Compare it on photos (representative_data), or pass min_agreement to accept it."
+        else "Compare it on photos: pass representative_data (on the shell, --calibrate)."
     )
 
 

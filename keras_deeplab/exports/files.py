@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from keras_deeplab._checks import check_choice
+from keras_deeplab.runners.sidecar import sidecar_path
 
 FORMATS = ("saved_model", "tflite", "onnx")
 _SUFFIXES = {".tflite": "tflite", ".onnx": "onnx"}
 _FOREIGN = {".keras", ".h5", ".pb", ".json", ".lite", ".pt"}
-SAVED_MODEL_METADATA = "keras_deeplab.json"
 
 
 def find_format(path: Path, format: str | None) -> str:
@@ -67,11 +67,6 @@ def check_writable(path: Path, format: str) -> None:
         raise PermissionError(f"The folder must be writable. Received: {str(path.parent)!r}.")
 
 
-def sidecar(path: Path) -> Path:
-    """Returns where the metadata of an export stands."""
-    return path / SAVED_MODEL_METADATA if path.is_dir() else Path(f"{path}.json")
-
-
 @contextmanager
 def unfinished(path: Path) -> Iterator[Path]:
     """Gives a new path of the same suffix beside `path`, and takes it away at the end."""
@@ -86,17 +81,17 @@ def unfinished(path: Path) -> Iterator[Path]:
 def put(partial: Path, path: Path, metadata: str) -> None:
     """Moves a finished export to its name, and its metadata beside it."""
     if partial.is_dir():
-        (partial / SAVED_MODEL_METADATA).write_text(metadata)
+        sidecar_path(partial).write_text(metadata)
         old = path.with_name(f".{path.name}.{os.getpid()}.old")
         if path.exists():
             path.rename(old)
         partial.rename(path)
         _remove(old)
         return
-    staged = partial.with_name(f"{partial.name}.json")
+    staged = sidecar_path(partial)
     staged.write_text(metadata)
     # The metadata first: a file without it would be taken for another's.
-    staged.replace(sidecar(path))
+    staged.replace(sidecar_path(path))
     partial.replace(path)
 
 

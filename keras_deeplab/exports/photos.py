@@ -12,7 +12,7 @@ from keras_deeplab.data.images import folder_images, read_image
 from keras_deeplab.inference import fit_image
 
 _SYNTHETIC_SIZES = ((97, 129), (64, 96))
-# Single photos that a network is unsure of say little: 8-bit labels differ by 0 to 15 % of them.
+# Single photos say little: 8-bit labels differ most where the network is unsure.
 _COMPARED = 10
 CALIBRATED = 100
 
@@ -31,8 +31,8 @@ def find_photos(source: Any) -> list[Any]:
         path = Path(source).expanduser()
         if not path.exists():
             raise FileNotFoundError(
-                f"representative_data must be an existing folder of photos. "
-                f"Received: {str(source)!r}."
+                f"representative_data (on the shell, --calibrate) must be an existing folder of "
+                f"photos. Received: {str(source)!r}."
             )
         source = folder_images(path) if path.is_dir() else [path]
     if not isinstance(source, Iterable):
@@ -42,7 +42,9 @@ def find_photos(source: Any) -> list[Any]:
         )
     photos = list(source)
     if not photos:
-        raise ValueError("representative_data must hold photos. Received: none.")
+        raise ValueError(
+            "representative_data (on the shell, --calibrate) must hold photos. Received: none."
+        )
     step = max(1, len(photos) / CALIBRATED)
     return [photos[int(index * step)] for index in range(min(len(photos), CALIBRATED))]
 

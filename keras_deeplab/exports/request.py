@@ -11,6 +11,7 @@ import keras
 from keras_deeplab import __version__
 from keras_deeplab._checks import check_choice, check_int
 from keras_deeplab.layers import CRFAsRNN, SegmentationOutput
+from keras_deeplab.runners.sidecar import FORMAT_VERSION
 from keras_deeplab.tables.crfs import CRFS
 from keras_deeplab.tables.datasets import dataset_of
 
@@ -69,7 +70,7 @@ class Request:
         height, width = self.size
         kind = "probabilities" if self.activation else "logits"
         return {
-            "format_version": 1,
+            "format_version": FORMAT_VERSION,
             "class_names": list(self.class_names),
             "palette": [list(colour) for colour in dataset.palette],
             "ignore_class": dataset.ignore_class,
@@ -121,7 +122,8 @@ def check_request(
             "uint8_input needs a network that normalises its images itself. Received: one with "
             "include_preprocessing=False."
         )
-    check_choice("opset", opset, OPSETS) if format == "onnx" else None
+    if format == "onnx":
+        check_choice("opset", opset, OPSETS)
     if batch is not None:
         check_int("batch", batch, minimum=1)
     return Request(
@@ -187,8 +189,9 @@ def _check_quantize(quantize: str | None, format: str, representative_data: Any)
         )
     if quantize == "int8" and representative_data is None:
         raise ValueError(
-            "quantize='int8' needs representative_data: a folder of about 100 photos like those "
-            "the network will see, to measure the ranges of its values on."
+            "quantize='int8' needs representative_data (on the shell, --calibrate): a folder of "
+            "about 100 photos like those the network will see, to measure the ranges of its "
+            "values on."
         )
 
 

@@ -74,7 +74,7 @@ def convert(
 def finished(content: bytes, metadata: str) -> bytes:
     """Adds metadata, and stores equal vectors once.
 
-    Per-channel quantisation repeats a vector of zeros for every tensor, a tenth of a small file.
+    Per-channel quantisation repeats a vector of zeros for every tensor.
     """
     schema = _schema()
     model = schema.ModelT.InitFromPackedBuf(content)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_deeplab.runners import keras_model, onnx, saved_model, tflite
-from keras_deeplab.runners.segmenter import Names, Segmenter, checked, described
+from keras_deeplab.runners.segmenter import Names, Opened, Segmenter, checked, described
 
 _READERS = {".tflite": tflite.open_file, ".onnx": onnx.open_file}
 
@@ -52,16 +52,27 @@ def open_segmenter(
     path = Path(model).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"The network's file must exist. Received: {str(model)!r}.")
-    if path.is_dir():
-        return checked(saved_model.open_folder(path), names)
-    if path.suffix in (".keras", ".h5"):
+    if path.suffix.lower() in (".keras", ".h5") and path.is_file():
         return keras_model.describe(keras_model.load(path), names, name=path.name)
-    if path.suffix not in _READERS:
+    return checked(open_file(path), names)
+
+
+def open_file(path: Path) -> Opened:
+    """Opens an exported file, or the folder of a SavedModel, in its runtime, and runs nothing.
+
+    Raises:
+        ValueError: If it is damaged, of another kind, or has not one input and one output.
+        ModuleNotFoundError: If the runtime of the file's format is not installed.
+    """
+    if path.is_dir():
+        return saved_model.open_folder(path)
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
         raise ValueError(
             f"A network must be a .keras, .tflite or .onnx file, or the folder of a SavedModel. "
-            f"Received: {str(model)!r}."
+            f"Received: {str(path)!r}."
         )
-    return checked(_READERS[path.suffix](path), names)
+    return reader(path)
 
 
 def _renamed(segmenter: Segmenter, class_names: Sequence[str]) -> Segmenter:

@@ -9,7 +9,7 @@ from typing import Any
 
 from keras_deeplab.tables.datasets import Palette
 
-_FORMAT_VERSION = 1
+FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,20 @@ class Sidecar:
     inference_size: tuple[int, int] | None = None
 
 
+def sidecar_path(network: Path) -> Path:
+    """Returns `keras_deeplab.json` in the folder of a SavedModel, `{file}.json` beside a file."""
+    if network.is_dir():
+        return network / "keras_deeplab.json"
+    return network.with_name(f"{network.name}.json")
+
+
 def read_sidecar(network: Path) -> Sidecar:
-    """Reads `keras_deeplab.json` in the folder of a SavedModel, or `{file}.json` beside a file.
+    """Reads what an export says of itself, from its `sidecar_path`.
 
     Raises:
         ValueError: If it is damaged, of another version, or wants images other than RGB 0-255.
     """
-    inside = network / "keras_deeplab.json"
-    path = inside if network.is_dir() else network.with_name(network.name + ".json")
+    path = sidecar_path(network)
     if not path.exists():
         return Sidecar(path)
     try:
@@ -53,9 +59,9 @@ def read_sidecar(network: Path) -> Sidecar:
 
 
 def _parsed(path: Path, content: dict[str, Any]) -> Sidecar:
-    if content["format_version"] != _FORMAT_VERSION:
+    if content["format_version"] != FORMAT_VERSION:
         raise ValueError(
-            f"{path} must have format_version {_FORMAT_VERSION}. Received: "
+            f"{path} must have format_version {FORMAT_VERSION}. Received: "
             f"{content['format_version']!r}. Update keras_deeplab."
         )
     images = content.get("input") or {}

@@ -64,6 +64,24 @@ def inner_metadata(path: Path) -> dict:
     return json.loads(bytes(file.buffers[buffer].data))
 
 
+def ends(path: Path) -> tuple[list[int | None], str, str]:
+    """The file's own word on the shape and type of its images, and the type of its answers."""
+    if path.suffix == ".onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(path)
+        (source,), (target,) = session.get_inputs(), session.get_outputs()
+        sides = [side if isinstance(side, int) else None for side in source.shape]
+        kinds = [
+            end.type[len("tensor(") : -1].replace("float", "float32") for end in (source, target)
+        ]
+        return sides, *kinds
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter(str(path))
+    (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
+    sides = [None if side < 0 else side for side in source["shape_signature"].tolist()]
+    return sides, np.dtype(source["dtype"]).name, np.dtype(target["dtype"]).name
+
+
 @pytest.mark.parametrize("suffix", [".tflite", ".onnx"])
 @pytest.mark.parametrize(
     ("options", "output", "shape"),
@@ -96,13 +114,10 @@ def test_variants(model, suffix: str, options: dict, output: tuple, shape: tuple
         "layout": "NHWC",
         "range": "RGB 0-255",
     }
-    if suffix == ".onnx":
-        import onnxruntime
-
-        (source,) = onnxruntime.InferenceSession(result.path).get_inputs()
-        sides = [side if isinstance(side, int) else None for side in source.shape]
-        assert sides == [batch, *shape[1:], 3]
-        assert result.opset == 17
+    sides, *dtypes = ends(result.path)
+    assert sides == [batch, *shape[1:], 3]
+    assert dtypes == [written["input"]["dtype"], output[1]]
+    assert result.opset == (17 if suffix == ".onnx" else None)
 
 
 def test_saved_model_answers_without_this_package(model, tmp_path: Path):
@@ -184,10 +199,10 @@ def test_equal_vectors_are_stored_once(tmp_path: Path):
     smaller = tflite.finished(content, "{}")
     # Eight bytes of zero point per channel, of kernels and biases.
     assert len(content) - len(smaller) > 7 * 256 * 8 * 0.9
-    for name, data in (("a", content), ("b", smaller)):
+    for name, data in (("a.tflite", content), ("b.tflite", smaller)):
         (tmp_path / name).write_bytes(data)
     x = np.random.default_rng(1).uniform(0, 255, (1, 9, 9, 3)).astype("f")
-    first, second = (RUNTIMES["tflite"](tmp_path / name, [x])[0] for name in ("a", "b"))
+    first, second = (RUNTIMES["tflite"](tmp_path / f"{name}.tflite", [x])[0] for name in "ab")
     np.testing.assert_array_equal(first, second)
 
 
