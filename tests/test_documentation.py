@@ -46,7 +46,7 @@ def blocks(page: Path, *languages: str) -> list[str]:
 
 
 def commands() -> list[str]:
-    shell = "\n".join(block for page in PAGES for block in blocks(page, "sh", "console"))
+    shell = "".join(block for page in PAGES for block in blocks(page, "sh", "console"))
     return list(dict.fromkeys(shell.splitlines()))
 
 
