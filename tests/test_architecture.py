@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "keras_deeplab"
 FLOORS = {
     "_checks": 0,
     "tables": 1,
+    "cards": 2,
     "ops": 2,
     "data": 2,
     "losses": 2,

@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import Any
 
+from keras_deeplab.cards import card, metrics_text
 from keras_deeplab.tables.costs import COSTS
 from keras_deeplab.tables.deeplabs import DEEPLABS
 from keras_deeplab.tables.weights import WEIGHTS
@@ -18,11 +19,18 @@ def add_parser(commands: Any) -> None:
         help="show every network and its weights",
         description="Shows every network and the trained weights that exist for it.",
     )
-    listing.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    shown = listing.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    shown.add_argument(
+        "--card", metavar="NAME", help="print the model card of these weights, in Markdown"
+    )
     listing.set_defaults(run=_list)
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    if arguments.card is not None:
+        print(card(arguments.card), end="")
+        return 0
     rows = [_row(network) for network in DEEPLABS]
     if arguments.json:
         print(json.dumps(rows, indent=2))
@@ -51,6 +59,7 @@ def _row(network: str) -> dict[str, Any]:
                 "size": f"{row.num_bytes / 1e6:.1f} MB" if row.num_bytes else "unknown",
                 "mean_iou": "; ".join(f"{m.mean_iou} ({m.protocol})" for m in row.metrics)
                 + (" - trained on the validation images" if row.leaky else ""),
+                "measured": metrics_text(row.measured) or "not here",
                 "licence": row.licence,
                 "source": row.url or "in the package",
             }

@@ -46,6 +46,7 @@ class WeightsRow:
         multi_scale_inputs: Scales of the image that it was trained on with shared weights.
         leaky: Whether it was trained on the images that its dataset's validation measures.
         metrics: Published numbers.
+        measured: Numbers that this project measured, by docs/benchmarks.
         recommended: Whether the dataset's name alone takes this row.
         licence: SPDX identifier; "NOASSERTION" where the publisher states none.
         source: Who published it.
@@ -69,6 +70,7 @@ class WeightsRow:
     multi_scale_inputs: tuple[float, ...] = ()
     leaky: bool = False
     metrics: tuple[Metric, ...]
+    measured: tuple[Metric, ...] = ()
     recommended: bool
     licence: str
     source: str

@@ -1,0 +1,203 @@
+"""README and guide: code runs as written, commands parse, links and names exist.
+
+Networks, photos and sizes are small stand-ins, so that a page takes seconds and needs no weights.
+"""
+
+import re
+import shlex
+import shutil
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+from PIL import Image
+
+from keras_deeplab import crf_search, deeplab, models
+from keras_deeplab.blocks import conv_bn
+from keras_deeplab.cli import _parser, main
+from keras_deeplab.exports.request import AGREEMENTS
+from keras_deeplab.tables.datasets import DATASETS
+from keras_deeplab.tables.deeplabs import DEEPLABS
+from keras_deeplab.tables.recipes import RECIPES
+from keras_deeplab.tables.weights import WEIGHTS
+from keras_deeplab.weights import start
+from tests.training.test_run import write_squares
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+# The model cards' code is one line, which test_cards.py holds against the tables.
+IN_PYTHON = [page for page in PAGES if page.name != "models.md"]
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+SIZE = (65, 65)
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def blocks(page: Path, *languages: str) -> list[str]:
+    """The code blocks of a page in these languages, in order."""
+    fenced = rf"^```(?:{'|'.join(languages)})\n(.*?)^```$"
+    return re.findall(fenced, page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    shell = "".join(block for page in PAGES for block in blocks(page, "sh", "console"))
+    return list(dict.fromkeys(shell.splitlines()))
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with photos, and networks that are trained in no time."""
+    monkeypatch.chdir(tmp_path)
+    for seed, split in enumerate(("train", "val")):
+        write_squares(tmp_path / "photos" / split, 4, seed)
+    Path("photos", "classes.txt").write_text("background\nkite\n")
+    shutil.copytree(ROOT / "docs" / "images", tmp_path / "docs" / "images")
+    Image.open("docs/images/chelsea.png").convert("RGB").save("photo.jpg")
+
+    monkeypatch.setattr(start, "weights_file", lambda row: Path(row.file))
+    for converter in start.CONVERTERS:
+        monkeypatch.setitem(start.CONVERTERS, converter, lambda path, **options: None)
+    monkeypatch.setattr(deeplab, "load_imagenet", lambda model, backbone: None)
+    monkeypatch.setitem(DATASETS, "voc", replace(DATASETS["voc"], inference_size=SIZE))
+    for name, row in WEIGHTS.items():
+        if getattr(row, "inference_size", None):
+            monkeypatch.setitem(WEIGHTS, name, replace(row, inference_size=SIZE))
+    short = replace(RECIPES["fine_tune"], epochs=1, batch_size=2, crop_size=(33, 33))
+    monkeypatch.setitem(RECIPES, "fine_tune", short)
+    scores = crf_search.predict_scores
+    monkeypatch.setattr(
+        crf_search, "predict_scores", lambda model, photo, size: scores(model, photo, size=(17, 17))
+    )
+    for name in ("initialize", "set_distribution", "DataParallel"):
+        monkeypatch.setattr(keras.distribution, name, lambda *args, **options: None)
+    monkeypatch.setattr(models, "_scores", shallow_network)
+    # In 8 bits, the labels of random weights are often others.
+    monkeypatch.setitem(AGREEMENTS, "int8", 0.5)
+    return tmp_path
+
+
+def shallow_network(image: Any, *, classes: int, batch_norm: str, **options: Any) -> Any:
+    """Scores from two convolutions, which are traced in no time."""
+    x = conv_bn(image, 8, 3, stride=2, batch_norm=batch_norm, name="stem")
+    return keras.layers.Conv2D(classes, 3, padding="same", name="classifier")(x)
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in IN_PYTHON if blocks(page, "python")], ids=name_of
+)
+def test_python_runs_as_written(page: Path, small: Path):
+    names: dict[str, object] = {}
+    for number, block in enumerate(blocks(page, "python"), 1):
+        exec(compile(block, f"{page.name}, block {number}", "exec"), names)
+
+
+def test_commands_of_the_readme_run_as_written(small: Path):
+    (block,) = blocks(README, "console")
+    for command in block.splitlines():
+        assert main(shlex.split(command)[1:]) == 0, command
+    assert Path("first.tflite").is_file()
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_are_understood(command: str):
+    check_command(command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "keras-deeplab segment photo.jpg --crg",
+        "keras-deeplab segment",
+        "keras-deeplab trian --data photos",
+        'pip install ".[exports]"',
+        "python tools/gone.py",
+        "python tools/build_docs.py --output DIR",
+        "rm photos",
+    ],
+)
+def test_wrong_commands_are_not(command: str):
+    with pytest.raises((SystemExit, AssertionError)):
+        check_command(command)
+
+
+def check_command(command: str) -> None:
+    """Fails unless a command line could be run as it stands."""
+    program, *arguments = shlex.split(command)
+    if program == "keras-deeplab":
+        _parser().parse_args(arguments)
+    elif program == "pip":
+        assert arguments[0] == "install", command
+        asked = re.fullmatch(r"\.(?:\[([\w,-]+)\])?", arguments[1])
+        assert asked, command
+        assert set((asked[1] or "").split(",")) - {""} <= EXTRAS.keys(), command
+    else:
+        assert program == "python", command
+        check_tool(arguments)
+
+
+def check_tool(arguments: list[str]) -> None:
+    """Fails unless a tool of the project, or pytest, takes these options."""
+    if arguments == ["-m", "pytest"]:
+        return
+    tool = ROOT / arguments[0]
+    assert tool.is_file(), f"{arguments[0]} does not exist"
+    for option in arguments[1:]:
+        assert not option.startswith("--") or f'"{option}"' in tool.read_text(), option
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_tools_that_a_page_names_exist(page: Path):
+    for command in re.findall(r"`python (tools/[^`]+)`", page.read_text(encoding="utf-8")):
+        check_tool(command.split())
+
+
+@pytest.mark.parametrize("page", IN_PYTHON, ids=name_of)
+def test_networks_that_a_page_names_exist(page: Path):
+    text = page.read_text(encoding="utf-8")
+    for name, data in re.findall(r"\b(deeplab_v\d\w*)(\.\w+)?", text):
+        # The one ending so is keras-hub's.
+        assert name in DEEPLABS or name.endswith("_pascalvoc"), name
+        assert not data or name + data in WEIGHTS, name + data
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page: Path):
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if target.startswith(("http://", "https://")):
+            continue
+        path, _, heading = target.partition("#")
+        file = page.parent / path if path else page
+        assert file.exists(), target
+        assert not heading or heading in headings(file), target
+
+
+def headings(page: Path) -> list[str]:
+    found = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in found]
+
+
+def test_the_readme_is_short_and_up_to_date():
+    text = README.read_text()
+    assert len(text.splitlines()) <= 95
+    assert f"the {len(WEIGHTS)} weights files" in text
+
+
+def test_commands_are_those_of_ci():
+    ci = (ROOT / ".ci" / "run").read_text()
+    found = [line for block in blocks(README, "sh") for line in block.splitlines()]
+    assert len(found) == 4
+    for command in found:
+        assert command.removeprefix("pip install ") in ci, command
+
+
+def test_promised_output(published_weights, tmp_path: Path, monkeypatch, capsys):
+    shutil.copytree(ROOT / "docs" / "images", tmp_path / "docs" / "images")
+    monkeypatch.chdir(tmp_path)
+    assert main(["segment", "docs/images/chelsea.png"]) == 0
+    assert capsys.readouterr().out in README.read_text()
