@@ -12,6 +12,7 @@ import keras
 from keras_deeplab._checks import check_choice, check_int
 from keras_deeplab.models import build_model
 from keras_deeplab.tables.crfs import CRFS
+from keras_deeplab.tables.datasets import dataset_of
 from keras_deeplab.tables.deeplabs import DEEPLABS
 from keras_deeplab.tables.weights import WEIGHTS
 from keras_deeplab.weights import all_layers, load_arrays
@@ -117,6 +118,7 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
         multi_scale_inputs=_scales(multi_scale_inputs, start.multi_scale_inputs),
         crf=crf,
         activation=classifier_activation,
+        inference_size=_inference_size(class_names, start),
         name=name,
     )
     if start.imagenet:
@@ -209,6 +211,12 @@ def _class_names(classes: int | Sequence[str] | None, trained: tuple[str, ...]) 
     if len(set(names)) < len(names):
         raise ValueError(f"classes must have distinct names. Received: classes={names!r}.")
     return names
+
+
+def _inference_size(class_names: tuple[str, ...], start: Start) -> tuple[int, int] | None:
+    """Returns that of the weights, unless the classes are another dataset's, which has its own."""
+    another = class_names != start.class_names and dataset_of(class_names).name != "own"
+    return None if another else start.inference_size
 
 
 def _check_input_shape(input_shape: Any) -> None:

@@ -128,8 +128,9 @@ def segment(
         image: A path, a PIL image or an array of one photo (height, width[, channels]); or several
             photos: a folder, a sequence of the former, or an array (batch, height, width, 3).
         size: Side of the square in pixels, or (height, width), that the photo is fitted into.
-            Left out: that of the dataset of the model's classes (VOC: 513), or 513. A model of
-            fixed input size ignores it. "own" leaves the photo as it is.
+            Left out: what the model was trained for, else that of the dataset of its classes
+            (VOC: 513), or 513. A model of fixed input size ignores it. "own" leaves the photo as
+            it is.
         scales: Factors of the size to run at; the probabilities are averaged.
         flip: Whether to run on the mirror image too, and average.
         sliding_window: Whether to leave the photo as large as it is and pass windows of `size`

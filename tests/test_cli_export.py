@@ -47,7 +47,10 @@ def test_name_comes_from_the_network(folder: Path):
     [
         (["--model", "gone.keras"], "must be an existing .keras file"),
         (["--model", "photos/0.png"], "must be a .keras file"),
-        (["--model", "net.keras", "--quantize", "int8"], "(on the shell, --calibrate)"),
+        (
+            ["--model", "net.keras", "--quantize", "int8"],
+            "needs representative_data (on the shell, --cal",
+        ),
         (["--model", "net.keras", "--size", "1x2x3"], "must be PIXELS or HEIGHTxWIDTH"),
         (["--model", "net.keras", "--size", "own"], "must be PIXELS or HEIGHTxWIDTH"),
         (["--model", "net.keras", "--output-stride", "8"], "which is built already"),

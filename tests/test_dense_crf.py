@@ -85,3 +85,26 @@ def test_wrong_parameters(arguments):
 def test_wrong_input(scores, image, words: str):
     with pytest.raises(ValueError, match=words):
         DenseCRF()(scores, image)
+
+
+def test_classes_that_are_not_there_change_nothing(photo: np.ndarray, rng: np.random.Generator):
+    import tensorflow as tf
+
+    image = photo[::4, ::4]
+    scores = np.full((*image.shape[:2], 6), -9.0, "float32")
+    coarse = rng.normal(size=(5, 8, 3)).repeat(15, 0).repeat(15, 1)
+    scores[..., [1, 3, 4]] = coarse[: image.shape[0], : image.shape[1]]
+    crf = DenseCRF()
+    fast = crf(scores, image, from_logits=True)
+    full = crf(tf.constant(scores), image, from_logits=True).numpy()
+    np.testing.assert_allclose(fast, full, atol=3e-3)
+    np.testing.assert_array_equal(fast.argmax(-1), full.argmax(-1))
+    np.testing.assert_allclose(fast.sum(-1), 1, atol=1e-5)
+    assert (fast[..., [0, 2, 5]] > 0).all()
+
+
+def test_one_class_alone_stays():
+    scores = np.zeros((9, 9, 3), "float32")
+    scores[..., 1] = 20
+    refined = DenseCRF()(scores, np.zeros((9, 9, 3), "uint8"), from_logits=True)
+    np.testing.assert_allclose(refined[..., 1], 1, atol=1e-6)

@@ -8,9 +8,11 @@ import pytest
 from keras_deeplab import DeepLab, segment
 from keras_deeplab.tables.weights import WEIGHTS
 
+MOBILE = "deeplab_v3_mobilenet_v2.voc_trainaug"
+
 
 def test_the_cat_is_a_cat(published_weights: Path, photo: np.ndarray):
-    shares = segment(DeepLab(weights="voc"), photo).shares()
+    shares = segment(DeepLab(MOBILE), photo).shares()
     assert max(shares, key=shares.get) == "cat"
     assert shares["cat"] > 0.5
     assert set(shares) <= {"cat", "background"}
@@ -22,7 +24,7 @@ def test_a_known_mask(published_weights: Path, shared: Path):
 
     with Image.open(shared / "data" / "samples" / "bird_mask.png") as image:
         truth = np.asarray(image)
-    labels = segment(DeepLab(weights="voc"), shared / "data" / "samples" / "bird.png").labels
+    labels = segment(DeepLab(MOBILE), shared / "data" / "samples" / "bird.png").labels
     bird = labels == 3
     assert (bird & (truth == 3)).sum() / (bird | (truth == 3)).sum() > 0.8
 
@@ -41,18 +43,5 @@ def test_labels_agree_with_the_8_bit_network(published_weights: Path, shared: Pa
     assert result["mean_iou_keras"] >= result["mean_iou_tflite"] - 0.005
 
 
-def test_fine_tuning_starts_the_classifier_only(published_weights: Path, caplog):
-    model = DeepLab(weights="voc", classes=5)
-    assert "the layer classifier starts fresh with 5" in caplog.text
-    published = DeepLab(weights="voc")
-    for layer in published.layers:
-        if layer.weights and layer.name != "classifier":
-            for ours, theirs in zip(
-                model.get_layer(layer.name).get_weights(), layer.get_weights(), strict=True
-            ):
-                np.testing.assert_array_equal(ours, theirs)
-    assert model.get_layer("classifier").kernel.shape == (1, 1, 256, 5)
-
-
 def test_parameters_are_the_published_networks(published_weights: Path):
-    assert DeepLab(weights="voc").count_params() == 2_097_013
+    assert DeepLab(MOBILE).count_params() == 2_097_013

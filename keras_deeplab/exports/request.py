@@ -61,7 +61,8 @@ class Request:
     @property
     def usual_size(self) -> tuple[int, int]:
         """What photos are fitted into for the network."""
-        return dataset_of(self.class_names).inference_size
+        own = self.output.inference_size if self.output else None
+        return own or dataset_of(self.class_names).inference_size
 
     def metadata(self) -> dict[str, Any]:
         """What a consumer of the file has to know."""
@@ -73,6 +74,7 @@ class Request:
             "class_names": list(self.class_names),
             "palette": [list(colour) for colour in dataset.palette],
             "ignore_class": dataset.ignore_class,
+            "inference_size": list(self.usual_size),
             "input": {
                 "height": height,
                 "width": width,

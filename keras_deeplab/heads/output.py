@@ -41,6 +41,7 @@ def segmentation_output(
     align_corners: bool,
     crf: str | None,
     activation: str | None,
+    inference_size: tuple[int, int] | None = None,
 ) -> Any:
     """Resizes scores to the size of the image, in float32, as the model's output.
 
@@ -51,9 +52,10 @@ def segmentation_output(
         align_corners: Grid of the resize.
         crf: Name of the CRF parameters to end in a `CRFAsRNN` layer with, or None.
         activation: Activation of the scores; None returns logits.
+        inference_size: As in `SegmentationOutput`.
     """
     # float32 before the resize: logits in half precision would move the borders of the masks.
     scores = ResizeBilinear(align_corners, dtype="float32", name="upsampling")([scores, image])
     if crf is not None:
         scores = crf_layer(crf)([scores, image])
-    return SegmentationOutput(class_names, activation, name="output")(scores)
+    return SegmentationOutput(class_names, activation, inference_size, name="output")(scores)

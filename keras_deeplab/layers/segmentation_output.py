@@ -13,12 +13,14 @@ import keras
 class SegmentationOutput(keras.layers.Layer):
     """Ends a model: casts scores to float32, applies the activation, keeps the class names.
 
-    The names travel with the model through saving and loading, so that whoever loads it can tell
-    what its masks show.
+    Names and size travel with the model through saving and loading, so that whoever loads it can
+    tell what its masks show, and how to feed it.
 
     Args:
         class_names: Names by label id.
         activation: Name of a Keras activation over the last axis; None leaves logits.
+        inference_size: (height, width) that the network does best on photos fitted into; None:
+            that of the dataset of its classes.
         **kwargs: Arguments of `keras.layers.Layer`. The layer is float32 under every dtype policy.
 
     Input shape:
@@ -35,11 +37,16 @@ class SegmentationOutput(keras.layers.Layer):
     """
 
     def __init__(
-        self, class_names: Sequence[str], activation: str | None = None, **kwargs: Any
+        self,
+        class_names: Sequence[str],
+        activation: str | None = None,
+        inference_size: tuple[int, int] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.class_names = tuple(class_names)
         self.activation = keras.activations.get(activation)
+        self.inference_size = inference_size and (inference_size[0], inference_size[1])
 
     def call(self, inputs: Any) -> Any:
         return self.activation(inputs)
@@ -52,4 +59,5 @@ class SegmentationOutput(keras.layers.Layer):
             **super().get_config(),
             "class_names": list(self.class_names),
             "activation": keras.activations.serialize(self.activation),
+            "inference_size": self.inference_size,
         }

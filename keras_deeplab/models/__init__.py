@@ -39,6 +39,7 @@ def build_model(
     multi_scale_inputs: Sequence[float] = (),
     crf: str | None = None,
     activation: str | None = None,
+    inference_size: tuple[int, int] | None = None,
     name: str | None = None,
 ) -> keras.Model:
     """Builds a network: normalisation, backbone, the version's head, upsampling to the image.
@@ -58,6 +59,7 @@ def build_model(
             that is called "network". Empty: the image as it is.
         crf: As in `keras_deeplab.heads.output.segmentation_output`.
         activation: Activation of the scores; None returns logits.
+        inference_size: As in `keras_deeplab.layers.SegmentationOutput`.
         name: Name of the model; the row's by default.
 
     Returns:
@@ -89,6 +91,7 @@ def build_model(
         align_corners=align_corners,
         crf=crf,
         activation=activation,
+        inference_size=inference_size,
     )
     return keras.Model(image, scores, name=name or row.name)
 

@@ -49,6 +49,7 @@ def describe(model: keras.Model, class_names: Names, *, name: str | None = None)
         "logits" if linear else "probabilities",
         _class_names(model, output, class_names),
         name=name or model.name,
+        inference_size=output and output.inference_size,
     )
 
 

@@ -119,6 +119,7 @@ def checked(opened: Opened, class_names: Names) -> Segmenter:
         name=opened.name,
         palette=opened.sidecar.palette,
         ignore_class=opened.sidecar.ignore_class,
+        inference_size=opened.sidecar.inference_size,
     )
 
 
@@ -131,6 +132,7 @@ def described(
     name: str,
     palette: Palette | None = None,
     ignore_class: int | None = None,
+    inference_size: tuple[int, int] | None = None,
 ) -> Segmenter:
     """Returns a segmenter; what is not known of it is that of its classes' dataset."""
     dataset = dataset_of(tuple(class_names))
@@ -141,7 +143,7 @@ def described(
         class_names=tuple(class_names),
         palette=dataset.palette if palette is None else palette,
         ignore_class=dataset.ignore_class if ignore_class is None else ignore_class,
-        inference_size=dataset.inference_size,
+        inference_size=inference_size or dataset.inference_size,
         name=name,
     )
 

@@ -22,6 +22,7 @@ class Sidecar:
         palette: RGB colours by label id.
         ignore_class: True label that training left out.
         output: "logits", "probabilities" or "labels".
+        inference_size: (height, width) that photos are fitted into.
     """
 
     path: Path
@@ -29,6 +30,7 @@ class Sidecar:
     palette: Palette | None = None
     ignore_class: int | None = None
     output: str | None = None
+    inference_size: tuple[int, int] | None = None
 
 
 def sidecar_path(network: Path) -> Path:
@@ -70,10 +72,12 @@ def _parsed(path: Path, content: dict[str, Any]) -> Sidecar:
                 f"{images[key]!r}. Export a model with include_preprocessing=True."
             )
     palette = content.get("palette")
+    size = content.get("inference_size")
     return Sidecar(
         path=path,
         class_names=tuple(str(name) for name in content["class_names"]),
         palette=None if palette is None else tuple((r, g, b) for r, g, b in palette),
         ignore_class=content.get("ignore_class"),
         output=(content.get("output") or {}).get("kind"),
+        inference_size=None if size is None else (int(size[0]), int(size[1])),
     )

@@ -24,7 +24,7 @@ COSTS: dict[str, Cost] = {
     "deeplab_v3_mobilenet_v2_050": Cost(697_013, 867_496_704),
     "deeplab_v3_plus_mobilenet_v2": Cost(2_719_813, 5_804_159_152),
     "deeplab_v3_mobilenet_v3_large": Cost(11_025_477, 10_431_414_536),
-    "deeplab_v3_plus_efficientnet_lite0": Cost(3_866_949, 7_057_577_680),
+    "deeplab_v3_plus_efficientnet_lite0": Cost(3_774_277, 5_528_203_216),
     "deeplab_v1_vgg16": Cost(20_505_429, 128_584_633_024),
     "deeplab_v2_vgg16_aspp_l": Cost(37_877_652, 201_956_050_624),
     "deeplab_v2_vgg16_aspp_s": Cost(37_877_652, 201_956_050_624),

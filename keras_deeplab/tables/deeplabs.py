@@ -94,6 +94,7 @@ _ROWS = (
         backbone="efficientnet_lite0",
         low_level="block_2",
         separable=True,
+        decoder_channels=128,
         source="arXiv:1802.02611",
     ),
     # DeepLab v1 and v2, as in the prototxts that were released with them.

@@ -41,6 +41,8 @@ class WeightsRow:
         align_corners: Grid of its bilinear resizes.
         batch_norm: "folded" where the file holds batch norm folded into the convolutions.
         output_stride: Output stride it was trained at.
+        inference_size: (height, width) that it does best on photos fitted into; None: that of the
+            dataset.
         multi_scale_inputs: Scales of the image that it was trained on with shared weights.
         leaky: Whether it was trained on the images that its dataset's validation measures.
         metrics: Published numbers.
@@ -63,6 +65,7 @@ class WeightsRow:
     align_corners: bool
     batch_norm: str
     output_stride: int
+    inference_size: tuple[int, int] | None = None
     multi_scale_inputs: tuple[float, ...] = ()
     leaky: bool = False
     metrics: tuple[Metric, ...]

@@ -20,7 +20,7 @@ from keras_deeplab.data.sources import SegmentationData
 from keras_deeplab.losses import CrossEntropy
 from keras_deeplab.metrics import MeanIoU
 from keras_deeplab.models.multi_scale import training_model
-from keras_deeplab.tables.datasets import dataset_of
+from keras_deeplab.runners import open_segmenter
 from keras_deeplab.tables.recipes import RecipeRow
 from keras_deeplab.training.checkpoint import checkpoints, restore_checkpoint
 from keras_deeplab.training.pictures import PredictionSheet
@@ -99,8 +99,7 @@ def train(
         recipe: Name of a row of `keras_deeplab.tables.recipes`, or such a row.
         validation_data: What to measure each epoch; the network that does best on it is kept.
         size: Side of the square, or (height, width), that images are scaled to fit into, pixels:
-            before augmentation, and to be measured. Left out: what `segment` takes for the model,
-            that of the dataset of its classes, or 513.
+            before augmentation, and to be measured. Left out: what `segment` takes for the model.
         validate_every: Epochs from one measurement to the next; the last epoch is measured too.
         class_weights: Factors of the loss by class id.
         loss: From integer labels and logits. Left out: `losses.CrossEntropy` with the data's
@@ -240,7 +239,7 @@ def _size(
         height, width = (asked, asked) if isinstance(asked, int) else asked
         check_int("size", min(height, width), minimum=1)
         return height, width
-    height, width = dataset_of(data.class_names).inference_size
+    height, width = open_segmenter(model, class_names=data.class_names).inference_size
     fixed = model.input_shape[1:3]
     return fixed[0] or height, fixed[1] or width
 

@@ -36,6 +36,7 @@ class Start:
     batch_norm: str = "trainable"
     head_batch_norm: str | None = None
     output_stride: int | None = None
+    inference_size: tuple[int, int] | None = None
     multi_scale_inputs: tuple[float, ...] = ()
     imagenet: bool = False
     backbone_only: bool = False
@@ -160,6 +161,7 @@ def _from_row(row: WeightsRow) -> Start:
         align_corners=row.align_corners,
         batch_norm=row.batch_norm,
         output_stride=row.output_stride,
+        inference_size=row.inference_size,
         multi_scale_inputs=row.multi_scale_inputs,
     )
 
@@ -204,6 +206,7 @@ def _from_file(path: Path, networks: list[DeepLabRow]) -> Start:
         align_corners=saved.get_layer("upsampling").align_corners,
         batch_norm="trainable" if normalised & body else "folded",
         head_batch_norm="trainable" if normalised - body else "folded",
+        inference_size=outputs[-1].inference_size,
         multi_scale_inputs=_saved_scales(saved),
     )
 

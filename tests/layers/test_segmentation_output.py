@@ -5,11 +5,14 @@ from keras_deeplab.layers import SegmentationOutput
 
 
 def test_is_float32_and_keeps_names():
-    layer = SegmentationOutput(["a", "b"], dtype="mixed_float16", name="output")
+    layer = SegmentationOutput(
+        ["a", "b"], inference_size=(33, 65), dtype="mixed_float16", name="output"
+    )
     x = keras.ops.cast(np.ones((1, 2, 2, 2)), "float16")
     assert layer(x).dtype == "float32"
     again = SegmentationOutput.from_config(layer.get_config())
     assert again.class_names == ("a", "b")
+    assert again.inference_size == (33, 65)
     assert again.activation is keras.activations.linear
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keras_deeplab.weights.convert.arrays import convert_arrays
 from keras_deeplab.weights.convert.caffe import convert_caffe
 from keras_deeplab.weights.convert.hugging_face import convert_hugging_face
 from keras_deeplab.weights.convert.kazuto import convert_kazuto
@@ -16,6 +17,7 @@ from keras_deeplab.weights.convert.torchvision import convert_torchvision
 from keras_deeplab.weights.convert.torchvision_mobilenet import convert_torchvision_mobilenet
 
 CONVERTERS: dict[str, Callable[..., dict[str, np.ndarray]]] = {
+    "arrays": convert_arrays,
     "caffe": convert_caffe,
     "hugging_face": convert_hugging_face,
     "kazuto": convert_kazuto,
@@ -28,6 +30,7 @@ CONVERTERS: dict[str, Callable[..., dict[str, np.ndarray]]] = {
 
 __all__ = [
     "CONVERTERS",
+    "convert_arrays",
     "convert_caffe",
     "convert_hugging_face",
     "convert_kazuto",

@@ -1,0 +1,49 @@
+"""Reader of the package's own weights files: arrays by name, kernels in float16."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+
+def convert_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """Reads a `.npz` file of arrays by "layer/variable".
+
+    Args:
+        path: As `write_arrays` makes it.
+
+    Returns:
+        float32 arrays.
+
+    Raises:
+        ValueError: If the file is none, or is damaged.
+    """
+    try:
+        # NumPy leaves a file open that it can't read.
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+            return {name: file[name].astype("float32") for name in file.files}
+    except Exception as error:  # zipfile, zlib and NumPy raise kinds of their own
+        raise ValueError(
+            f"The weights must be a whole .npz file. Received: {str(path)!r} ({error}). Install "
+            f"keras_deeplab again."
+        ) from error
+
+
+def write_arrays(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
+    """Writes arrays by "layer/variable": kernels in float16, vectors in float32.
+
+    A vector more or less is nothing in size, but variances of batch norm may be too small for
+    float16.
+
+    Raises:
+        ValueError: If a value is not finite, in float16 either.
+    """
+    rounded = {
+        name: array.astype("float16" if array.ndim > 1 else "float32")
+        for name, array in arrays.items()
+    }
+    for name, array in rounded.items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"Weights must be finite. Received: {name} with values that are not.")
+    np.savez_compressed(path, allow_pickle=False, **rounded)
