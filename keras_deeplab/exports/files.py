@@ -29,7 +29,7 @@ def find_format(path: Path, format: str | None) -> str:
         if suffix in _FOREIGN:
             raise ValueError(
                 f"path must end in .tflite or .onnx, or be a folder for a SavedModel. "
-                f"Received: path={str(path)!r}. Pass format= for another name."
+                f"Received: path={str(path)!r}."
             )
         return _SUFFIXES.get(suffix, "saved_model")
     expected = {name: ending for ending, name in _SUFFIXES.items()}.get(format)

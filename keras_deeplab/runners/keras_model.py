@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zipfile
 from pathlib import Path
 
 import keras
@@ -10,6 +12,9 @@ import numpy as np
 from keras_deeplab.layers import SegmentationOutput
 from keras_deeplab.runners.segmenter import Names, Segmenter, described
 
+# What Keras says of a custom layer, before pages of its configuration.
+_UNKNOWN = re.compile(r"Could not locate (?:class|function) ('\w+')")
+
 
 def load(path: Path) -> keras.Model:
     """Loads a `.keras` file.
@@ -17,9 +22,21 @@ def load(path: Path) -> keras.Model:
     Raises:
         ValueError: If it is damaged, or of layers that nobody knows.
     """
+    if path.suffix.lower() == ".keras" and not zipfile.is_zipfile(path):
+        raise ValueError(
+            f"The file must be a whole Keras model. Received: {str(path)!r}, no zip archive as "
+            f".keras files are."
+        )
     try:
         return keras.models.load_model(path, compile=False)
     except (ValueError, TypeError, OSError, KeyError) as error:
+        unknown = _UNKNOWN.search(str(error))
+        if unknown:
+            raise ValueError(
+                f"The network's layers must be known. Received: {str(path)!r} with {unknown[1]}. "
+                f"Import what defines it, load the file with keras.models.load_model, and pass "
+                f"the model in place of the file."
+            ) from error
         raise ValueError(
             f"The file must be a whole Keras model. Received: {str(path)!r} ({error})."
         ) from error

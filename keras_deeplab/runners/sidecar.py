@@ -54,7 +54,8 @@ def read_sidecar(network: Path) -> Sidecar:
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} must describe an export of keras_deeplab. Received: {error!r}. Export "
-            f"{network.name} again, or remove the description and pass class_names."
+            f"{network.name} again, or remove the description and pass class_names (on the shell, "
+            f"--dataset)."
         ) from error
 
 

@@ -26,12 +26,13 @@ def open_file(path: Path) -> Opened:
     Raises:
         ValueError: If it is damaged or another kind of file, or has not one input and one output.
     """
-    with path.open("rb") as file:
-        if file.read(8)[4:] != _IDENTIFIER:
-            raise ValueError(
-                f"The file must be a TFLite network. Received: {str(path)!r}, which does not start "
-                f"like one."
-            )
+    content = path.read_bytes()
+    if content[4:8] != _IDENTIFIER:
+        raise ValueError(
+            f"The file must be a TFLite network. Received: {str(path)!r}, which does not start "
+            f"like one."
+        )
+    _check_whole(content, path)
     interpreter = _interpreter(path)
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     if len(inputs) != 1 or len(outputs) != 1:
@@ -54,6 +55,22 @@ def open_file(path: Path) -> Opened:
 
     shape = tuple(None if side < 0 else int(side) for side in source["shape_signature"])
     return Opened(run, shape, read_sidecar(path), str(path))
+
+
+def _check_whole(content: bytes, path: Path) -> None:
+    # The runtimes crash on a file whose end is missing.
+    try:
+        from ai_edge_litert import schema_py_generated as schema
+    except ModuleNotFoundError:
+        from tensorflow.lite.python import schema_py_generated as schema
+    try:
+        schema.ModelT.InitFromPackedBuf(content)
+    except Exception as error:
+        # Offsets that point outside fail in many ways.
+        raise ValueError(
+            f"The file must be a whole TFLite network. Received: {str(path)!r}, {len(content)} "
+            f"bytes, where the end is missing or damaged. Fetch or export it again."
+        ) from error
 
 
 def _interpreter(path: Path) -> Any:
