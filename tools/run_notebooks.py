@@ -3,8 +3,8 @@
     python tools/run_notebooks.py
     python tools/run_notebooks.py --fast 01 02
 
-With --fast only looks whether they run, on less and smaller data, and writes nothing. Each runs in an
-empty folder of its own.
+With --fast only looks whether they run, on less and smaller data, and writes nothing. Each runs in
+an empty folder of its own.
 """
 
 import argparse
@@ -28,7 +28,9 @@ _QUIET = ["--IPKernelApp.capture_fd_output=False"]
 _UNWANTED = (str(ROOT), str(pathlib.Path.home()), tempfile.gettempdir(), "Warning", "\r", "\x1b")
 
 
-def execute(path: pathlib.Path, folder: pathlib.Path, *, fast: bool, last: str = "") -> nbformat.NotebookNode:
+def execute(
+    path: pathlib.Path, folder: pathlib.Path, *, fast: bool, last: str = ""
+) -> nbformat.NotebookNode:
     """Returns a notebook, run from top to bottom in a folder.
 
     Args:
@@ -48,6 +50,8 @@ def execute(path: pathlib.Path, folder: pathlib.Path, *, fast: bool, last: str =
         "KERAS_DEEPLAB_FAST": "1" if fast else "",
         "PYTHONPATH": str(ROOT),
         "TF_CPP_MIN_LOG_LEVEL": "3",
+        # On Colab the widgets are there.
+        "PYTHONWARNINGS": "ignore:IProgress not found",
     }
     client = NotebookClient(
         notebook,
