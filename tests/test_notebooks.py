@@ -92,7 +92,7 @@ def test_committed_outputs_are_whole_and_clean(path: Path):
     assert all(output.output_type != "error" for output in outputs)
     pictures = [text for output in outputs for text in _pictures(output)]
     assert len(pictures) >= 3
-    assert all(Image.open(io.BytesIO(base64.b64decode(text))).width < 1200 for text in pictures)
+    assert all(Image.open(io.BytesIO(base64.b64decode(text))).width < 1300 for text in pictures)
 
 
 def _pictures(output) -> list[str]:
@@ -116,9 +116,13 @@ def test_pictures_become_small_and_machine_data_goes():
     noise.save(png, "PNG")
     data = {"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": "<Image>"}
     output = nbformat.v4.new_output("display_data", data=data)
-    cell = nbformat.v4.new_code_cell(outputs=[output], metadata={"execution": {"at": "noon"}})
+    lines = [nbformat.v4.new_output("stream", text=f"epoch {number}\n") for number in (1, 2)]
+    cell = nbformat.v4.new_code_cell(
+        outputs=[*lines, output], metadata={"execution": {"at": "noon"}}
+    )
     notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"accelerator": "GPU", "own": 1})
     tidy(notebook)
-    assert list(cell.outputs[0].data) == ["image/jpeg"]
+    assert [list(one.get("data", ())) for one in cell.outputs] == [[], ["image/jpeg"]]
+    assert cell.outputs[0].text == "epoch 1\nepoch 2\n"
     assert cell.metadata == {}
     assert sorted(notebook.metadata) == ["accelerator", "kernelspec", "language_info"]

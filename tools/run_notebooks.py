@@ -82,12 +82,26 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
     notebook.metadata = {**kept, "kernelspec": kernel, "language_info": {"name": "python"}}
     for cell in notebook.cells:
         cell.metadata = {}
+        if "outputs" in cell:
+            cell.outputs = _joined(cell.outputs)
         for output in cell.get("outputs", ()):
             if "image/png" in output.get("data", {}):
                 output.data = _picture(output.data["image/png"])
             output.pop("metadata", None)
             if output.output_type != "stream":
                 output.metadata = {}
+
+
+def _joined(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """Returns outputs of which those that follow each other in one stream are one."""
+    joined: list[nbformat.NotebookNode] = []
+    for output in outputs:
+        name = output.get("name")
+        if name and joined and joined[-1].get("name") == name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def _picture(png: str) -> dict[str, str]:
