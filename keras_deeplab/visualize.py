@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from keras_deeplab._checks import check_int
 from keras_deeplab.tables.datasets import Palette
 
 _LEGEND_ENTRIES = 20
+_CAPTION_SIZE = 14
 
 
 def palette_image(labels: np.ndarray, palette: Palette) -> Image.Image:
@@ -92,3 +95,60 @@ def with_legend(
             draw.rectangle(box, fill=colour, outline=(120, 120, 120))
         draw.text((x + line, y + font_size / 2), text, fill="black", font=font, anchor="lm")
     return sheet
+
+
+def side_by_side(
+    pictures: Mapping[str, Any], *, height: int = 240, columns: int | None = None
+) -> Image.Image:
+    """Puts pictures beside each other, each under its caption.
+
+    Args:
+        pictures: PIL images, or arrays (height, width[, 3]) of uint8, of bool, or of shares from 0
+            to 1, which are drawn from black to white; by caption.
+        height: What the pictures are scaled to, pixels.
+        columns: Pictures in a row. Left out: all in one.
+
+    Returns:
+        RGB image.
+
+    Raises:
+        ValueError: If there is no picture, or ``columns`` is less than 1.
+
+    Example:
+
+    >>> side_by_side({"black": np.zeros((60, 80)), "white": np.ones((60, 80))}, height=60).size
+    (168, 85)
+    """
+    check_int("height", height, minimum=1)
+    if not pictures:
+        raise ValueError("pictures must hold a picture. Received: none.")
+    columns = len(pictures) if columns is None else columns
+    check_int("columns", columns, minimum=1)
+    cells = [_captioned(caption, _picture(one), height) for caption, one in pictures.items()]
+    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    widths = [max(cell.width for cell in cells[column::columns]) for column in range(columns)]
+    sheet = Image.new("RGB", (sum(widths), len(rows) * cells[0].height), "white")
+    for index, row in enumerate(rows):
+        for column, cell in enumerate(row):
+            sheet.paste(cell, (sum(widths[:column]), index * cell.height))
+    return sheet
+
+
+def _picture(source: Any) -> Image.Image:
+    if isinstance(source, Image.Image):
+        return source.convert("RGB")
+    levels = np.asarray(source)
+    if levels.dtype != np.uint8:
+        levels = np.round(255 * np.clip(levels.astype("float32"), 0, 1)).astype("uint8")
+    return Image.fromarray(levels).convert("RGB")
+
+
+def _captioned(caption: str, picture: Image.Image, height: int) -> Image.Image:
+    width = max(1, round(picture.width * height / picture.height))
+    font = ImageFont.load_default(_CAPTION_SIZE)
+    line, gap = 3 * _CAPTION_SIZE // 2, _CAPTION_SIZE // 3
+    cell = Image.new("RGB", (max(width, int(font.getlength(caption))) + gap, height + line + gap))
+    cell.paste("white", (0, 0, *cell.size))
+    cell.paste(picture.resize((width, height)), (0, line))
+    ImageDraw.Draw(cell).text((1, line / 2), caption, fill="black", font=font, anchor="lm")
+    return cell

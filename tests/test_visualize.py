@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from keras_deeplab.tables.datasets import voc_palette
-from keras_deeplab.visualize import blend, palette_image, with_legend
+from keras_deeplab.visualize import blend, palette_image, side_by_side, with_legend
 
 
 def test_palette_image_keeps_ids_and_shows_colours(tmp_path):
@@ -50,3 +50,20 @@ def test_legend_stands_beside_the_picture():
     assert sheet.shape[0] > 20
     swatches = (sheet[:, 30:] == (255, 0, 0)).all(-1).any(1)
     assert np.diff(swatches.astype(int)).clip(0).sum() == 20
+
+
+def test_pictures_stand_side_by_side():
+    grey = np.full((20, 30), 100, "uint8")
+    shares = np.full((40, 30), 0.5)
+    sheet = np.asarray(side_by_side({"a": grey, "b": shares, "c": grey > 0}, height=40, columns=2))
+    assert (sheet[40, 30] == 100).all()
+    assert (sheet[40, 80] == 128).all()
+    assert sheet.shape[0] == 2 * side_by_side({"a": grey}, height=40).height
+    assert (sheet[sheet.shape[0] // 2 + 30, 30] == 255).all()
+    assert (sheet[:20] < 100).any()
+
+
+@pytest.mark.parametrize("options", [{"pictures": {}}, {"columns": 0}, {"height": 0}])
+def test_side_by_side_needs_pictures(options: dict):
+    with pytest.raises(ValueError, match="must"):
+        side_by_side(**({"pictures": {"a": np.zeros((2, 2))}} | options))

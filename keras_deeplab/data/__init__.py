@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keras_deeplab.data.check import check_data, check_sources
+    from keras_deeplab.data.drawn import draw_dataset
+    from keras_deeplab.data.pipeline import training_batches, validation_batches
     from keras_deeplab.data.readers import dataset_splits, read_dataset, read_folder
     from keras_deeplab.data.report import DataReport
     from keras_deeplab.data.sources import Example, SegmentationData, SegmentationFiles
@@ -21,9 +23,12 @@ __all__ = [
     "check_data",
     "check_sources",
     "dataset_splits",
+    "draw_dataset",
     "from_tfds",
     "read_dataset",
     "read_folder",
+    "training_batches",
+    "validation_batches",
 ]
 
 _ROOMS = {
@@ -35,9 +40,12 @@ _ROOMS = {
     "check_data": "check",
     "check_sources": "check",
     "dataset_splits": "readers",
+    "draw_dataset": "drawn",
     "from_tfds": "tfds_source",
     "read_dataset": "readers",
     "read_folder": "readers",
+    "training_batches": "pipeline",
+    "validation_batches": "pipeline",
 }
 
 

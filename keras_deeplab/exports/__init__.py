@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -172,7 +174,8 @@ def export(
     photos = [] if representative_data is None else find_photos(representative_data)
     check_writable(target, format)
     with unfinished(target) as partial:
-        operators, foreign = _write(request, partial, photos)
+        with _quiet_tensorflow():
+            operators, foreign = _write(request, partial, photos)
         parity = _parity(request, partial, photos)
         if parity.equal_labels < least:
             raise ValueError(
@@ -193,6 +196,18 @@ def export(
         opset=request.opset,
         metadata=metadata,
     )
+
+
+@contextmanager
+def _quiet_tensorflow() -> Iterator[None]:
+    """Holds back what TensorFlow reports while it writes, such as where its half files lie."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _write(

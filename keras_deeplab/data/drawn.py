@@ -1,0 +1,142 @@
+"""A small data set that is drawn on the spot, to try things on without photos at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from keras_deeplab._checks import check_int
+from keras_deeplab.tables.datasets import voc_palette
+
+CLASS_NAMES = ("background", "balloon", "kite")
+_SMOOTH = 3
+_SPLITS = {"train": 24, "val": 8}
+
+
+def draw_dataset(
+    path: str | Path,
+    *,
+    splits: Mapping[str, int] = _SPLITS,
+    size: tuple[int, int] = (192, 256),
+    seed: int = 0,
+) -> Path:
+    """Draws pictures of balloons and kites over hills, with their masks, into a folder.
+
+    The layout is DIR/train/images, DIR/train/masks, ..., and DIR/classes.txt, as `read_dataset`
+    takes it. VOC's networks know neither class. Equal arguments give equal files.
+
+    Args:
+        path: DIR; made where there is none.
+        splits: Number of pictures by name of the split.
+        size: (height, width), pixels.
+        seed: Of what is drawn.
+
+    Returns:
+        The folder's path.
+
+    Raises:
+        ValueError: If a number or a side is too small.
+
+    Example:
+
+    >>> draw_dataset("photos", splits={"train": 12, "val": 4})  # doctest: +SKIP
+    PosixPath('photos')
+    """
+    for side in size:
+        check_int("size", side, minimum=32)
+    for split, count in splits.items():
+        check_int(f"splits[{split!r}]", count, minimum=1)
+    path = Path(path).expanduser()
+    for number, (split, count) in enumerate(splits.items()):
+        for folder in ("images", "masks"):
+            (path / split / folder).mkdir(parents=True, exist_ok=True)
+        for index in range(count):
+            image, labels = _picture(np.random.default_rng([seed, number, index]), size)
+            name = f"{split}_{index:03d}"
+            image.save(path / split / "images" / f"{name}.jpg", quality=92)
+            labels.putpalette([level for colour in voc_palette(256) for level in colour])
+            labels.save(path / split / "masks" / f"{name}.png")
+    (path / "classes.txt").write_text("".join(f"{name}\n" for name in CLASS_NAMES))
+    return path
+
+
+class _Canvas:
+    """A picture and its mask, drawn with one pen; the picture is larger, so that it is smooth."""
+
+    def __init__(self, scene: Image.Image) -> None:
+        self.image = scene.resize([_SMOOTH * side for side in scene.size])
+        self.labels = Image.new("L", scene.size)
+        self._pens = (ImageDraw.Draw(self.image), ImageDraw.Draw(self.labels))
+
+    def polygon(self, points: np.ndarray, colour: np.ndarray, label: int) -> None:
+        image, labels = self._pens
+        shape = [(float(x), float(y)) for x, y in points]
+        image.polygon([(_SMOOTH * x, _SMOOTH * y) for x, y in shape], fill=_level(colour))
+        labels.polygon(shape, fill=label)
+
+
+def _picture(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Image.Image, Image.Image]:
+    height, width = size
+    canvas = _Canvas(Image.fromarray(_scene(rng, size)))
+    for index in range(int(rng.integers(1, 4))):
+        radius = height * rng.uniform(0.11, 0.24)
+        centre = rng.uniform((radius, radius), (width - radius, 0.85 * height - radius))
+        draw = (_balloon, _kite)[int((index + rng.integers(0, 2)) % 2)]
+        draw(canvas, rng, centre, radius)
+    image = canvas.image.resize((width, height), Image.Resampling.LANCZOS)
+    noisy = np.asarray(image, "float32") + rng.normal(0, 4, (height, width, 3))
+    return Image.fromarray(np.clip(noisy, 0, 255).astype("uint8")), canvas.labels
+
+
+def _scene(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+    """A sky with clouds over a hill."""
+    height, width = size
+    down = np.linspace(0, 1, height)[:, None, None]
+    sky = rng.uniform((60, 110, 170), (140, 180, 235)) * (1 - down) + 225 * down
+    clouds = Image.fromarray(rng.integers(0, 256, (5, 7), "uint8"))
+    cover = np.asarray(clouds.resize((width, height), Image.Resampling.BICUBIC), "float32")
+    cover = np.clip((cover - 130) / 160, 0, 0.8)[..., None]
+    scene = sky + cover * (250 - sky)
+    x = np.linspace(0, 2 * np.pi, width)
+    top = height * (0.82 + 0.07 * np.sin(x * rng.uniform(0.5, 1.5) + rng.uniform(0, 6)))
+    hill = rng.uniform((40, 80, 30), (110, 150, 80)) * (1.25 - 0.5 * down)
+    return np.where(np.arange(height)[:, None, None] > top[None, :, None], hill, scene).astype(
+        "uint8"
+    )
+
+
+def _balloon(canvas: _Canvas, rng: np.random.Generator, centre: np.ndarray, radius: float) -> None:
+    colours = rng.uniform(30, 250, (2, 3))
+    x, y = centre
+    below, half = y + 1.35 * radius, 0.2 * radius
+    basket = np.array([(x - half, below), (x + half, below), (x + half, below + 1.5 * half),
+                       (x - half, below + 1.5 * half)])  # fmt: skip
+    canvas.polygon(basket, np.array((90, 60, 30)), 1)
+    angle = np.linspace(0, 2 * np.pi, 60)
+    across, along = np.sin(angle), -np.cos(angle)
+    across = np.where(along > 0, across * (1 - 0.25 * along**2), across)
+    along = np.where(along > 0, 1.25 * along, along)
+    # From the rim inwards: each stripe is a narrower envelope over the last.
+    for index, share in enumerate((1.0, 0.75, 0.45, 0.15)):
+        outline = np.stack([x + share * radius * across, y + radius * along], -1)
+        canvas.polygon(outline, colours[index % 2], 1)
+
+
+def _kite(canvas: _Canvas, rng: np.random.Generator, centre: np.ndarray, radius: float) -> None:
+    colours = rng.uniform(30, 250, (2, 3))
+    turn = rng.uniform(-0.7, 0.7)
+    rotation = np.array([(np.cos(turn), -np.sin(turn)), (np.sin(turn), np.cos(turn))])
+    tip, right, tail, left = (
+        centre + radius * rotation @ np.array(point)
+        for point in ((0, -1), (0.7, -0.25), (0, 1.2), (-0.7, -0.25))
+    )
+    for index, corner in enumerate((right, left)):
+        canvas.polygon(np.stack([tip, corner, tail]), colours[index], 2)
+
+
+def _level(colour: np.ndarray) -> tuple[int, int, int]:
+    red, green, blue = (int(value) for value in colour)
+    return red, green, blue
