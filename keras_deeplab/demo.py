@@ -105,7 +105,12 @@ def segment_photo(
                     f"{width}x{height}. Scale it down, or start with a higher --max-megapixels."
                 )
             return segment(model, path, crf=crf)
-    except (ValueError, OSError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise ValueError(
+            f"{name}: The photo must have at most {max_megapixels:g} megapixels. Received: many "
+            f"more ({error})."
+        ) from error
+    except (ValueError, OSError) as error:
         raise ValueError(f"{name}: {str(error).replace(str(path), name)}") from error
 
 
