@@ -37,8 +37,9 @@ FLOORS = {
     "predict": 10,
     "exports": 10,
     "crf_search": 10,
-    "cli": 11,
-    "__main__": 12,
+    "demo": 11,
+    "cli": 12,
+    "__main__": 13,
 }
 # tf. may be used here and nowhere else: the rest also runs on Keras' JAX backend.
 TENSORFLOW_ROOMS = (

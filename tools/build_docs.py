@@ -114,6 +114,8 @@ def main() -> None:
     pdoc.render.env.globals["hooks"] = HOOKS
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        # In a checkout from which the package was installed.
+        warnings.filterwarnings("ignore", ".* may refer to either the installed Python module")
         pdoc.pdoc(*MODULES, output_directory=folder)
     print(f"{folder / 'index.html'}: {len(modules)} modules")
 

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 
 from keras_deeplab import __version__
-from keras_deeplab.cli import check_data, convert, evaluate, export, listing, segment, train
+from keras_deeplab.cli import check_data, convert, demo, evaluate, export, listing, segment, train
 from keras_deeplab.cli.start import FORESEEN
 
 # In the order of the help.
-_COMMANDS = (segment, check_data, train, evaluate, export, convert, listing)
+_COMMANDS = (segment, demo, check_data, train, evaluate, export, convert, listing)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
