@@ -89,7 +89,7 @@ _ROWS = (
         scale_step=0.0,
         photometric=True,
         ema=0.99,
-        source="docs/training/camvid.md",
+        source="docs/training.md",
     ),
     RecipeRow(
         name="v1",
