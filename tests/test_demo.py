@@ -49,6 +49,8 @@ def test_cat(url: str, photo: np.ndarray, tmp_path: Path):
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 800}, accept_downloads=True)
         page.set_default_timeout(40_000)
+        asked: set[str] = set()
+        page.on("request", lambda request: asked.add(request.url))
         page.goto(url)
         uploads = page.locator("input[type=file]").first
         uploads.set_input_files([tmp_path / "chelsea.png", tmp_path / "text.jpg"])
@@ -64,6 +66,7 @@ def test_cat(url: str, photo: np.ndarray, tmp_path: Path):
             page.set_viewport_size({"width": 390, "height": 844})
             page.screenshot(path=f"{pictures}/demo_phone.png", full_page=True)
         browser.close()
+    assert not [address for address in asked if not address.startswith((url, "data:", "blob:"))]
 
     from keras_deeplab import DeepLab, segment
 

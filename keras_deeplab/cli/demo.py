@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from typing import Any
 
@@ -62,6 +63,8 @@ def _demo(arguments: argparse.Namespace) -> int:
             "password.",
             file=sys.stderr,
         )
+    # A service manager ends it as Ctrl-C does: uploads are deleted.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     serve(
         model=arguments.model,
         host=arguments.host,
