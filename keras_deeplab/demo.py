@@ -191,7 +191,14 @@ def build_page(
                 concurrency_id="network",
                 api_visibility="private",
             )
-        opacity.release(draw, [state, opacity], [view, downloads], api_visibility="private")
+        # `release` hears the pointer only, not the arrow keys.
+        opacity.change(
+            draw,
+            [state, opacity],
+            [view, downloads],
+            trigger_mode="always_last",
+            api_visibility="private",
+        )
     return page
 
 
@@ -215,20 +222,26 @@ def serve(
         )
         gr = import_gradio()
         page = build_page(model=model, max_megapixels=max_megapixels, folder=folder)
-        _, url, _ = page.launch(
-            server_name=host,
-            server_port=port,
-            share=False,
-            quiet=True,
-            ssr_mode=False,
-            footer_links=[],
-            max_file_size=f"{max_megabytes}mb",
-            prevent_thread_lock=True,
-            app_kwargs={"middleware": [_policy_middleware()]},
-            theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
-            css=_CSS,
-            head=_HOVER,
-        )
+        try:
+            _, url, _ = page.launch(
+                server_name=host,
+                server_port=port,
+                share=False,
+                quiet=True,
+                ssr_mode=False,
+                footer_links=[],
+                max_file_size=f"{max_megabytes}mb",
+                prevent_thread_lock=True,
+                app_kwargs={"middleware": [_policy_middleware()]},
+                theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
+                css=_CSS,
+                head=_HOVER,
+            )
+        except OSError as error:
+            raise OSError(
+                f"The port must be free, and the address this machine's. Received: {host}, port "
+                f"{port}. Choose another --port or --host."
+            ) from error
         print(f"The page is at {url} (Ctrl-C ends it).", flush=True)
         try:
             page.block_thread()
