@@ -72,8 +72,7 @@ def _row(name: str) -> WeightsRow:
 def _facts(row: WeightsRow) -> dict[str, str]:
     network, dataset = DEEPLABS[row.network], DATASETS[row.dataset]
     cost = COSTS[row.network]
-    # A row may know a better size than its dataset's.
-    height, width = getattr(row, "inference_size", None) or dataset.inference_size
+    height, width = row.inference_size or dataset.inference_size
     scales = ", ".join(f"{scale:g}" for scale in row.multi_scale_inputs)
     return {
         "network": f"{row.network}: DeepLab {network.version.replace('_plus', '+')} on "

@@ -18,7 +18,7 @@ from typing import Any
 from PIL import Image
 
 from keras_deeplab.deeplab import DeepLab
-from keras_deeplab.predict import Segmentation, segment
+from keras_deeplab.predict import OVERLAY_SIZE, Segmentation, segment
 from keras_deeplab.runners import Segmenter, open_segmenter
 from keras_deeplab.tables.crfs import CRFS
 from keras_deeplab.tables.weights import WEIGHTS
@@ -78,7 +78,8 @@ def local_models() -> list[str]:
     return ["voc"] + [
         row.name
         for row in WEIGHTS.values()
-        if any((f / row.file).is_file() for f in ([bundled] if row.url is None else folders))
+        if not (row.recommended and row.dataset == "voc")
+        and any((f / row.file).is_file() for f in ([bundled] if row.url is None else folders))
     ]
 
 
@@ -108,7 +109,7 @@ def segment_photo(
     except Image.DecompressionBombError as error:
         raise ValueError(
             f"{name}: The photo must have at most {max_megapixels:g} megapixels. Received: many "
-            f"more ({error})."
+            f"more. Scale it down."
         ) from error
     except (ValueError, OSError) as error:
         raise ValueError(f"{name}: {str(error).replace(str(path), name)}") from error
@@ -135,7 +136,7 @@ def build_page(
     find = _finder(model)
 
     def run(paths: Any, name: str, crf: str, opacity: float) -> tuple[Any, str, Any]:
-        results: list[Segmentation] = []
+        results: list[tuple[Segmentation, Path]] = []
         errors: list[str] = []
         paths = paths or []
         if len(paths) > _MOST_PHOTOS:
@@ -146,27 +147,29 @@ def build_page(
             return ([], [str(error)]), _cards([], [str(error)], opacity), None
         for path in paths[:_MOST_PHOTOS]:
             try:
-                results.append(
-                    segment_photo(
-                        network,
-                        path,
-                        crf=False if crf == _NO_CRF else crf,
-                        max_megapixels=max_megapixels,
-                    )
+                result = segment_photo(
+                    network,
+                    path,
+                    crf=False if crf == _NO_CRF else crf,
+                    max_megapixels=max_megapixels,
                 )
             except ValueError as error:
                 errors.append(str(error))
+                continue
+            target = Path(tempfile.mkdtemp(dir=folder))
+            result.save(target, opacity=opacity)
+            # A page may stay open for long: what is drawn again needs no more pixels.
+            results.append((result.at_most(OVERLAY_SIZE), target))
         return (results, errors), *draw((results, errors), opacity)
 
     def draw(state: Any, opacity: float) -> tuple[str, Any]:
         results, errors = state or ([], [])
-        target = tempfile.mkdtemp(dir=folder)
-        saved = [
-            str(path)
-            for index, result in enumerate(results)
-            for path in result.save(Path(target) / str(index), name=result.name, opacity=opacity)
-        ]
-        return _cards(results, errors, opacity), saved or None
+        saved = []
+        for result, target in results:
+            mask, overlay = (target / f"{result.name}_{kind}.png" for kind in ("mask", "overlay"))
+            result.overlay(opacity=opacity).save(overlay, compress_level=1)
+            saved += [str(mask), str(overlay)]
+        return _cards([result for result, _ in results], errors, opacity), saved or None
 
     with gr.Blocks(title="keras-deeplab", analytics_enabled=False) as page:
         gr.Markdown("# keras-deeplab\nWhat a photo shows, pixel by pixel.")
@@ -258,9 +261,7 @@ def import_gradio() -> Any:
     try:
         import gradio
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "The page needs Gradio: pip install 'keras-deeplab[demo]'"
-        ) from error
+        raise ModuleNotFoundError("The page needs Gradio. Run: pip install gradio") from error
     return gradio
 
 
@@ -305,10 +306,9 @@ def _cards(results: list[Segmentation], errors: list[str], opacity: float) -> st
 
 
 def _card(result: Segmentation, opacity: float) -> str:
-    overlay = result.overlay(opacity=opacity, legend=False)
-    overlay.thumbnail((_VIEW_SIZE, _VIEW_SIZE))
-    ids = Image.fromarray(result.labels.astype("uint8"))
-    ids = ids.resize(overlay.size, Image.Resampling.NEAREST)
+    shown = result.at_most(_VIEW_SIZE)
+    overlay = shown.overlay(opacity=opacity, legend=False)
+    ids = Image.fromarray(shown.labels.astype("uint8"))
     colours = dict(zip(result.class_names, result.palette, strict=True))
     legend = "".join(
         f'<span><i style="background:rgb{colours[name]}"></i>{html.escape(name)} {share:.1%}</span>'

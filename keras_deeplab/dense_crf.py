@@ -112,8 +112,6 @@ class DenseCRF:
         """
         import tensorflow as tf
 
-        from keras_deeplab.ops.mean_field import mean_field
-
         _check_shapes(scores, image)
         arrays = isinstance(scores, np.ndarray)
         if arrays:
@@ -128,12 +126,30 @@ class DenseCRF:
             for x in (scores, image)
         )
         logits = scores if from_logits else tf.math.log(tf.maximum(scores, _SMALLEST_PROBABILITY))
+        solve = self._solve_for_those_there if arrays else self._solve
+        probabilities = solve(logits, image)
+        probabilities = probabilities[0] if single else probabilities
+        return probabilities.numpy() if arrays else probabilities
+
+    def _solve_for_those_there(self, logits: Any, image: Any) -> Any:
+        """Solves for the classes that the photos show; the rest need no messages."""
+        import tensorflow as tf
+
         own = tf.nn.softmax(logits)
-        # A photo shows few of the classes; the rest need no messages.
-        chances = tf.reduce_max(own, (0, 1, 2)).numpy() if arrays else np.ones(scores.shape[-1])
-        there = np.flatnonzero(chances >= _NEGLIGIBLE_PROBABILITY)
-        probabilities = mean_field(
-            -tf.gather(logits, there, axis=-1),
+        likely = (tf.reduce_max(own, (0, 1, 2)) >= _NEGLIGIBLE_PROBABILITY).numpy()
+        if likely.all():
+            return self._solve(logits, image)
+        there, absent = np.flatnonzero(likely), np.flatnonzero(~likely)
+        rest = tf.gather(own, absent, axis=-1)
+        solved = self._solve(tf.gather(logits, there, axis=-1), image)
+        solved *= 1 - tf.reduce_sum(rest, -1, keepdims=True)
+        return tf.gather(tf.concat([solved, rest], -1), np.argsort([*there, *absent]), axis=-1)
+
+    def _solve(self, logits: Any, image: Any) -> Any:
+        from keras_deeplab.ops.mean_field import mean_field
+
+        return mean_field(
+            -logits,
             image,
             theta_alpha=self.theta_alpha,
             theta_beta=self.theta_beta,
@@ -143,14 +159,6 @@ class DenseCRF:
             num_iterations=self.num_iterations,
             engine=self.engine,
         )
-        if len(there) < len(chances):
-            absent = np.flatnonzero(chances < _NEGLIGIBLE_PROBABILITY)
-            rest = tf.gather(own, absent, axis=-1)
-            share = 1 - tf.reduce_sum(rest, -1, keepdims=True)
-            joined = tf.concat([probabilities * share, rest], -1)
-            probabilities = tf.gather(joined, np.argsort([*there, *absent]), axis=-1)
-        probabilities = probabilities[0] if single else probabilities
-        return probabilities.numpy() if arrays else probabilities
 
 
 def find_crf(crf: DenseCRF | str | bool) -> DenseCRF | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from keras_deeplab.runners import Segmenter, open_segmenter
 from keras_deeplab.tables.datasets import Palette
 from keras_deeplab.visualize import blend, palette_image, with_legend
 
-_OVERLAY_SIZE = 2048
+OVERLAY_SIZE = 2048
 
 
 @dataclass(frozen=True)
@@ -65,19 +65,27 @@ class Segmentation:
         Returns:
             RGB image. The photo's longer side is scaled down to 2048 pixels where it is more.
         """
-        image, labels = self.image, self.labels
-        scale = _OVERLAY_SIZE / max(labels.shape)
-        if scale < 1:
-            size = [max(1, round(side * scale)) for side in reversed(labels.shape)]
-            image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
-            labels = np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST))
-        blended = blend(image, labels, self.palette, opacity=opacity)
+        shown = self.at_most(OVERLAY_SIZE)
+        blended = blend(shown.image, shown.labels, self.palette, opacity=opacity)
         if not legend:
             return Image.fromarray(blended)
         colours = dict(zip(self.class_names, self.palette, strict=True))
         return with_legend(
             blended, [(name, share, colours[name]) for name, share in self.shares().items()]
         )
+
+    def at_most(self, side: int) -> Segmentation:
+        """Returns it with photo and mask scaled down until no side is longer than ``side`` pixels.
+
+        The mask takes the labels of the nearest pixels; probabilities are left out.
+        """
+        scale = side / max(self.labels.shape)
+        if scale >= 1:
+            return self
+        size = [max(1, round(length * scale)) for length in reversed(self.labels.shape)]
+        image = Image.fromarray(self.image).resize(size, Image.Resampling.BILINEAR)
+        labels = Image.fromarray(self.labels).resize(size, Image.Resampling.NEAREST)
+        return replace(self, image=np.asarray(image), labels=np.asarray(labels), probabilities=None)
 
     def save(
         self, folder: str | Path = ".", *, name: str | None = None, opacity: float = 0.5

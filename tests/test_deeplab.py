@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from keras_deeplab import DeepLab, list_models
+from keras_deeplab.models import build_model
+from keras_deeplab.runners import open_segmenter
 from keras_deeplab.tables.datasets import DATASETS
+from keras_deeplab.tables.deeplabs import DEEPLABS
 from keras_deeplab.tables.weights import WEIGHTS
 
 
@@ -216,3 +219,19 @@ def test_import_order_does_not_matter_for_loading(tmp_path: Path):
     code = f"keras.models.load_model({str(tmp_path / 'm.keras')!r}).summary(print_fn=len)"
     for imports in ("import keras, keras_deeplab", "import keras_deeplab, keras"):
         subprocess.run([sys.executable, "-c", f"{imports}\n{code}"], check=True)
+
+
+def test_a_size_of_its_own_travels(small_tables, tmp_path: Path):
+    row, size = DEEPLABS["deeplab_v3_mobilenet_v2"], (33, 65)
+    model = build_model(row, class_names=("sky", "kite"), inference_size=size)
+    model.save(tmp_path / "net.keras")
+    camvid = DATASETS["camvid"]
+    for source, expected in (
+        (model, size),
+        (tmp_path / "net.keras", size),
+        (DeepLab(tmp_path / "net.keras"), size),
+        (DeepLab(tmp_path / "net.keras", classes=["a", "b", "c"]), size),
+        # Another dataset's photos have a size of their own.
+        (DeepLab(tmp_path / "net.keras", classes=camvid.class_names), camvid.inference_size),
+    ):
+        assert open_segmenter(source).inference_size == expected

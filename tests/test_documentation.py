@@ -66,8 +66,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(deeplab, "load_imagenet", lambda model, backbone: None)
     monkeypatch.setitem(DATASETS, "voc", replace(DATASETS["voc"], inference_size=SIZE))
     for name, row in WEIGHTS.items():
-        if getattr(row, "inference_size", None):
-            monkeypatch.setitem(WEIGHTS, name, replace(row, inference_size=SIZE))
+        monkeypatch.setitem(WEIGHTS, name, replace(row, inference_size=SIZE))
     short = replace(RECIPES["fine_tune"], epochs=1, batch_size=2, crop_size=(33, 33))
     monkeypatch.setitem(RECIPES, "fine_tune", short)
     scores = crf_search.predict_scores

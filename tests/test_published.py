@@ -43,5 +43,18 @@ def test_labels_agree_with_the_8_bit_network(published_weights: Path, shared: Pa
     assert result["mean_iou_keras"] >= result["mean_iou_tflite"] - 0.005
 
 
+def test_fine_tuning_starts_the_classifier_only(published_weights: Path, caplog):
+    model = DeepLab(MOBILE, classes=5)
+    assert "the layer classifier starts fresh with 5" in caplog.text
+    published = DeepLab(MOBILE)
+    for layer in published.layers:
+        if layer.weights and layer.name != "classifier":
+            for ours, theirs in zip(
+                model.get_layer(layer.name).get_weights(), layer.get_weights(), strict=True
+            ):
+                np.testing.assert_array_equal(ours, theirs)
+    assert model.get_layer("classifier").kernel.shape == (1, 1, 256, 5)
+
+
 def test_parameters_are_the_published_networks(published_weights: Path):
     assert DeepLab(MOBILE).count_params() == 2_097_013

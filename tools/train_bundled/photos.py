@@ -7,12 +7,9 @@ import hashlib
 import pathlib
 from dataclasses import dataclass
 
-import numpy as np
-from PIL import Image
-
 from keras_deeplab.data.duplicates import find_duplicates
 from keras_deeplab.data.images import folder_images, read_image
-from keras_deeplab.data.inspection import Inspection
+from keras_deeplab.data.inspection import Inspection, thumbnail
 
 # Every tenth photo measures the training; it is never learned from.
 _HELD_OUT = 10
@@ -60,8 +57,6 @@ def read_photos(folder: pathlib.Path, kept_out: list[pathlib.Path]) -> list[Phot
 
 def _look(path: pathlib.Path) -> Inspection:
     image = read_image(path)
-    grey = Image.fromarray(image).convert("L").resize((16, 16), Image.Resampling.BOX)
     digest = hashlib.sha256(path.read_bytes()).digest()
-    return Inspection(
-        digest=digest, thumbnail=np.asarray(grey, "float32"), size=(image.shape[0], image.shape[1])
-    )
+    size = (image.shape[0], image.shape[1])
+    return Inspection(digest=digest, thumbnail=thumbnail(image), size=size)
