@@ -176,7 +176,7 @@ class Run:
         self.model, self.averaged = build(), build()
         self.scores = keras.Model(self.model.input, self.model.get_layer("classifier").output)
         self.optimizer = LayerwiseAdam(
-            PolyDecay(learning_rate, steps, warmup_steps=100),
+            PolyDecay(learning_rate, steps, warmup_steps=min(100, steps // 10)),
             multipliers={_BODY: 0.07},
             weight_decay=1e-2,
         )
