@@ -17,7 +17,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.fixture
-def url(published_weights: Path, tmp_path: Path) -> Iterator[str]:
+def url(tmp_path: Path) -> Iterator[str]:
     """The page's address, served by the command."""
     if find_spec("gradio") is None:
         pytest.skip("gradio is not installed")

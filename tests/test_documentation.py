@@ -195,7 +195,7 @@ def test_commands_are_those_of_ci():
         assert command.removeprefix("pip install ") in ci, command
 
 
-def test_promised_output(published_weights, tmp_path: Path, monkeypatch, capsys):
+def test_promised_output(tmp_path: Path, monkeypatch, capsys):
     shutil.copytree(ROOT / "docs" / "images", tmp_path / "docs" / "images")
     monkeypatch.chdir(tmp_path)
     assert main(["segment", "docs/images/chelsea.png"]) == 0

@@ -92,6 +92,8 @@ _ROWS = (
         name="deeplab_v3_plus_efficientnet_lite0",
         version="v3_plus",
         backbone="efficientnet_lite0",
+        # The usual 6, 12, 18 are for crops of 513; it is trained on 257 and run at about 400.
+        atrous_rates=(4, 8, 12),
         low_level="block_2",
         separable=True,
         decoder_channels=128,

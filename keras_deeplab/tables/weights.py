@@ -12,6 +12,28 @@ WEIGHTS: dict[str, WeightsRow] = {
     row.name: row
     for row in (
         WeightsRow(
+            name="deeplab_v3_plus_efficientnet_lite0.voc",
+            network="deeplab_v3_plus_efficientnet_lite0",
+            dataset="voc",
+            trained_on="VOC 2012 masks (part of trainaug), and soft labels of the published "
+            "MobileNetV2 network for 6,320 photos",
+            file="deeplab_v3_plus_efficientnet_lite0.voc.npz",
+            url=None,
+            sha256="SHA",
+            num_bytes=0,
+            converter="arrays",
+            preprocessing="tf",
+            align_corners=True,
+            batch_norm="folded",
+            output_stride=16,
+            inference_size=(385, 385),
+            metrics=(),
+            measured=(),
+            recommended=True,
+            licence="Apache-2.0",
+            source="keras_deeplab; tools/train_bundled",
+        ),
+        WeightsRow(
             name="deeplab_v3_mobilenet_v2.voc_trainaug",
             network="deeplab_v3_mobilenet_v2",
             dataset="voc",
@@ -30,7 +52,7 @@ WEIGHTS: dict[str, WeightsRow] = {
                 Metric(0.6777, "148 photos of VOC 2012 val, 513", "tools/compare_crfs.py"),
             ),
             metrics=(Metric(0.7426, "VOC 2012 val, single scale, 8-bit", "tensorflow/models zoo"),),
-            recommended=True,
+            recommended=False,
             licence="Apache-2.0",
             source="google-coral/test_data",
         ),

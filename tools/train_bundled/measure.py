@@ -50,6 +50,17 @@ def measured(model: Any, pairs: list[Any], size: int | None = None) -> dict[str,
     }
 
 
+def class_table(results: list[dict[str, Any]]) -> str:
+    """Returns the IoU by class in Markdown, a column for each network and set."""
+    columns = [result["class_iou"] for result in results]
+    heads = [f"{result['network'].split('.')[0]}, {result['set']}" for result in results]
+    lines = ["| | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
+    for name in NAMES:
+        cells = [f"{ious[name]:.3f}" if name in ious else "" for ious in columns]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -85,6 +96,7 @@ def main() -> None:
                 row = {"network": network, "set": name, "size": size}
                 results.append(row | measured(model, pairs, size))
                 print({k: results[-1][k] for k in (*row, "mean_iou", "mean_iou_frequent")})
+    print(class_table(results))
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
 

@@ -3,8 +3,9 @@
     python tools/train_bundled/train.py --cache CACHE --out RUN
 
 Every pixel's target is the teacher's probabilities, mixed with the real mask where there is one.
-Targets lie at the scores of the decoder, stride 4. The run keeps a checkpoint, goes on where it
-was stopped, and ends with averaged.npz, the moving average of the weights.
+First backbone and ASPP learn what is where, at output stride 32, half the work of 16, by a
+classifier of their own; then the decoder joins them. The run keeps a checkpoint, goes on where it
+was stopped, and leaves averaged.npz, the moving average of the weights with batch norm folded.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import json
 import math
 import os
 import pathlib
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 # oneDNN's convolutions are faster here, also where TensorFlow does not choose them by itself.
@@ -26,11 +29,13 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 import keras
 import numpy as np
 import tensorflow as tf
+from fold import folded_arrays
 
 from keras_deeplab.data.augment import FILL, photometric
 from keras_deeplab.data.images import read_image
 from keras_deeplab.data.masks import read_mask
 from keras_deeplab.inference.scores import fit_image, fitted_size
+from keras_deeplab.layers.resize import ResizeBilinear
 from keras_deeplab.metrics import confusion_matrix, mean_iou
 from keras_deeplab.models import build_model
 from keras_deeplab.optimizers import LayerwiseAdam
@@ -47,25 +52,43 @@ VOID = 255
 SIDE = 385
 # Share of the mask in the target, where there is one; the rest is the teacher's.
 MASK_SHARE = 0.7
-# Weights up to here are ImageNet's and stay: lines and textures are the same in every photo.
-_FROZEN = ("stem", "block_0_", "block_1_", "block_2_")
-# Batch norm is frozen there, so nothing takes the size of a step back.
+_STRIDE_16 = "block_10_add"
+_HEAD = ("aspp", "decoder", "classifier")
+# The body's batch norm is folded, which is fast; so nothing takes the size of a step back.
 _BODY = r"^(?!aspp|decoder|classifier)"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the training: side of the crops and the range of scales, per `SIDE`."""
+    """A part of the training, with an optimizer of its own.
+
+    Attributes:
+        steps: Batches.
+        output_stride: The network's.
+        stride: Of the scores that learn: 16, ASPP's, or 4, the decoder's.
+        crop: Side of the crops, pixels.
+        scales: Range, per `SIDE`.
+        frozen: Layers that do not learn.
+        multipliers: Factors on the learning rate.
+    """
 
     steps: int
+    output_stride: int
+    stride: int
     crop: int
     scales: tuple[float, float]
+    frozen: str
+    multipliers: Mapping[str, float]
 
 
-# In smaller crops the wide branches of ASPP see nothing but padding, and learn nothing.
+# Lines and textures are the same in every photo, and gradients of depthwise kernels cost much and
+# change little: both stay ImageNet's. In smaller crops the wide branches of ASPP see nothing but
+# padding, and learn nothing.
 STAGES = (
-    Stage(3000, 257, (0.5, 1.6)),
-    Stage(1000, 321, (0.6, 1.8)),
+    Stage(
+        4200, 32, 16, 257, (0.5, 1.6), r"^(stem|block_[0-4]_|block_\d+_depthwise$)", {_BODY: 0.1}
+    ),
+    Stage(1300, 16, 4, 257, (0.5, 1.6), "^(stem|block_)", {"^aspp": 0.2}),
 )
 
 
@@ -96,8 +119,11 @@ class Photos:
         return factors / factors.sum()
 
 
-def batches(photos: Photos, stage: Stage, *, batch: int, seed: int) -> tf.data.Dataset:
-    """Returns an endless stream of (images, targets); targets outside of photos are 0."""
+def batches(photos: Photos, stage: Stage, *, batch: int, seed: tuple[int, int]) -> tf.data.Dataset:
+    """Returns an endless stream of (images, targets).
+
+    A target sums to the share of its cell, ``stage.stride`` pixels wide, that lies in the photo.
+    """
     points = (stage.crop - 1) // 4 + 1
     chances = photos.chances()
 
@@ -143,7 +169,11 @@ def batches(photos: Photos, stage: Stage, *, batch: int, seed: int) -> tf.data.D
         labels = cut(mask[..., None], points, VOID, "nearest")[..., 0]
         real = tf.one_hot(tf.cast(labels, tf.int32), CLASSES)
         share = MASK_SHARE * tf.reduce_sum(real, -1, keepdims=True)
-        return image, share * real + (1 - share) * soft
+        targets = share * real + (1 - share) * soft
+        if stage.stride > 4:
+            side = stage.stride // 4
+            targets = tf.nn.avg_pool2d(targets[None], side + 1, side, "SAME")[0]
+        return image, targets
 
     indices = tf.data.Dataset.from_generator(draw, output_types=(tf.int32, tf.int32))
     indices = indices.map(lambda index, key: (tf.ensure_shape(index, ()), tf.ensure_shape(key, ())))
@@ -151,84 +181,119 @@ def batches(photos: Photos, stage: Stage, *, batch: int, seed: int) -> tf.data.D
     return varied.batch(batch, drop_remainder=True).prefetch(4)
 
 
-def build() -> keras.Model:
-    """Returns the network on ImageNet's weights, up to the scores of the decoder."""
-    model = build_model(
-        DEEPLABS[NETWORK],
-        class_names=DATASETS["voc"].class_names,
-        preprocessing="tf",
-        align_corners=True,
-        batch_norm="frozen",
-        head_batch_norm="trainable",
-    )
-    load_imagenet(model, "efficientnet_lite0")
-    for layer in model.layers:
-        if layer.name.startswith(_FROZEN):
-            layer.trainable = False
-    return model
+class Network:
+    """The network on ImageNet's weights, and its scores by stride."""
+
+    def __init__(self, stage: Stage) -> None:
+        build = partial(
+            build_model,
+            DEEPLABS[NETWORK],
+            class_names=DATASETS["voc"].class_names,
+            output_stride=stage.output_stride,
+            preprocessing="tf",
+            align_corners=True,
+        )
+        normalised = build()
+        load_imagenet(normalised, "efficientnet_lite0")
+        imagenet = folded_arrays(normalised)
+        self.model = build(batch_norm="folded", head_batch_norm="trainable")
+        for name, variable in named_weights(self.model).items():
+            if not name.startswith(_HEAD):
+                variable.assign(imagenet[name])
+        for layer in self.model.layers:
+            if re.search(stage.frozen, layer.name):
+                layer.trainable = False
+        coarse = self.model.get_layer("aspp_dropout").output
+        coarse = keras.layers.Conv2D(CLASSES, 1, name="aspp_classifier")(coarse)
+        coarse = ResizeBilinear(align_corners=True)(
+            [coarse, self.model.get_layer(_STRIDE_16).output]
+        )
+        fine = self.model.get_layer("classifier").output
+        self.scores = {
+            16: keras.Model(self.model.input, coarse),
+            4: keras.Model(self.model.input, fine),
+        }
+
+    @property
+    def variables(self) -> list[Any]:
+        return [*self.model.variables, *self.scores[16].get_layer("aspp_classifier").variables]
 
 
 class Run:
-    """A network, its average, its optimizer and how far they are."""
+    """A network, its average, and how far they are: stage, step in it, optimizer."""
 
-    def __init__(self, folder: pathlib.Path, *, steps: int, learning_rate: float) -> None:
-        self.folder = folder
-        self.model, self.averaged = build(), build()
-        self.scores = keras.Model(self.model.input, self.model.get_layer("classifier").output)
+    def __init__(self, folder: pathlib.Path, *, steps: list[int], learning_rate: float) -> None:
+        self.folder, self.steps, self.learning_rate = folder, steps, learning_rate
+        self.averaged: Network | None = None
+        self.path = folder / "checkpoint.npz"
+        if not self.path.exists():
+            self.enter(0)
+            return
+        with np.load(self.path) as file:
+            (number, step), *arrays = (file[name] for name in file.files)
+        self.enter(int(number))
+        self.step = int(step)
+        for variable, array in zip(self._variables(), arrays, strict=True):
+            variable.assign(array)
+
+    def enter(self, number: int) -> None:
+        """Begins a stage, from the averaged weights."""
+        self.number, self.step = number, 0
+        stage, steps = STAGES[number], self.steps[number]
+        before = self.averaged
+        self.network, self.averaged = (Network(stage) for _ in range(2))
+        if before is not None:
+            for network in (self.network, self.averaged):
+                for variable, mean in zip(network.variables, before.variables, strict=True):
+                    variable.assign(mean)
+        self.scores, self.means = (n.scores[stage.stride] for n in (self.network, self.averaged))
         self.optimizer = LayerwiseAdam(
-            PolyDecay(learning_rate, steps, warmup_steps=min(100, steps // 10)),
-            multipliers={_BODY: 0.07},
+            PolyDecay(self.learning_rate, steps, warmup_steps=min(100, steps // 10)),
+            multipliers=stage.multipliers,
             weight_decay=1e-2,
         )
-        self.optimizer.build(self.model.trainable_variables)
-        self.step = 0
+        self.optimizer.build(self.scores.trainable_variables)
 
     def _variables(self) -> list[Any]:
-        return [*self.model.variables, *self.averaged.variables, *self.optimizer.variables]
+        return [*self.network.variables, *self.averaged.variables, *self.optimizer.variables]
 
     def save(self) -> None:
-        partial = self.folder / "checkpoint.part"
+        partial = self.path.with_suffix(".part")
         with partial.open("wb") as file:
             arrays = [np.asarray(variable) for variable in self._variables()]
-            np.savez(file, np.array(self.step), *arrays)
-        partial.replace(self.folder / "checkpoint.npz")
-        weights = named_weights(self.averaged)
-        np.savez(self.folder / "averaged.npz", **{k: np.asarray(v) for k, v in weights.items()})
-
-    def restore(self) -> None:
-        path = self.folder / "checkpoint.npz"
-        if path.exists():
-            with np.load(path) as file:
-                step, *arrays = (file[name] for name in file.files)
-            self.step = int(step)
-            for variable, array in zip(self._variables(), arrays, strict=True):
-                variable.assign(array)
+            np.savez(file, np.array([self.number, self.step]), *arrays)
+        partial.replace(self.path)
+        np.savez(self.folder / "averaged.npz", **folded_arrays(self.averaged.model))
 
     def train_step(self) -> Any:
         """Returns a compiled function of one step, from images and targets to the loss."""
+        pairs = [
+            (mean, value)
+            for mean, value in zip(self.means.weights, self.scores.weights, strict=True)
+            if value.trainable or "moving" in value.path
+        ]
 
         @tf.function(reduce_retracing=True, jit_compile=False)
         def step(images: tf.Tensor, targets: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as tape:
                 logits = self.scores(images, training=True)
-                losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
-                loss = tf.reduce_sum(losses) / tf.reduce_sum(targets)
-            variables = self.model.trainable_variables
+                # TensorFlow's cross-entropy has a gradient where targets are 0.
+                likely = tf.reduce_sum(targets * tf.nn.log_softmax(logits))
+                loss = -likely / tf.reduce_sum(targets)
+            variables = self.scores.trainable_variables
             gradients, _ = tf.clip_by_global_norm(tape.gradient(loss, variables), 5.0)
             self.optimizer.apply(gradients, variables)
-            for mean, value in zip(self.averaged.weights, self.model.weights, strict=True):
-                if value.trainable or "moving" in value.path:
-                    mean.assign(kept * mean + (1 - kept) * value)
+            for mean, value in pairs:
+                mean.assign(kept * mean + (1 - kept) * value)
             return loss
 
         return step
 
 
-def measure(model: keras.Model, photos: Photos, *, most: int) -> tuple[float, float]:
+def measure(scores: keras.Model, photos: Photos, *, stride: int, most: int) -> tuple[float, float]:
     """Returns mean IoU against masks, and agreement with the teacher where there is none."""
-    scores = keras.Model(model.input, model.get_layer("classifier").output)
     answer = tf.function(lambda image: tf.argmax(scores(image, training=False), -1))
-    points = (SIDE - 1) // 4 + 1
+    points = (SIDE - 1) // stride + 1
     counts = {True: np.zeros((CLASSES, CLASSES)), False: np.zeros((CLASSES, CLASSES))}
     left = {True: most, False: most}
     for image, mask, soft in zip(photos.images, photos.masks, photos.teacher, strict=True):
@@ -237,7 +302,7 @@ def measure(model: keras.Model, photos: Photos, *, most: int) -> tuple[float, fl
             continue
         left[real] -= 1
         labels = answer(fit_image(image, (SIDE, SIDE))[None].astype("float32")).numpy()[0]
-        height, width = ((np.array(fitted_size(image.shape[:2], (SIDE, SIDE))) - 1) // 4) + 1
+        height, width = ((np.array(fitted_size(image.shape[:2], (SIDE, SIDE))) - 1) // stride) + 1
         labels = labels[: min(height, points), : min(width, points)]
         truth = soft.argmax(-1) if mask is None else mask
         rows, columns = (
@@ -265,36 +330,40 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     options = parse_arguments()
     options.out.mkdir(parents=True, exist_ok=True)
-    counts = options.steps or [stage.steps for stage in STAGES]
-    ends = np.cumsum(counts)
-    run = Run(options.out, steps=int(ends[-1]), learning_rate=options.learning_rate)
-    run.restore()
+    steps = options.steps or [stage.steps for stage in STAGES]
+    run = Run(options.out, steps=steps, learning_rate=options.learning_rate)
     photos, held_out = (Photos(options.cache, split) for split in ("train", "held_out"))
     print(f"{len(photos.images)} photos, {len(held_out.images)} held out", flush=True)
+    while True:
+        train_stage(run, photos, held_out, options)
+        if run.number + 1 == len(STAGES):
+            break
+        run.enter(run.number + 1)
+
+
+def train_stage(run: Run, photos: Photos, held_out: Photos, options: argparse.Namespace) -> None:
+    stage, end = STAGES[run.number], run.steps[run.number]
     step, losses, began = run.train_step(), [], time.time()
+    stream = batches(photos, stage, batch=options.batch, seed=(run.number, run.step))
     with (options.out / "log.csv").open("a", newline="") as file:
         log = csv.writer(file)
-        for stage, end in zip(STAGES, ends, strict=True):
-            if run.step >= end:
+        for images, targets in stream.take(end - run.step):
+            kept = min(0.998, (1 + run.step) / (10 + run.step))
+            losses.append(step(images, targets, tf.constant(kept, tf.float32)))
+            run.step += 1
+            if run.step % 50 and run.step != end:
                 continue
-            stream = batches(photos, stage, batch=options.batch, seed=run.step)
-            for images, targets in stream.take(int(end) - run.step):
-                kept = min(0.998, (1 + run.step) / (10 + run.step))
-                losses.append(step(images, targets, tf.constant(kept, tf.float32)))
-                run.step += 1
-                if run.step % 50 == 0:
-                    speed = options.batch * len(losses) / (time.time() - began)
-                    loss = float(np.mean(losses))
-                    print(f"{run.step}/{ends[-1]} loss {loss:.4f} {speed:.1f}/s", flush=True)
-                    ious: tuple[Any, Any] = ("", "")
-                    if run.step % options.measure_every == 0 or run.step == ends[-1]:
-                        run.save()
-                        ious = measure(run.averaged, held_out, most=150)
-                        print(f"  masks {ious[0]:.4f} teacher {ious[1]:.4f}", flush=True)
-                    log.writerow([run.step, f"{loss:.5f}", f"{speed:.2f}", *ious])
-                    file.flush()
-                    losses, began = [], time.time()
-    run.save()
+            speed = options.batch * len(losses) / (time.time() - began)
+            loss = float(np.mean(losses))
+            print(f"{run.number}: {run.step}/{end} loss {loss:.4f} {speed:.1f}/s", flush=True)
+            ious: tuple[Any, Any] = ("", "")
+            if run.step % options.measure_every == 0 or run.step == end:
+                run.save()
+                ious = measure(run.means, held_out, stride=stage.stride, most=150)
+                print(f"  masks {ious[0]:.4f} teacher {ious[1]:.4f}", flush=True)
+            log.writerow([run.number, run.step, f"{loss:.5f}", f"{speed:.2f}", *ious])
+            file.flush()
+            losses, began = [], time.time()
 
 
 if __name__ == "__main__":

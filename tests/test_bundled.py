@@ -1,0 +1,89 @@
+"""The network that ships in the package."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_deeplab import DeepLab, export, open_segmenter, segment
+from keras_deeplab.tables.weights import WEIGHTS
+from keras_deeplab.weights.files import file_sha256, weights_file
+
+ROW = WEIGHTS["deeplab_v3_plus_efficientnet_lite0.voc"]
+
+
+@pytest.fixture(scope="module")
+def network() -> keras.Model:
+    return DeepLab(weights="voc")
+
+
+def test_the_file_is_the_rows():
+    path = weights_file(ROW)
+    assert ROW.recommended and ROW.url is None
+    assert file_sha256(path) == ROW.sha256
+    assert path.stat().st_size == ROW.num_bytes <= 10_000_000
+    assert path.with_name(f"{ROW.name}.md").is_file()
+
+
+def test_a_cat_and_a_person(network: keras.Model, photo: np.ndarray):
+    shares = segment(network, photo).shares()
+    assert max(shares, key=shares.get) == "cat" and shares["cat"] > 0.6, shares
+    shares = segment(network, pytest.importorskip("skimage.data").astronaut()).shares()
+    assert shares["person"] > 0.3, shares
+
+
+def test_masks_of_real_photos(network: keras.Model, shared: Path):
+    """Every fourth of the 128 photos; the figure of the row is of all of them."""
+    from keras_deeplab import evaluate
+
+    folder = shared / "data" / "coco128_voc"
+    masks = sorted((folder / "labels").iterdir())[::4]
+    pairs = [(folder / "images" / f"{mask.stem}.jpg", mask) for mask in masks]
+    assert evaluate(network, pairs, progressbar=False).mean_iou > 0.4
+
+
+def test_loads_within_a_second():
+    """The quicker of two, in process time: other work on the machine does not count."""
+
+    def seconds(**options: object) -> float:
+        best = float("inf")
+        for _ in range(2):
+            began = time.process_time()
+            DeepLab(**options)
+            best = min(best, time.process_time() - began)
+        return best
+
+    network = dict(backbone="efficientnet_lite0", version="v3_plus")
+    assert seconds(weights="voc") < seconds(weights=None, **network) + 1
+
+
+def test_fine_tuning_starts_from_it(network: keras.Model, caplog: pytest.LogCaptureFixture):
+    model = DeepLab("voc", classes=5)
+    assert "the layer classifier starts fresh with 5" in caplog.text
+    for name in ("block_15_project", "aspp_projection", "decoder_1_pointwise"):
+        ours, theirs = model.get_layer(name).kernel, network.get_layer(name).kernel
+        np.testing.assert_array_equal(ours, theirs)
+    images = np.zeros((2, 65, 65, 3), "float32")
+    labels = np.ones((2, 65, 65), "int32")
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(1e-3), loss)
+    losses = model.fit(images, labels, epochs=3, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+
+
+def test_8_bits_see_the_same(network: keras.Model, photo: np.ndarray, tmp_path: Path):
+    pytest.importorskip("ai_edge_litert")
+    result = export(
+        network,
+        tmp_path / "network.tflite",
+        quantize="int8",
+        representative_data=[photo, photo[:, ::-1]],
+        input_size=257,
+    )
+    assert result.parity.equal_labels > 0.9
+    shares = segment(open_segmenter(result.path), photo).shares()
+    assert max(shares, key=shares.get) == "cat" and shares["cat"] > 0.6, shares
