@@ -57,7 +57,9 @@ def test_each_has_its_results():
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs_top_to_bottom(path: Path, tmp_path: Path, monkeypatch):
+def test_runs_top_to_bottom(path: Path, tmp_path: Path, monkeypatch, request):
+    if path.stem.startswith("02"):
+        request.getfixturevalue("published_weights")
     for scheme in ("http", "https"):
         monkeypatch.setenv(f"{scheme}_proxy", "http://127.0.0.1:9")
     last = "import os\n" + dedent(RESULTS[path.stem])

@@ -52,6 +52,7 @@ VOID = 255
 SIDE = 385
 # Share of the mask in the target, where there is one; the rest is the teacher's.
 MASK_SHARE = 0.7
+_COLUMNS = ("stage", "step", "loss", "images_per_second", "mean_iou_masks", "mean_iou_teacher")
 _STRIDE_16 = "block_10_add"
 _HEAD = ("aspp", "decoder", "classifier")
 # The body's batch norm is folded, which is fast; so nothing takes the size of a step back.
@@ -86,9 +87,9 @@ class Stage:
 # padding, and learn nothing.
 STAGES = (
     Stage(
-        4200, 32, 16, 257, (0.5, 1.6), r"^(stem|block_[0-4]_|block_\d+_depthwise$)", {_BODY: 0.1}
+        5400, 32, 16, 257, (0.5, 1.6), r"^(stem|block_[0-4]_|block_\d+_depthwise$)", {_BODY: 0.1}
     ),
-    Stage(1300, 16, 4, 257, (0.5, 1.6), "^(stem|block_)", {"^aspp": 0.2}),
+    Stage(1200, 16, 4, 257, (0.5, 1.6), "^(stem|block_)", {"^aspp": 0.2}),
 )
 
 
@@ -346,7 +347,9 @@ def train_stage(run: Run, photos: Photos, held_out: Photos, options: argparse.Na
     step, losses, began = run.train_step(), [], time.time()
     stream = batches(photos, stage, batch=options.batch, seed=(run.number, run.step))
     with (options.out / "log.csv").open("a", newline="") as file:
-        log = csv.writer(file)
+        log = csv.writer(file, lineterminator="\n")
+        if file.tell() == 0:
+            log.writerow(_COLUMNS)
         for images, targets in stream.take(end - run.step):
             kept = min(0.998, (1 + run.step) / (10 + run.step))
             losses.append(step(images, targets, tf.constant(kept, tf.float32)))
