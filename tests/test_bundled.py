@@ -47,6 +47,24 @@ def test_masks_of_real_photos(network: keras.Model, shared: Path):
     assert evaluate(network, pairs, progressbar=False).mean_iou > 0.35
 
 
+def test_batch_norm_folds_into_convolutions(rng: np.random.Generator):
+    from keras_deeplab.blocks import conv_bn
+    from keras_deeplab.weights.load import load_arrays
+    from tools.train_bundled.fold import folded_arrays
+
+    def build(batch_norm: str) -> keras.Model:
+        image = keras.Input((9, 9, 3))
+        x = conv_bn(image, 4, 3, batch_norm=batch_norm, name="stem")
+        return keras.Model(image, conv_bn(x, None, 3, batch_norm=batch_norm, name="depthwise"))
+
+    normalised, folded = build("frozen"), build("folded")
+    for variable in normalised.variables:
+        variable.assign(rng.uniform(0.5, 1.5, variable.shape))
+    load_arrays(folded, folded_arrays(normalised), source="the test")
+    images = rng.normal(size=(2, 9, 9, 3)).astype("float32")
+    np.testing.assert_allclose(folded(images), normalised(images), rtol=1e-4, atol=1e-4)
+
+
 def test_loads_within_a_second():
     """The quicker of two, in process time: other work on the machine does not count."""
 

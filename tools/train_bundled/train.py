@@ -56,7 +56,7 @@ _COLUMNS = ("stage", "step", "loss", "images_per_second", "mean_iou_masks", "mea
 _STRIDE_16 = "block_10_add"
 _HEAD = ("aspp", "decoder", "classifier")
 # The body's batch norm is folded, which is fast; so nothing takes the size of a step back.
-_BODY = r"^(?!aspp|decoder|classifier)"
+_BODY = rf"^(?!{'|'.join(_HEAD)})"
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,6 @@ class Photos:
     def __init__(self, cache: pathlib.Path, split: str) -> None:
         rows = json.loads((cache / "photos.json").read_text())
         chosen = [number for number, row in enumerate(rows) if row[3] == split]
-        self.names = [rows[number][0] for number in chosen]
         self.images = [read_image(rows[number][1]) for number in chosen]
         self.masks = [
             read_mask(pathlib.Path(rows[number][2])).astype("uint8") if rows[number][2] else None
