@@ -1,6 +1,9 @@
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from keras_deeplab.cli import main
@@ -32,6 +35,24 @@ def test_from_a_folder_to_a_network(network_file: Path, capsys):
     assert "photos/images/0.png: " in capsys.readouterr().out
     # Done is done.
     assert train("--data", "photos") == 0
+
+
+def test_a_seed_gives_the_same_new_layers_again(
+    network_file: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write_squares(Path("photos"), 3)
+    kernels: list[np.ndarray] = []
+
+    def kept(model: Any, *_: object, **__: object) -> SimpleNamespace:
+        kernels.append(np.asarray(model.get_layer("classifier").kernel))
+        return SimpleNamespace(best="best.keras", best_mean_iou=0.0, best_epoch=1)
+
+    monkeypatch.setattr("keras_deeplab.training.train", kept)
+    for seed in ("1", "1", "2"):
+        assert train("--data", "photos", "--seed", seed) == 0
+    first, second, other = kernels
+    np.testing.assert_array_equal(first, second)
+    assert not np.allclose(first, other)
 
 
 def test_splits_are_found(network_file: Path, capsys):

@@ -102,7 +102,13 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         help="stop after so many epochs without a better network (default: never)",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="(default: 0)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of new layers, order and augmentation (default: 0)",
+    )
     parser.set_defaults(run=_train)
 
 
@@ -122,6 +128,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
     if arguments.mixed_precision:
         keras.config.set_dtype_policy(f"mixed_{arguments.mixed_precision}")
+    keras.utils.set_random_seed(arguments.seed)
     model = DeepLab(
         None if arguments.weights == "none" else arguments.weights,
         version=arguments.version,
