@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files as package_files
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from keras_deeplab.tables.weights import WeightsRow
+from keras_deeplab.tables.weights import WEIGHTS, WeightsRow
 
 _ATTEMPTS = 3
 _PAUSE_SECONDS = 1.0
@@ -156,12 +157,26 @@ def _download(url: str, path: Path, row: WeightsRow, *, progressbar: bool) -> No
                 os.replace(fetched, path)
                 return
             except Exception as error:  # whatever the transport raises, it is tried again
-                failures.append(f"{type(error).__name__}: {error}")
+                failures.append(f"{type(error).__name__}: {_first_cause(error)}")
         raise ConnectionError(
             f"The weights {row.name!r} could not be downloaded in {_ATTEMPTS} attempts. "
-            f"Received: {failures[-1]}. Where there is no internet, fetch {row.url} elsewhere, "
-            f"put it into a folder and set the environment variable KERAS_DEEPLAB_MIRROR to that "
-            f"folder."
+            f"Received from {urlsplit(url).netloc}: {failures[-1]}. Where there is no internet, "
+            f"fetch {row.url} elsewhere, put it into a folder and set the environment variable "
+            f"KERAS_DEEPLAB_MIRROR to that folder.{_without_download(row)}"
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """Returns the error that led to this one: transports wrap theirs several times."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    return error
+
+
+def _without_download(row: WeightsRow) -> str:
+    for other in WEIGHTS.values():
+        if other.url is None and other.dataset == row.dataset:
+            return f" {other.name!r} knows the same classes and needs no download."
+    return ""

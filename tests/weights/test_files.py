@@ -110,9 +110,19 @@ def test_gives_up_with_words_and_leaves_nothing(server: Server, row, answer, wor
 
 def test_no_network(row):
     row = replace(row, url="http://127.0.0.1:9/net.tflite")
-    with pytest.raises(ConnectionError, match="fetch http://127.0.0.1:9/net.tflite elsewhere"):
+    with pytest.raises(ConnectionError, match="fetch http://127.0.0.1:9/net.tflite") as caught:
         weights_file(row)
+    assert re.search(r"Received from 127.0.0.1:9: ConnectionError: \[\w+ \d+\]", str(caught.value))
     assert list(cache_folder().iterdir()) == []
+
+
+@pytest.mark.parametrize("dataset", ["voc", "cityscapes"])
+def test_no_network_names_what_is_in_the_package(row, dataset: str):
+    row = replace(row, url="http://127.0.0.1:9/net.tflite", dataset=dataset)
+    with pytest.raises(ConnectionError) as caught:
+        weights_file(row)
+    said = "lite0.voc' knows the same classes and needs no download." in str(caught.value)
+    assert said is (dataset == "voc")
 
 
 def test_damaged_cache_is_replaced(row, caplog: pytest.LogCaptureFixture):
