@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_deeplab._checks import check_choice
-from keras_deeplab.layers import AtrousConv2D
+from keras_deeplab.layers import AtrousConv2D, ScaledUniform
 
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _NORMALIZATIONS: dict[str, tuple[Any, Any]] = {
@@ -125,11 +125,11 @@ def conv_bn(
         name=name,
     )
     if filters is None:
-        x = keras.layers.DepthwiseConv2D(**common)(x)
+        x = keras.layers.DepthwiseConv2D(depthwise_initializer=ScaledUniform(), **common)(x)
     elif rate > 1 and stride == 1:
-        x = AtrousConv2D(filters, **common)(x)
+        x = AtrousConv2D(filters, kernel_initializer=ScaledUniform(), **common)(x)
     else:
-        x = keras.layers.Conv2D(filters, **common)(x)
+        x = keras.layers.Conv2D(filters, kernel_initializer=ScaledUniform(), **common)(x)
     if batch_norm != "folded":
         # Keras' momentum of 0.99 takes hundreds of steps to forget where the statistics started:
         # a head trained on a few photos would be useless until then.

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import keras
 
 from keras_deeplab.blocks import Feature, StrideAndRate, conv_bn
+from keras_deeplab.layers import ScaledUniform
 
 
 def scaled_channels(channels: int, *, multiplier: float, divisor: int) -> int:
@@ -92,8 +93,15 @@ def _inverted_residual(
 
 def _squeeze_excite(x: Any, squeezed: int, *, name: str) -> Any:
     scale = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
-    scale = keras.layers.Conv2D(squeezed, 1, activation="relu", name=f"{name}_squeeze")(scale)
-    scale = keras.layers.Conv2D(x.shape[-1], 1, activation="hard_sigmoid", name=f"{name}_excite")(
-        scale
-    )
+    for part, channels, activation in (
+        ("squeeze", squeezed, "relu"),
+        ("excite", x.shape[-1], "hard_sigmoid"),
+    ):
+        scale = keras.layers.Conv2D(
+            channels,
+            1,
+            activation=activation,
+            kernel_initializer=ScaledUniform(),
+            name=f"{name}_{part}",
+        )(scale)
     return keras.layers.Multiply(name=f"{name}_scale")([x, scale])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from keras_deeplab.blocks import Feature, max_pool, output_stride_plan
-from keras_deeplab.layers import AtrousConv2D
+from keras_deeplab.layers import AtrousConv2D, ScaledUniform
 from keras_deeplab.tables.backbones import VGGRow
 
 
@@ -47,7 +47,7 @@ def vgg(
                 3,
                 dilation_rate=rate,
                 activation="relu",
-                kernel_initializer="he_normal",
+                kernel_initializer=ScaledUniform(2.0, "fan_in"),
                 name=f"conv{stage}_{index}",
             )(x)
         features[f"stage_{stage}"] = Feature(x, reached, channels)

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_deeplab.layers import AtrousConv2D
+from keras_deeplab.layers import AtrousConv2D, ScaledUniform
 
 
 def large_fov(
@@ -50,7 +50,7 @@ def large_fov(
                 size,
                 dilation_rate=dilation,
                 activation="relu",
-                kernel_initializer="he_normal",
+                kernel_initializer=ScaledUniform(2.0, "fan_in"),
                 name=f"{name}_{index}",
             )(x)
             x = keras.layers.Dropout(dropout, name=f"{name}_{index}_dropout")(x)

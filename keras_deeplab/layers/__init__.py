@@ -2,7 +2,15 @@
 
 from keras_deeplab.layers.atrous_conv2d import AtrousConv2D
 from keras_deeplab.layers.crf_as_rnn import CRFAsRNN
+from keras_deeplab.layers.initializer import ScaledUniform
 from keras_deeplab.layers.resize import RescaleBilinear, ResizeBilinear
 from keras_deeplab.layers.segmentation_output import SegmentationOutput
 
-__all__ = ["AtrousConv2D", "CRFAsRNN", "RescaleBilinear", "ResizeBilinear", "SegmentationOutput"]
+__all__ = [
+    "AtrousConv2D",
+    "CRFAsRNN",
+    "RescaleBilinear",
+    "ResizeBilinear",
+    "ScaledUniform",
+    "SegmentationOutput",
+]
