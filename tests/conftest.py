@@ -54,14 +54,15 @@ def photo() -> np.ndarray:
     return data.chelsea()
 
 
-@pytest.fixture
-def network_file(tmp_path: Path, rng: np.random.Generator) -> Path:
+@pytest.fixture(scope="session")
+def network_bytes() -> bytes:
     """A 21-class network of half width with random weights, as the publishers' file format."""
     import keras
 
     from keras_deeplab import DeepLab
     from tests.reference.tflite_writer import write_tflite
 
+    rng = np.random.default_rng(0)
     model = DeepLab(backbone="mobilenet_v2_050")
     layers = {}
     for layer in model.layers:
@@ -71,8 +72,14 @@ def network_file(tmp_path: Path, rng: np.random.Generator) -> Path:
                 kernel,
                 rng.integers(-4, 5, kernel.shape[2 + (kernel.shape[3] != 1)]),
             )
+    return write_tflite(layers)
+
+
+@pytest.fixture
+def network_file(tmp_path: Path, network_bytes: bytes) -> Path:
+    """The same as a file of its own."""
     path = tmp_path / "net.tflite"
-    path.write_bytes(write_tflite(layers))
+    path.write_bytes(network_bytes)
     return path
 
 

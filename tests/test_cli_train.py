@@ -1,8 +1,8 @@
 import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -37,25 +37,29 @@ def test_from_a_folder_to_a_network(network_file: Path, capsys):
     assert train("--data", "photos") == 0
 
 
-def test_a_seed_gives_the_same_new_layers_again(
-    network_file: Path, monkeypatch: pytest.MonkeyPatch
-):
-    write_squares(Path("photos"), 3)
-    kernels: list[np.ndarray] = []
+@pytest.fixture
+def starts(monkeypatch: pytest.MonkeyPatch) -> list[keras.Model]:
+    """Networks as they would be trained, in place of training."""
+    models: list[keras.Model] = []
 
-    def kept(model: Any, *_: object, **__: object) -> SimpleNamespace:
-        kernels.append(np.asarray(model.get_layer("classifier").kernel))
+    def start(model: keras.Model, *_: object, **__: object) -> SimpleNamespace:
+        models.append(model)
         return SimpleNamespace(best="best.keras", best_mean_iou=0.0, best_epoch=1)
 
-    monkeypatch.setattr("keras_deeplab.training.train", kept)
+    monkeypatch.setattr("keras_deeplab.training.train", start)
+    return models
+
+
+def test_a_seed_gives_the_same_new_layers_again(network_file: Path, starts: list[keras.Model]):
+    write_squares(Path("photos"), 3)
     for seed in ("1", "1", "2"):
         assert train("--data", "photos", "--seed", seed) == 0
-    first, second, other = kernels
+    first, second, other = (np.asarray(x.get_layer("classifier").kernel) for x in starts)
     np.testing.assert_array_equal(first, second)
     assert not np.allclose(first, other)
 
 
-def test_splits_are_found(network_file: Path, capsys):
+def test_splits_are_found(network_file: Path, starts: list[keras.Model], capsys):
     for split, count in (("train", 3), ("val", 2), ("test", 1)):
         write_squares(Path("photos") / split, count)
     assert train("--data", "photos", "--class-names", "dark,bright", "--seed", "3") == 0

@@ -14,6 +14,8 @@ from pathlib import Path
 import keras
 import pytest
 
+from tests.reference.on_jax import ON_JAX
+
 TESTS = [
     "losses/test_pixelwise.py::test_labels_are_sub_sampled_to_the_logits",
     "losses/test_weighted_sum.py::test_gradients_equal_finite_differences_of_the_reference[focal]",
@@ -30,7 +32,7 @@ def test_losses_metrics_and_optimizers_on_jax():
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     run = subprocess.run(
         [*command, *(str(folder / test) for test in TESTS)],
-        env={**os.environ, "KERAS_BACKEND": "jax"},
+        env={**os.environ, **ON_JAX},
         cwd=folder.parent,
         capture_output=True,
         text=True,

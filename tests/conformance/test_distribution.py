@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from keras_deeplab.training.watchers import read_log
+from tests.reference.on_jax import ON_JAX
 from tests.training.test_run import write_squares
 
 ROOT = Path(__file__).parents[2]
@@ -81,8 +82,7 @@ def test_two_processes_on_jax(tmp_path: Path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    backend = dict(KERAS_BACKEND="jax")
-    finish(start(PROCESSES, tmp_path, "one", 1, 0, "", **backend))
-    finish(*(start(PROCESSES, tmp_path, "two", 2, n, address, **backend) for n in range(2)))
+    finish(start(PROCESSES, tmp_path, "one", 1, 0, "", **ON_JAX))
+    finish(*(start(PROCESSES, tmp_path, "two", 2, n, address, **ON_JAX) for n in range(2)))
     assert_same_runs(tmp_path / "one", tmp_path / "two")
     assert (tmp_path / "two" / "last.keras").is_file()

@@ -13,6 +13,7 @@ import pytest
 from keras_deeplab import DeepLab
 from keras_deeplab.tables.backbones import BACKBONES
 from keras_deeplab.tables.deeplabs import DEEPLABS
+from tests.reference.on_jax import ON_JAX
 from tests.reference.small_tables import distinct_networks, shrunk_tables
 
 NETWORKS = distinct_networks()
@@ -180,7 +181,7 @@ def test_runs_on_the_jax_backend(saved):
         "assert keras.backend.backend() == 'jax' and 'tensorflow' not in sys.modules\n"
         "print(segment(model, np.zeros((9, 7, 3), 'uint8'), size=33).labels.shape)"
     )
-    assert in_a_fresh_process(code, folder, KERAS_BACKEND="jax") == ["(9, 7)"]
+    assert in_a_fresh_process(code, folder, **ON_JAX) == ["(9, 7)"]
     image = np.load(folder / "image.npy")
     for name in chosen:
         scores = np.load(folder / f"{name}.npy")
