@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from keras_deeplab import DeepLab
-from keras_deeplab.tables.backbones import BACKBONES
 from keras_deeplab.tables.deeplabs import DEEPLABS
 from tests.reference.on_jax import ON_JAX
-from tests.reference.small_tables import distinct_networks, shrunk_tables
+from tests.reference.small_tables import distinct_networks, shrunk_tables, some_networks
 
 NETWORKS = distinct_networks()
+SOME = some_networks()
 ROOT = Path(__file__).parents[2]
 
 
@@ -153,6 +153,7 @@ def test_fit_with_plain_keras(rng):
     assert history[-1] < history[0]
 
 
+@pytest.mark.parametrize("model", SOME, indirect=True)
 def test_exports_as_saved_model(model: keras.Model, tmp_path: Path, rng):
     tf = pytest.importorskip("tensorflow")
     model.export(tmp_path / "saved", verbose=False)
@@ -164,17 +165,12 @@ def test_exports_as_saved_model(model: keras.Model, tmp_path: Path, rng):
 def test_runs_on_the_jax_backend(saved):
     pytest.importorskip("jax")
     folder, models = saved
-    # JAX compiles for seconds per network: one of each version, and of each family of backbones.
-    rows = [DEEPLABS[name] for name in NETWORKS]
-    names = {row.version: row.name for row in rows}
-    names |= {BACKBONES[row.backbone].family: row.name for row in rows}
-    chosen = sorted(set(names.values()))
     code = (
         "import sys, jax, keras, numpy as np\n"
         "from keras_deeplab import DeepLab, segment\n"
         "from tests.reference.small_tables import shrink_tables\n"
         "shrink_tables()\n"
-        f"for name in {chosen}:\n"
+        f"for name in {SOME}:\n"
         "    model = keras.models.load_model(f'{name}.keras')\n"
         "    np.save(f'{name}.npy', jax.jit(model)(np.load('image.npy')))\n"
         "model = DeepLab('deeplab_v3_mobilenet_v2.keras')\n"
@@ -183,6 +179,6 @@ def test_runs_on_the_jax_backend(saved):
     )
     assert in_a_fresh_process(code, folder, **ON_JAX) == ["(9, 7)"]
     image = np.load(folder / "image.npy")
-    for name in chosen:
+    for name in SOME:
         scores = np.load(folder / f"{name}.npy")
         np.testing.assert_allclose(scores, models[name](image), rtol=1e-3, atol=1e-4, err_msg=name)

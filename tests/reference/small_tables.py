@@ -85,3 +85,11 @@ def distinct_networks() -> list[str]:
         kind = replace(kind, atrous_rates=(1,) * rates, output_stride=8, rates_output_stride=8)
         kinds.setdefault((kind, replace(backbone, name="", source="")), name)
     return list(kinds.values())
+
+
+def some_networks() -> list[str]:
+    """One network of each version and of each family of backbones, for what takes seconds each."""
+    rows = [DEEPLABS[name] for name in distinct_networks()]
+    names = {row.version: row.name for row in rows}
+    names |= {BACKBONES[row.backbone].family: row.name for row in rows}
+    return sorted(set(names.values()))
