@@ -1,4 +1,4 @@
-"""Times what a user waits for: imports, and the command line from typed to written.
+"""Times what a user waits for: imports, the command line from typed to written, a first step.
 
     python tools/benchmark_start.py PHOTO [--repeats 5]
 
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 
+PRINTS = "print(time.perf_counter() - start)\n"
 FORWARD = """
 import time, numpy as np
 from PIL import Image
@@ -22,6 +23,24 @@ model, photo = DeepLab(weights="voc"), np.asarray(Image.open({photo!r}).convert(
 segment(model, photo)
 start = time.perf_counter()
 segment(model, photo)
+print(time.perf_counter() - start)
+"""
+BUILD = """
+import time
+from keras_deeplab import DeepLab
+start = time.perf_counter()
+DeepLab(weights="voc")
+print(time.perf_counter() - start)
+"""
+FIT = """
+import time, keras, numpy as np
+from keras_deeplab import DeepLab
+model = DeepLab(weights="voc", classes=2)
+model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+images, masks = np.zeros((1, 33, 33, 3), "float32"), np.zeros((1, 33, 33), "int32")
+start = time.perf_counter()
+{first}
+model.fit(images, masks, verbose=0)
 print(time.perf_counter() - start)
 """
 
@@ -51,6 +70,12 @@ def main() -> None:
                 "from keras_deeplab import DeepLab, segment"
             ),
             "forward pass (warm)": python(FORWARD.format(photo=arguments.photo)),
+            "DeepLab(weights='voc')": python(BUILD),
+            "DeepLab(weights='voc') on JAX": ["env", "KERAS_BACKEND=jax", *python(BUILD)],
+            "first step of fit": python(FIT.format(first="")),
+            "first step of fit after optimizer.build": python(
+                FIT.format(first="model.optimizer.build(model.trainable_variables)")
+            ),
             "keras-deeplab segment": [*module, "segment", arguments.photo, "--out", out],
             "keras-deeplab list": [*module, "list"],
         }
@@ -58,7 +83,8 @@ def main() -> None:
         for _ in range(arguments.repeats):
             for name, command in commands.items():
                 wall, printed = timed(command)
-                seconds[name].append(float(printed) if "forward" in name else wall)
+                # Some print the seconds that count.
+                seconds[name].append(float(printed) if command[-1].endswith(PRINTS) else wall)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     for name, value in medians.items():
         print(f"{value:8.2f}  {name}")

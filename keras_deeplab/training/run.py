@@ -169,6 +169,8 @@ def train(
             # XLA trains several times slower on a CPU.
             jit_compile="auto" if keras.backend.backend() == "jax" else False,
         )
+        # Variables that a step made in its first trace would have TensorFlow trace it again.
+        trained.optimizer.build(trained.trainable_variables)
         start, best = _resume(folder, trained)
     if start:
         _logger.warning("%s goes on after epoch %d of %d.", folder, start, epochs)
