@@ -17,6 +17,7 @@ from keras_deeplab.blocks import conv_bn, normalize_image
 from keras_deeplab.data.readers import read_folder
 from keras_deeplab.data.sources import SegmentationFiles
 from keras_deeplab.heads.output import segmentation_output
+from keras_deeplab.losses import CrossEntropy
 from keras_deeplab.tables.recipes import RECIPES
 from keras_deeplab.training import train
 from keras_deeplab.training.watchers import read_log
@@ -90,6 +91,18 @@ def test_a_run_leaves_its_files(run, data):
     for saved, own in zip(last.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(saved, own)
     assert last.get_layer("output").class_names == data.class_names
+
+
+def test_the_step_is_traced_once(data, tmp_path: Path):
+    traces = []
+
+    class Watched(CrossEntropy):
+        def call(self, y_true, y_pred):
+            traces.append(y_pred)
+            return super().call(y_true, y_pred)
+
+    train(network(), data, tmp_path, loss=Watched(), epochs=2, **SMALL)
+    assert len(traces) == 1
 
 
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(run, data, tmp_path: Path):
