@@ -1,6 +1,7 @@
 import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
@@ -38,28 +39,37 @@ def test_from_a_folder_to_a_network(network_file: Path, capsys):
 
 
 @pytest.fixture
-def starts(monkeypatch: pytest.MonkeyPatch) -> list[keras.Model]:
-    """Networks as they would be trained, in place of training."""
-    models: list[keras.Model] = []
+def starts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[keras.Model, dict[str, Any]]]:
+    """Networks as they would be trained, and the options, in place of training."""
+    calls: list[tuple[keras.Model, dict[str, Any]]] = []
 
-    def start(model: keras.Model, *_: object, **__: object) -> SimpleNamespace:
-        models.append(model)
+    def start(model: keras.Model, *_: object, **options: Any) -> SimpleNamespace:
+        calls.append((model, options))
         return SimpleNamespace(best="best.keras", best_mean_iou=0.0, best_epoch=1)
 
     monkeypatch.setattr("keras_deeplab.training.train", start)
-    return models
+    return calls
 
 
-def test_a_seed_gives_the_same_new_layers_again(network_file: Path, starts: list[keras.Model]):
+def test_a_seed_gives_the_same_new_layers_again(network_file: Path, starts):
     write_squares(Path("photos"), 3)
     for seed in ("1", "1", "2"):
         assert train("--data", "photos", "--seed", seed) == 0
-    first, second, other = (np.asarray(x.get_layer("classifier").kernel) for x in starts)
+    first, second, other = (np.asarray(x.get_layer("classifier").kernel) for x, _ in starts)
     np.testing.assert_array_equal(first, second)
     assert not np.allclose(first, other)
 
 
-def test_splits_are_found(network_file: Path, starts: list[keras.Model], capsys):
+@pytest.mark.parametrize(("text", "size"), [("65", (65, 65)), ("33x65", (33, 65))])
+def test_crops_have_the_size_asked_for(
+    network_file: Path, starts, text: str, size: tuple[int, int]
+):
+    write_squares(Path("photos"), 3)
+    assert train("--data", "photos", "--crop-size", text) == 0
+    assert starts[0][1]["crop_size"] == size
+
+
+def test_splits_are_found(network_file: Path, starts, capsys):
     for split, count in (("train", 3), ("val", 2), ("test", 1)):
         write_squares(Path("photos") / split, count)
     assert train("--data", "photos", "--class-names", "dark,bright", "--seed", "3") == 0
@@ -72,6 +82,7 @@ def test_splits_are_found(network_file: Path, starts: list[keras.Model], capsys)
         (["--data", "gone"], "must be a folder. Received: 'gone'"),
         (["--data", "photos", "--epochs", "0"], "epochs must be at least 1"),
         (["--data", "photos", "--split", "night"], "night"),
+        (["--data", "photos", "--crop-size", "wide"], "--crop-size must be PIXELS or HEIGHTxWIDTH"),
         (["--data", "photos", "--weights", "vok"], "Did you mean 'voc'"),
         (["--data", "photos", "--class-weights", "1"], "class_weights"),
     ],

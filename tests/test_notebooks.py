@@ -28,12 +28,11 @@ RESULTS = {
     """,
     "02_finetune_your_photos": """
         assert report.errors == ()
-        # Background alone: 0.29. What it begins from is random: 12 runs had 0.59 to 0.70.
-        assert evaluation.mean_iou > 0.4, evaluation.mean_iou
+        assert evaluation.mean_iou > 0.5, evaluation.mean_iou  # background alone: 0.30
         assert list(pictures) == ["photo", *(f"epoch {n + 1}" for n in range(EPOCHS))]
         again = evaluate("my_network.keras", val_data, size=SIZE, progressbar=False)
         assert abs(again.mean_iou - evaluation.mean_iou) < 1e-3
-        assert run.best_mean_iou > 0.4 and run.best.is_file()
+        assert run.best_mean_iou > 0.5 and run.best.is_file()
     """,
     "03_crf": """
         assert (before.labels != after.labels).any()

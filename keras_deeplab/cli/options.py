@@ -63,8 +63,8 @@ def add_crf(parser: argparse.ArgumentParser, *, words: str) -> None:
     )
 
 
-def read_size(text: str | None, *, own: bool = True) -> Any:
-    """Returns what --size asks for: pixels, (height, width), None or, if allowed, "own"."""
+def read_size(text: str | None, *, own: bool = True, option: str = "--size") -> Any:
+    """Returns what an option asks for: pixels, (height, width), None or, if allowed, "own"."""
     if text is None or (own and text == "own"):
         return text
     try:
@@ -73,7 +73,7 @@ def read_size(text: str | None, *, own: bool = True) -> Any:
         sides = ()
     if len(sides) not in (1, 2):
         choices = "PIXELS, HEIGHTxWIDTH or own" if own else "PIXELS or HEIGHTxWIDTH"
-        raise ValueError(f"--size must be {choices}. Received: {text!r}.")
+        raise ValueError(f"{option} must be {choices}. Received: {text!r}.")
     return sides[0] if len(sides) == 1 else sides
 
 

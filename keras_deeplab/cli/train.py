@@ -71,7 +71,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--epochs", type=int, metavar="N", help="passes over the images")
     parser.add_argument("--batch-size", type=int, metavar="N", help="images per step")
     parser.add_argument(
-        "--crop-size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="pixels"
+        "--crop-size",
+        metavar="PIXELS",
+        help="side of the square that is cut from an image, or HEIGHTxWIDTH",
     )
     parser.add_argument(
         "--size",
@@ -114,6 +116,7 @@ def add_parser(commands: Any) -> None:
 
 def _train(arguments: argparse.Namespace) -> int:
     size = read_size(arguments.size, own=False)
+    crop = read_size(arguments.crop_size, own=False, option="--crop-size")
     data, validation_data = _read(arguments)
     print(
         f"{arguments.data}: {len(data)} images to train on, {len(validation_data)} to measure on, "
@@ -137,8 +140,9 @@ def _train(arguments: argparse.Namespace) -> int:
         batch_norm=arguments.batch_norm,
         classes=data.class_names,
     )
-    names = ("epochs", "batch_size", "crop_size", "learning_rate")
+    names = ("epochs", "batch_size", "learning_rate")
     given = {name: getattr(arguments, name) for name in names}
+    given["crop_size"] = (crop, crop) if isinstance(crop, int) else crop
     result = train(
         model,
         data,

@@ -53,7 +53,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def restore_checkpoint(path: Path, model: keras.Model) -> tuple[int, dict[str, Any]]:
-    """Puts a checkpoint's values into a compiled model and its optimizer.
+    """Puts a checkpoint's values into a compiled model and its built optimizer.
 
     Returns:
         The number of finished epochs, and ``run`` as it was saved.
@@ -71,8 +71,6 @@ def restore_checkpoint(path: Path, model: keras.Model) -> tuple[int, dict[str, A
             f"A checkpoint must be a whole file. Received: {path}, which is damaged ({error}). "
             f"Delete it: the run goes on from the one before."
         ) from error
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
     variables = list(_variables(model))
     shapes = [tuple(variable.shape) for variable in variables]
     if [array.shape for array in arrays.values()] != shapes:

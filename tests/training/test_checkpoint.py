@@ -12,6 +12,7 @@ def compiled(units: int = 3) -> keras.Model:
         [keras.Input((2,)), keras.layers.Dense(units), keras.layers.Dropout(0.5)]
     )
     model.compile(keras.optimizers.Adam(0.1, use_ema=True), "mse")
+    model.optimizer.build(model.trainable_variables)
     return model
 
 
@@ -34,7 +35,6 @@ def test_everything_that_moves_comes_back(tmp_path: Path):
 
 def test_the_last_two_are_kept_and_halves_are_not_seen(tmp_path: Path):
     model = compiled()
-    model.optimizer.build(model.trainable_variables)
     (tmp_path / "epoch_000009.part").write_bytes(b"half")
     for epoch in (1, 2, 3, 10):
         save_checkpoint(tmp_path, model, epoch=epoch, run={})
@@ -43,7 +43,6 @@ def test_the_last_two_are_kept_and_halves_are_not_seen(tmp_path: Path):
 
 def test_another_network_is_refused(tmp_path: Path):
     model = compiled()
-    model.optimizer.build(model.trainable_variables)
     path = save_checkpoint(tmp_path, model, epoch=1, run={})
     with pytest.raises(ValueError, match="must belong to this network and optimizer"):
         restore_checkpoint(path, compiled(units=4))
@@ -51,7 +50,6 @@ def test_another_network_is_refused(tmp_path: Path):
 
 def test_damaged_files_are_refused(tmp_path: Path):
     model = compiled()
-    model.optimizer.build(model.trainable_variables)
     path = save_checkpoint(tmp_path, model, epoch=1, run={})
     content = path.read_bytes()
     for damaged in (b"", content[: len(content) // 2], b"text"):
