@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_deeplab._checks import check_choice
-from keras_deeplab.layers import AtrousConv2D, ScaledUniform
+from keras_deeplab.layers import AtrousConv2D, BatchNormalization, HardSwish, ScaledUniform
 
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _NORMALIZATIONS: dict[str, tuple[Any, Any]] = {
@@ -133,13 +133,13 @@ def conv_bn(
     if batch_norm != "folded":
         # Keras' momentum of 0.99 takes hundreds of steps to forget where the statistics started:
         # a head trained on a few photos would be useless until then.
-        x = keras.layers.BatchNormalization(
+        x = BatchNormalization(
             momentum=0.9, epsilon=epsilon, trainable=batch_norm == "trainable", name=f"{name}_bn"
         )(x)
     if activation is None:
         return x
     if activation == "hard_swish":
-        return keras.layers.Activation("hard_silu", name=f"{name}_hard_swish")(x)
+        return HardSwish(name=f"{name}_hard_swish")(x)
     max_value = {"relu": None, "relu6": 6.0}[activation]
     return keras.layers.ReLU(max_value, name=f"{name}_relu")(x)
 

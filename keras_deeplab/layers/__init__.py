@@ -1,14 +1,18 @@
 """Keras layers for what Keras lacks; importing this package registers them for loading."""
 
 from keras_deeplab.layers.atrous_conv2d import AtrousConv2D
+from keras_deeplab.layers.batch_normalization import BatchNormalization
 from keras_deeplab.layers.crf_as_rnn import CRFAsRNN
+from keras_deeplab.layers.hard_swish import HardSwish
 from keras_deeplab.layers.initializer import ScaledUniform
 from keras_deeplab.layers.resize import RescaleBilinear, ResizeBilinear
 from keras_deeplab.layers.segmentation_output import SegmentationOutput
 
 __all__ = [
     "AtrousConv2D",
+    "BatchNormalization",
     "CRFAsRNN",
+    "HardSwish",
     "RescaleBilinear",
     "ResizeBilinear",
     "ScaledUniform",

@@ -4,59 +4,91 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 import pathlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from keras_deeplab.data.duplicates import find_duplicates
 from keras_deeplab.data.images import folder_images, read_image
 from keras_deeplab.data.inspection import Inspection, thumbnail
 
-# Every tenth photo measures the training; it is never learned from.
+# Every tenth photo measures the training and is never trained on.
 _HELD_OUT = 10
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo, its mask where it has one, and "train" or "held_out"."""
+    """One photo.
 
-    name: str
-    image: pathlib.Path
-    mask: pathlib.Path | None
+    Attributes:
+        image: Its file.
+        mask: Its mask, or None.
+        split: "train" or "held_out".
+        present: Classes that it is known to show.
+        absent: Classes that it is known not to show.
+    """
+
+    image: str
+    mask: str | None
     split: str
+    present: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
-def read_photos(folder: pathlib.Path, kept_out: list[pathlib.Path]) -> list[Photo]:
-    """Lists a folder of images/ and, for some of them, masks/.
+def read_photos(folders: list[pathlib.Path], kept_out: list[pathlib.Path]) -> list[Photo]:
+    """Lists the photos of all folders.
 
     Args:
-        folder: Holds images/, masks/ and perhaps index.csv with columns "id" and "voc_split".
+        folders: Each holds images/ and perhaps masks/ (same stems) and index.csv with the column
+            "id" (the stem) and any of "voc_split", "present" and "absent" (class names between
+            spaces) and "exclude" (not empty: left out).
         kept_out: Folders of photos that later measure the network.
 
     Returns:
-        Photos by name, without those of the split "val", and without what looks like one of
-        them, like one that is kept out, or, for training, like one that is held out.
+        Photos without those of VOC's val split, without duplicates of these or of photos that are
+        kept out, and, for training, without duplicates of photos that are held out.
     """
-    index = folder / "index.csv"
-    rows = csv.DictReader(index.read_text().splitlines()) if index.exists() else ()
-    validation = {row["id"] for row in rows if row["voc_split"] == "val"}
-    images = {path.stem: path for path in folder_images(folder / "images")}
-    names = sorted(set(images) - validation)
-    photos = []
-    for number, name in enumerate(names):
-        mask = folder / "masks" / f"{name}.png"
-        split = "train" if number % _HELD_OUT else "held_out"
-        photos.append(Photo(name, images[name], mask if mask.exists() else None, split))
-    seen = [("val", images[name]) for name in sorted(validation)]
-    seen += [("kept out", path) for other in kept_out for path in folder_images(other)]
-    seen += [(kind, p.image) for kind in ("held_out", "train") for p in photos if p.split == kind]
-    findings = find_duplicates([(split, str(path), _look(path)) for split, path in seen])
+    photos: list[Photo] = []
+    seen = [("kept out", path) for folder in kept_out for path in folder_images(folder)]
+    for folder in folders:
+        index = folder / "index.csv"
+        with index.open(newline="") if index.exists() else open(os.devnull) as file:
+            rows = {row["id"]: row for row in csv.DictReader(file)}
+        for image in folder_images(folder / "images"):
+            row = rows.get(image.stem, {})
+            if row.get("voc_split") == "val":
+                seen.append(("val", image))
+            elif not row.get("exclude"):
+                mask = folder / "masks" / f"{image.stem}.png"
+                photos.append(
+                    Photo(
+                        str(image),
+                        str(mask) if mask.exists() else None,
+                        "train" if len(photos) % _HELD_OUT else "held_out",
+                        tuple(row.get("present", "").split()),
+                        tuple(row.get("absent", "").split()),
+                    )
+                )
+    for split in ("held_out", "train"):
+        seen += [(split, pathlib.Path(photo.image)) for photo in photos if photo.split == split]
+    findings = find_duplicates(list(_inspected(seen)))
     # A finding names the later of the two.
-    alike = {finding.file for finding in findings}
-    return [photo for photo in photos if str(photo.image) not in alike]
+    duplicates = {finding.file for finding in findings}
+    return [photo for photo in photos if photo.image not in duplicates]
 
 
-def _look(path: pathlib.Path) -> Inspection:
-    image = read_image(path)
-    digest = hashlib.sha256(path.read_bytes()).digest()
-    size = (image.shape[0], image.shape[1])
-    return Inspection(digest=digest, thumbnail=thumbnail(image), size=size)
+def _inspected(
+    seen: list[tuple[str, pathlib.Path]],
+) -> Iterator[tuple[str, str, Inspection]]:
+    def look(path: pathlib.Path) -> Inspection:
+        image = read_image(path)
+        digest = hashlib.sha256(path.read_bytes()).digest()
+        size = (image.shape[0], image.shape[1])
+        return Inspection(digest=digest, thumbnail=thumbnail(image), size=size)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        inspections = pool.map(look, [path for _, path in seen])
+        for (split, path), inspection in zip(seen, inspections, strict=True):
+            yield split, str(path), inspection

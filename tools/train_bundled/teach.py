@@ -1,11 +1,12 @@
 """Asks the published MobileNetV2 network for soft labels of photos, once, and keeps them.
 
-    python tools/train_bundled/teach.py --photos PHOTOS --keep-out coco128_voc/images --out CACHE
+    python tools/train_bundled/teach.py --photos FOLDER... --keep-out coco128_voc/images --out CACHE
 
-It sees each photo in 513 and mirrored in 385; the probabilities are averaged. (The network of half
-width is left out: on coco128_voc its mean IoU is 0.45, where this one's is 0.60.) The cache holds
-photos.json (names and splits) and teacher.npy, uint8 (photos, 49, 49, 21): probabilities times
-255 at 49 x 49 points, the outer ones at the photo's corners. It goes on where it was stopped.
+The network runs on each photo at 513. (The network of half width is left out: on coco128_voc its mean IoU is 0.45, where this
+one's is 0.60.) The cache holds photos.json (`photos.Photo` by field) and teacher.npy, uint8
+(photos, 49, 49, 21): probabilities times 255 at 49 x 49 points, the outer ones at the photo's
+corners. Photos are taken in random order, so that training may start before the last one; a run
+that was stopped resumes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 import pathlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 
 import keras
 import numpy as np
@@ -32,7 +34,7 @@ GRID = 49
 CLASSES = 21
 _WEIGHTS = "deeplab_v3_mobilenet_v2.voc_trainaug"
 # Side of the square, and whether mirrored.
-_PASSES = ((513, False), (385, True))
+_PASSES = ((513, False),)
 
 
 def teacher(side: int) -> bytes:
@@ -73,7 +75,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--photos", type=pathlib.Path, required=True)
+    parser.add_argument("--photos", type=pathlib.Path, nargs="+", required=True)
     parser.add_argument("--keep-out", type=pathlib.Path, nargs="*", default=[])
     parser.add_argument("--out", type=pathlib.Path, required=True)
     return parser.parse_args()
@@ -86,18 +88,18 @@ def main() -> None:
     if not listed.exists():
         photos = read_photos(options.photos, options.keep_out)
         np.lib.format.open_memmap(file, "w+", "uint8", (len(photos), GRID, GRID, CLASSES)).flush()
-        rows = [[p.name, str(p.image), p.mask and str(p.mask), p.split] for p in photos]
-        listed.write_text(json.dumps(rows, indent=0))
+        listed.write_text(json.dumps([asdict(photo) for photo in photos], indent=0))
     rows = json.loads(listed.read_text())
     cache = np.load(file, mmap_mode="r+")
     # What is written sums to about 255; what is not, to 0.
     todo = np.flatnonzero(cache[:, -1, -1].sum(-1) == 0)
+    np.random.default_rng(0).shuffle(todo)
     networks, own = [teacher(side) for side, _ in _PASSES], threading.local()
 
     def teach(index: int) -> None:
         if not hasattr(own, "teacher"):
             own.teacher = Teacher(networks)
-        image = np.ascontiguousarray(read_image(rows[index][1]))
+        image = np.ascontiguousarray(read_image(rows[index]["image"]))
         cache[index] = np.round(own.teacher.probabilities(image) * 255)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
