@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from keras_deeplab.cards import card, metrics_text, size_text
-from keras_deeplab.tables.costs import COSTS
-from keras_deeplab.tables.datasets import DATASETS
-from keras_deeplab.tables.deeplabs import DEEPLABS
-from keras_deeplab.tables.weights import WEIGHTS
+from keras_deeplab.cli.cards import card, metrics_text, size_text
+from keras_deeplab.presets.costs import COSTS
+from keras_deeplab.presets.datasets import DATASETS
+from keras_deeplab.presets.networks import DEEPLABS
+from keras_deeplab.presets.weights import WEIGHTS
 
 PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 _INTRODUCTION = """\

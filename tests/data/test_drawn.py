@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_deeplab.data import draw_dataset, read_dataset
-from keras_deeplab.data.check import check_data
+from keras_deeplab.data.checks.label_check import check_data
 
 
 def test_pictures_pass_the_label_doctor_and_follow_from_the_seed(tmp_path: Path):
