@@ -31,7 +31,7 @@ from tests.training.test_run import write_squares
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
-# The model cards' code is one line, which test_cards.py holds against the tables.
+# The model cards' code is one line, which test_cards.py holds against the presets.
 IN_PYTHON = [page for page in PAGES if page.name != "models.md"]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 SIZE = (65, 65)

@@ -1,4 +1,4 @@
-"""Writes docs/models.md: every network and every model card, from the tables.
+"""Writes docs/models.md: every network and every model card, from the presets.
 
 python tools/write_model_page.py
 """
@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 _INTRODUCTION = """\
 # Models
 
-Made from the package's tables by `python tools/write_model_page.py`. `keras-deeplab list` prints
+Made from the package's presets by `python tools/write_model_page.py`. `keras-deeplab list` prints
 the same, and `keras-deeplab list --card NAME` one card. How to choose: [choosing.md](choosing.md).
 """
 

@@ -1,4 +1,4 @@
-"""Complete networks: from a row of the table to a functional `keras.Model`."""
+"""Complete networks: from a row of the presets to a functional `keras.Model`."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ def train(
         _logger.warning("%s goes on after epoch %d of %d.", folder, start, epochs)
     # Keras puts the output's name before the metric's where there are several.
     metric_name = f"val_{output}_mean_iou" if inner else "val_mean_iou"
-    keeper = BestCheckpoint(
+    best_checkpoint = BestCheckpoint(
         model,
         folder,
         monitor=metric_name if validation_data else None,
@@ -186,12 +186,12 @@ def train(
             size=size,
         ),
     )
-    watchers: list[keras.callbacks.Callback] = [StopOnNaN()]
+    own_callbacks: list[keras.callbacks.Callback] = [StopOnNaN()]
     if row.ema:
-        watchers.append(EvaluateWithEMA())
-    watchers += [EpochLog(folder / "log.csv", start=start), keeper]
+        own_callbacks.append(EvaluateWithEMA())
+    own_callbacks += [EpochLog(folder / "log.csv", start=start), best_checkpoint]
     if is_chief() and importlib.util.find_spec("tensorboard"):
-        watchers.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
+        own_callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
     finished = start >= epochs or (patience > 0 and start - best[1] >= patience)
     if not finished:
         batches = training_batches(
@@ -217,7 +217,7 @@ def train(
                 validation_batches(validation_data, batch_size=row.batch_size, size=size), trained
             ),
             validation_freq=sorted({*range(validate_every, epochs, validate_every), epochs}),
-            callbacks=[*watchers, *callbacks],
+            callbacks=[*own_callbacks, *callbacks],
             verbose=verbose,
         )
     elif row.ema:
@@ -225,7 +225,7 @@ def train(
     # A run may have been killed between its last checkpoint and this.
     if is_chief() and not (finished and (folder / "last.keras").exists()):
         save_network(model, folder / "last.keras")
-    value, epoch = keeper.best
+    value, epoch = best_checkpoint.best
     return Training(folder, folder / "best.keras", epoch, value, read_log(folder / "log.csv"))
 
 

@@ -1,4 +1,4 @@
-"""Every network of the tables at a width and depth that tests can afford."""
+"""Every network of the presets at a width and depth that tests can afford."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def inverted_residuals(
     Args:
         x: What they stand on.
         blocks: The blocks.
-        plan: What each does, as `keras_deeplab.models.blocks.output_stride_plan` returns it.
+        plan: What each does, as `keras_deeplab.models.atrous.output_stride_plan` returns it.
         batch_norm: As in `keras_deeplab.models.blocks.conv_bn`.
         epsilon: Batch norm's.
 
