@@ -7,72 +7,83 @@ from typing import TYPE_CHECKING, Any
 
 from wrapt import when_imported
 
+from keras_deeplab._version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from keras_deeplab.crf_search import CRFSearch, tune_crf
-    from keras_deeplab.data import read_dataset
-    from keras_deeplab.deeplab import DeepLab, list_models
-    from keras_deeplab.dense_crf import DenseCRF
-    from keras_deeplab.evaluation import Evaluation, evaluate
-    from keras_deeplab.exports import Export, export
-    from keras_deeplab.predict import Segmentation, segment
-    from keras_deeplab.runners import Segmenter, open_segmenter
-    from keras_deeplab.training import Training, train
+    from keras_deeplab.data import check_data as check_data
+    from keras_deeplab.data import read_dataset as read_dataset
+    from keras_deeplab.deeplab import DeepLab as DeepLab
+    from keras_deeplab.deeplab import list_models as list_models
+    from keras_deeplab.evaluation import Evaluation as Evaluation
+    from keras_deeplab.evaluation import evaluate as evaluate
+    from keras_deeplab.exports import Export as Export
+    from keras_deeplab.exports import export as export
+    from keras_deeplab.inference import CRFSearch as CRFSearch
+    from keras_deeplab.inference import DenseCRF as DenseCRF
+    from keras_deeplab.inference import Segmentation as Segmentation
+    from keras_deeplab.inference import Segmenter as Segmenter
+    from keras_deeplab.inference import open_segmenter as open_segmenter
+    from keras_deeplab.inference import segment as segment
+    from keras_deeplab.inference import tune_crf as tune_crf
+    from keras_deeplab.training import Training as Training
+    from keras_deeplab.training import train as train
+    from keras_deeplab.weights import convert as convert
 
-__version__ = "0.1.0"
-__all__ = [
-    "CRFSearch",
-    "DeepLab",
-    "DenseCRF",
-    "Evaluation",
-    "Export",
-    "Segmentation",
-    "Segmenter",
-    "Training",
-    "evaluate",
-    "export",
-    "list_models",
-    "open_segmenter",
-    "read_dataset",
-    "segment",
-    "train",
-    "tune_crf",
-]
-
-_ROOMS = {
-    "CRFSearch": "crf_search",
+_MODULES = {
+    "CRFSearch": "inference",
     "DeepLab": "deeplab",
-    "DenseCRF": "dense_crf",
+    "DenseCRF": "inference",
     "Evaluation": "evaluation",
     "Export": "exports",
-    "Segmentation": "predict",
-    "Segmenter": "runners",
+    "Segmentation": "inference",
+    "Segmenter": "inference",
     "Training": "training",
+    "check_data": "data",
+    "convert": "weights",
     "evaluate": "evaluation",
     "export": "exports",
     "list_models": "deeplab",
-    "open_segmenter": "runners",
+    "open_segmenter": "inference",
     "read_dataset": "data",
-    "segment": "predict",
+    "segment": "inference",
     "train": "training",
-    "tune_crf": "crf_search",
+    "tune_crf": "inference",
 }
+_SUBMODULES = (
+    "data",
+    "evaluation",
+    "exports",
+    "inference",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "presets",
+    "training",
+    "visualize",
+    "weights",
+)
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    # Names are imported on first use, so that the tables and `keras-deeplab --help` come without
+    # Names are imported on first use, so that the presets and `keras-deeplab --help` come without
     # waiting for TensorFlow.
-    if name not in _ROOMS:
+    if name in _SUBMODULES:
+        return import_module(f"{__name__}.{name}")
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__, *_SUBMODULES})
 
 
 @when_imported("keras")
 def _register_classes(keras: Any) -> None:
     # `keras.models.load_model` finds our classes after `import keras_deeplab` alone, in whichever
     # order the two are imported.
-    for room in ("layers", "losses", "metrics", "optimizers", "schedules"):
-        import_module(f"{__name__}.{room}")
+    for module in ("layers", "losses", "metrics", "optimizers"):
+        import_module(f"{__name__}.{module}")

@@ -9,15 +9,15 @@ from typing import Any
 
 import keras
 
-from keras_deeplab._checks import check_choice, check_int
+from keras_deeplab._validation import check_choice, check_int
 from keras_deeplab.models import build_model
-from keras_deeplab.tables.crfs import CRFS
-from keras_deeplab.tables.datasets import dataset_of
-from keras_deeplab.tables.deeplabs import DEEPLABS
-from keras_deeplab.tables.weights import WEIGHTS
+from keras_deeplab.presets.crfs import CRFS
+from keras_deeplab.presets.datasets import dataset_of
+from keras_deeplab.presets.networks import DEEPLABS
+from keras_deeplab.presets.weights import WEIGHTS
 from keras_deeplab.weights import all_layers, load_arrays
-from keras_deeplab.weights.imagenet import backbone_layers, load_imagenet
-from keras_deeplab.weights.start import Start, find_start, numbered
+from keras_deeplab.weights.imagenet_backbones import backbone_layers, load_imagenet
+from keras_deeplab.weights.resolve import ResolvedWeights, numbered, resolve_weights
 
 _logger = logging.getLogger("keras_deeplab")
 
@@ -102,7 +102,7 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
                 "A network with a CRF must take RGB 0-255. Received: include_preprocessing=False "
                 f"with crf={crf!r}. Use DenseCRF on the outputs instead."
             )
-    start = find_start(weights, version, backbone, variant)
+    start = resolve_weights(weights, version, backbone, variant)
     stride = output_stride or start.output_stride or start.row.output_stride
     check_choice("output_stride", stride, start.row.output_strides)
     class_names = _class_names(classes, start.class_names)
@@ -168,7 +168,7 @@ def list_models() -> dict[str, list[str]]:
     }
 
 
-def _batch_norm(asked: str | None, start: Start) -> str:
+def _batch_norm(asked: str | None, start: ResolvedWeights) -> str:
     if asked is None:
         return start.batch_norm
     check_choice("batch_norm", asked, ("trainable", "frozen"))
@@ -180,7 +180,7 @@ def _batch_norm(asked: str | None, start: Start) -> str:
     return "folded" if start.batch_norm == "folded" else asked
 
 
-def _head_batch_norm(asked: str | None, start: Start) -> str | None:
+def _head_batch_norm(asked: str | None, start: ResolvedWeights) -> str | None:
     if start.head_batch_norm in (None, "folded"):
         return start.head_batch_norm
     return asked or start.head_batch_norm
@@ -213,7 +213,7 @@ def _class_names(classes: int | Sequence[str] | None, trained: tuple[str, ...]) 
     return names
 
 
-def _inference_size(class_names: tuple[str, ...], start: Start) -> tuple[int, int] | None:
+def _inference_size(class_names: tuple[str, ...], start: ResolvedWeights) -> tuple[int, int] | None:
     """Returns that of the weights, unless the classes are another dataset's, which has its own."""
     another = class_names != start.class_names and dataset_of(class_names).name != "own"
     return None if another else start.inference_size

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_deeplab._checks import check_int
+from keras_deeplab._validation import check_int
 
 # Counts beyond this go into a second variable: JAX has 32-bit integers only.
 _CARRY = 2**30

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_deeplab._checks import check_int
-from keras_deeplab.tables.datasets import Palette
+from keras_deeplab._validation import check_int
+from keras_deeplab.presets.datasets import Palette
 
 _LEGEND_ENTRIES = 20
 _CAPTION_SIZE = 14

@@ -84,9 +84,9 @@ def network_file(tmp_path: Path, network_bytes: bytes) -> Path:
 
 
 @pytest.fixture
-def small_tables() -> Iterator[None]:
+def small_presets() -> Iterator[None]:
     """Lets `DeepLab` build every network at a small width and depth."""
-    from tests.reference.small_tables import shrunk_tables
+    from tests.reference.small_presets import shrunk_presets
 
-    with shrunk_tables():
+    with shrunk_presets():
         yield

@@ -1,125 +1,122 @@
-"""Imports point to lower floors only, and siblings on a floor do not know each other."""
+"""Imports point to lower floors, modules form no circle, and a file's name occurs once."""
 
 from __future__ import annotations
 
 import ast
+import runpy
+import sys
+from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "keras_deeplab"
-FLOORS = {
-    "_checks": 0,
-    "tables": 1,
-    "cards": 2,
-    "ops": 2,
-    "data": 2,
-    "losses": 2,
-    "metrics": 2,
-    "optimizers": 2,
-    "schedules": 2,
-    "visualize": 2,
-    "boundaries": 2,
-    "label_sheet": 3,
-    "layers": 3,
-    "blocks": 4,
-    "backbones": 5,
-    "heads": 5,
-    "models": 6,
-    "weights": 7,
-    "dense_crf": 8,
-    "inference": 8,
-    "runners": 8,
-    "training": 10,
-    "deeplab": 10,
-    "convert": 10,
-    "evaluation": 10,
-    "predict": 10,
-    "exports": 10,
-    "crf_search": 10,
-    "demo": 11,
-    "cli": 12,
-    "__main__": 13,
-}
-# tf. may be used here and nowhere else: the rest also runs on Keras' JAX backend.
-TENSORFLOW_ROOMS = (
+import keras_deeplab
+
+ROOT = Path(__file__).parents[1]
+tool = SimpleNamespace(**runpy.run_path(str(ROOT / "tools" / "print_import_graph.py")))
+FILES = sorted(tool.PACKAGE.rglob("*.py"))
+# TensorFlow may be imported here and nowhere else: the rest also runs on Keras' JAX backend.
+USES_TENSORFLOW = (
     "ops/",
     "data/",
     "layers/crf_as_rnn.py",
-    "dense_crf.py",
+    "inference/dense_crf.py",
+    "inference/runtimes/saved_model_runtime.py",
+    "inference/runtimes/tflite_runtime.py",
     "exports/",
-    "runners/saved_model.py",
-    "runners/tflite.py",
     # TensorFlow's own checkpoints have no other reader.
-    "weights/convert/tf_slim.py",
+    "weights/readers/tf_slim.py",
 )
 
 
-def room(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def relative(path: Path) -> str:
+    return str(path.relative_to(tool.PACKAGE))
 
 
-def imported(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            if node.level:
-                raise AssertionError(f"{path}: relative import")
-            found.add(node.module or "")
-    return found
+def roots(path: Path) -> set[str]:
+    return {module.split(".")[0] for module, _ in tool.imported_names(path)}
 
 
-def modules() -> list[Path]:
-    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+def test_every_place_has_a_floor():
+    assert tool.arrows(tool.import_graph()).keys() == tool.FLOORS.keys()
 
 
-def violations(path: Path) -> list[str]:
-    """The imports of a module that do not point down."""
-    own = room(path)
-    bad = []
-    for name in imported(path):
-        parts = name.split(".")
-        if parts[0] != "keras_deeplab" or len(parts) == 1 or parts[1] == own:
-            continue
-        if FLOORS[parts[1]] >= FLOORS[own]:
-            bad.append(name)
-    return bad
+def test_imports_point_down():
+    assert tool.not_downward(tool.import_graph()) == []
 
 
-def test_every_room_has_a_floor():
-    assert {room(path) for path in modules()} <= FLOORS.keys()
+def test_no_circle_of_modules():
+    assert tool.circles(tool.import_graph()) == []
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_down(path: Path):
-    assert violations(path) == []
+def test_the_graph_stays_small():
+    between = tool.arrows(tool.import_graph())
+    assert len(between) <= 22
+    assert len(set(tool.FLOORS.values())) <= 9
+    assert sum(map(len, between.values())) <= 90
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_tensorflow_stays_in_its_rooms(path: Path):
-    if not str(path.relative_to(PACKAGE)).startswith(TENSORFLOW_ROOMS):
-        assert not any(name.split(".")[0] == "tensorflow" for name in imported(path))
+def test_violations_are_found(tmp_path: Path):
+    package = tmp_path / "keras_deeplab"
+    (package / "data").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "data" / "__init__.py").touch()
+    (package / "data" / "a.py").write_text("from keras_deeplab.data import b\n")
+    (package / "data" / "b.py").write_text("def f():\n    from keras_deeplab.data.a import x\n")
+    (package / "metrics.py").write_text("from keras_deeplab.losses import Dice\n")
+    (package / "losses.py").write_text("from keras_deeplab import __version__\n")
+    graph = tool.import_graph(package)
+    assert tool.circles(graph) == [["keras_deeplab.data.a", "keras_deeplab.data.b"]]
+    assert tool.not_downward(graph) == [
+        "keras_deeplab.losses imports keras_deeplab",
+        "keras_deeplab.metrics imports keras_deeplab.losses",
+    ]
 
 
-def test_tables_and_checks_need_the_standard_library_only():
-    import sys
-
-    for path in modules():
-        if room(path) in ("_checks", "tables"):
-            roots = {name.split(".")[0] for name in imported(path)}
-            assert roots <= sys.stdlib_module_names | {"keras_deeplab"}
+def test_a_file_name_occurs_once():
+    names = Counter(path.name for path in FILES if path.name != "__init__.py")
+    assert [name for name, count in names.items() if count > 1] == []
 
 
-def test_a_violation_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(f"{__name__}.PACKAGE", tmp_path)
-    (tmp_path / "blocks.py").write_text("from keras_deeplab.models import MODELS\n")
-    assert violations(tmp_path / "blocks.py") == ["keras_deeplab.models"]
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_init_files_only_re_export(path: Path):
+    if path.name != "__init__.py" or relative(path) in ("__init__.py", "data/__init__.py"):
+        return
+    for node in ast.parse(path.read_text()).body:
+        assert isinstance(node, (ast.ImportFrom, ast.Assign, ast.Expr)), ast.unparse(node)
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_tensorflow_stays_in_its_modules(path: Path):
+    assert "tensorflow" not in roots(path) or relative(path).startswith(USES_TENSORFLOW)
+
+
+def test_presets_and_validation_need_the_standard_library_only():
+    for path in FILES:
+        if tool.place(tool.module_name(path)) in ("_validation", "_version", "presets"):
+            assert roots(path) <= sys.stdlib_module_names | {"keras_deeplab"}
 
 
 def test_no_assert_in_the_library():
-    for path in modules():
+    for path in FILES:
         assert not any(
             isinstance(node, ast.Assert) for node in ast.walk(ast.parse(path.read_text()))
         )
+
+
+@pytest.mark.parametrize("module", [keras_deeplab, keras_deeplab.data], ids=lambda m: m.__name__)
+def test_names_for_type_checkers_are_the_public_ones(module):
+    """A type checker reads the imports, Python the list."""
+    tree = ast.parse(Path(module.__file__).read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    named = {alias.asname for node in block.body for alias in node.names}
+    assert named == set(module.__all__) == set(module._MODULES)
+
+
+def test_public_names_and_modules_are_imported_on_first_use():
+    for name in (*keras_deeplab.__all__, *keras_deeplab._SUBMODULES):
+        assert getattr(keras_deeplab, name) is not None
+    assert {"DeepLab", "losses", "convert"} <= set(dir(keras_deeplab))
+    with pytest.raises(AttributeError, match="has no attribute 'gone'"):
+        _ = keras_deeplab.gone

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from keras_deeplab import DeepLab, export, open_segmenter, segment
-from keras_deeplab.tables.weights import WEIGHTS
-from keras_deeplab.weights.files import file_sha256, weights_file
+from keras_deeplab.presets.weights import WEIGHTS
+from keras_deeplab.weights.download import file_sha256, weights_file
 
 ROW = WEIGHTS["deeplab_v3_plus_efficientnet_lite0.voc"]
 
@@ -48,7 +48,7 @@ def test_masks_of_real_photos(network: keras.Model, shared: Path):
 
 
 def test_batch_norm_folds_into_convolutions(rng: np.random.Generator):
-    from keras_deeplab.blocks import conv_bn
+    from keras_deeplab.models.blocks import conv_bn
     from keras_deeplab.weights.load import load_arrays
     from tools.train_bundled.fold import folded_arrays
 

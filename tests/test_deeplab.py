@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from keras_deeplab import DeepLab, list_models
+from keras_deeplab.inference import open_segmenter
 from keras_deeplab.models import build_model
-from keras_deeplab.runners import open_segmenter
-from keras_deeplab.tables.datasets import DATASETS
-from keras_deeplab.tables.deeplabs import DEEPLABS
-from keras_deeplab.tables.weights import WEIGHTS
+from keras_deeplab.presets.datasets import DATASETS
+from keras_deeplab.presets.networks import DEEPLABS
+from keras_deeplab.presets.weights import WEIGHTS
 
 
 def test_random_start_and_defaults():
@@ -149,12 +149,12 @@ def test_text_files_are_refused(tmp_path: Path):
         (dict(version="v3+", backbone="resnet101"), "deeplab_v3_plus_resnet101_v1c"),
     ],
 )
-def test_names_of_the_family(arguments, name: str, small_tables):
+def test_names_of_the_family(arguments, name: str, small_presets):
     model = DeepLab(**arguments, classes=2)
     assert model.name == name
 
 
-def test_every_classifier_of_v2_starts_fresh(small_tables, tmp_path: Path, caplog):
+def test_every_classifier_of_v2_starts_fresh(small_presets, tmp_path: Path, caplog):
     model = DeepLab(version="v2", multi_scale_inputs=(0.5, 1.0))
     model.save(tmp_path / "m.keras")
     fewer = DeepLab(tmp_path / "m.keras", classes=3)
@@ -164,7 +164,7 @@ def test_every_classifier_of_v2_starts_fresh(small_tables, tmp_path: Path, caplo
     np.testing.assert_array_equal(ours, theirs)
 
 
-def test_reads_a_published_file_of_v2(small_tables, tmp_path: Path, monkeypatch, rng):
+def test_reads_a_published_file_of_v2(small_presets, tmp_path: Path, monkeypatch, rng):
     """A row's file without a known hash, from the mirror, through its converter."""
     from keras_deeplab.weights import named_weights
     from tests.reference.torch_file_writer import legacy_file
@@ -221,7 +221,7 @@ def test_import_order_does_not_matter_for_loading(tmp_path: Path):
         subprocess.run([sys.executable, "-c", f"{imports}\n{code}"], check=True)
 
 
-def test_a_size_of_its_own_travels(small_tables, tmp_path: Path):
+def test_a_size_of_its_own_travels(small_presets, tmp_path: Path):
     row, size = DEEPLABS["deeplab_v3_mobilenet_v2"], (33, 65)
     model = build_model(row, class_names=("sky", "kite"), inference_size=size)
     model.save(tmp_path / "net.keras")

@@ -15,21 +15,23 @@ import keras
 import pytest
 from PIL import Image
 
-from keras_deeplab import crf_search, deeplab, models
-from keras_deeplab.blocks import conv_bn
-from keras_deeplab.cli import _parser, main
+from keras_deeplab import deeplab
+from keras_deeplab.cli.commands import _parser, main
 from keras_deeplab.exports.request import AGREEMENTS
-from keras_deeplab.tables.datasets import DATASETS
-from keras_deeplab.tables.deeplabs import DEEPLABS
-from keras_deeplab.tables.recipes import RECIPES
-from keras_deeplab.tables.weights import WEIGHTS
-from keras_deeplab.weights import start
+from keras_deeplab.inference import crf_search
+from keras_deeplab.models import network
+from keras_deeplab.models.blocks import conv_bn
+from keras_deeplab.presets.datasets import DATASETS
+from keras_deeplab.presets.networks import DEEPLABS
+from keras_deeplab.presets.recipes import RECIPES
+from keras_deeplab.presets.weights import WEIGHTS
+from keras_deeplab.weights import resolve
 from tests.training.test_run import write_squares
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
-# The model cards' code is one line, which test_cards.py holds against the tables.
+# The model cards' code is one line, which test_cards.py holds against the presets.
 IN_PYTHON = [page for page in PAGES if page.name != "models.md"]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 SIZE = (65, 65)
@@ -60,9 +62,9 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(ROOT / "docs" / "images", tmp_path / "docs" / "images")
     Image.open("docs/images/chelsea.png").convert("RGB").save("photo.jpg")
 
-    monkeypatch.setattr(start, "weights_file", lambda row: Path(row.file))
-    for converter in start.CONVERTERS:
-        monkeypatch.setitem(start.CONVERTERS, converter, lambda path, **options: None)
+    monkeypatch.setattr(resolve, "weights_file", lambda row: Path(row.file))
+    for converter in resolve.CONVERTERS:
+        monkeypatch.setitem(resolve.CONVERTERS, converter, lambda path, **options: None)
     monkeypatch.setattr(deeplab, "load_imagenet", lambda model, backbone: None)
     monkeypatch.setitem(DATASETS, "voc", replace(DATASETS["voc"], inference_size=SIZE))
     for name, row in WEIGHTS.items():
@@ -75,7 +77,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     for name in ("initialize", "set_distribution", "DataParallel"):
         monkeypatch.setattr(keras.distribution, name, lambda *args, **options: None)
-    monkeypatch.setattr(models, "_scores", shallow_network)
+    monkeypatch.setattr(network, "_scores", shallow_network)
     # In 8 bits, the labels of random weights are often others.
     monkeypatch.setitem(AGREEMENTS, "int8", 0.5)
     return tmp_path

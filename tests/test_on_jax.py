@@ -1,4 +1,4 @@
-"""The rooms that train run on Keras' JAX backend: some of their tests, once more.
+"""The modules that train run on Keras' JAX backend: some of their tests, once more.
 
 All of them pass there, `KERAS_BACKEND=jax pytest tests/losses tests/test_metrics.py ...`, but JAX
 compiles every operation of every shape, which takes minutes.

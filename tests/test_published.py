@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_deeplab import DeepLab, segment
-from keras_deeplab.tables.weights import WEIGHTS
+from keras_deeplab.presets.weights import WEIGHTS
 
 MOBILE = "deeplab_v3_mobilenet_v2.voc_trainaug"
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_deeplab.tables.datasets import voc_palette
+from keras_deeplab.presets.datasets import voc_palette
 from keras_deeplab.visualize import blend, palette_image, side_by_side, with_legend
 
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from keras_deeplab import DeepLab, DenseCRF
 from keras_deeplab.inference import predict_scores, resized_labels
 from keras_deeplab.metrics import confusion_matrix, mean_iou
-from keras_deeplab.tables.crfs import CRFS
+from keras_deeplab.presets.crfs import CRFS
 
 
 def main() -> None:

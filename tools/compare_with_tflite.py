@@ -22,7 +22,7 @@ from keras_deeplab.data.images import read_image
 from keras_deeplab.data.masks import read_mask
 from keras_deeplab.inference import predict_scores, resized_labels
 from keras_deeplab.metrics import confusion_matrix, mean_iou
-from keras_deeplab.tables.weights import WEIGHTS
+from keras_deeplab.presets.weights import WEIGHTS
 from keras_deeplab.weights import weights_file
 
 

@@ -65,9 +65,9 @@ def compare(
     import torch.nn.functional as F  # noqa: N812
 
     from keras_deeplab.models import build_model
-    from keras_deeplab.tables.deeplabs import DEEPLABS
+    from keras_deeplab.presets.networks import DEEPLABS
     from keras_deeplab.weights import load_arrays
-    from keras_deeplab.weights.convert import CONVERTERS
+    from keras_deeplab.weights.readers import CONVERTERS
 
     case = CASES[name]
     row = DEEPLABS[case.network]
@@ -160,8 +160,8 @@ def _caffe_layers(network):
 def _caffe_vgg(case: Case, classes: int, file: Path):
     import torch
 
-    from keras_deeplab.tables.backbones import BACKBONES
-    from keras_deeplab.tables.deeplabs import DEEPLABS
+    from keras_deeplab.presets.backbones import BACKBONES
+    from keras_deeplab.presets.networks import DEEPLABS
     from tests.reference.caffemodel_writer import write_caffemodel
     from tests.reference.torch_networks import caffe_vgg
 

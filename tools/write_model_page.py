@@ -1,4 +1,4 @@
-"""Writes docs/models.md: every network and every model card, from the tables.
+"""Writes docs/models.md: every network and every model card, from the presets.
 
 python tools/write_model_page.py
 """
@@ -8,17 +8,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from keras_deeplab.cards import card, metrics_text, size_text
-from keras_deeplab.tables.costs import COSTS
-from keras_deeplab.tables.datasets import DATASETS
-from keras_deeplab.tables.deeplabs import DEEPLABS
-from keras_deeplab.tables.weights import WEIGHTS
+from keras_deeplab.cli.cards import card, metrics_text, size_text
+from keras_deeplab.presets.costs import COSTS
+from keras_deeplab.presets.datasets import DATASETS
+from keras_deeplab.presets.networks import DEEPLABS
+from keras_deeplab.presets.weights import WEIGHTS
 
 PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 _INTRODUCTION = """\
 # Models
 
-Made from the package's tables by `python tools/write_model_page.py`. `keras-deeplab list` prints
+Made from the package's presets by `python tools/write_model_page.py`. `keras-deeplab list` prints
 the same, and `keras-deeplab list --card NAME` one card. How to choose: [choosing.md](choosing.md).
 """
 

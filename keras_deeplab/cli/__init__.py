@@ -1,53 +1,5 @@
 """The command `keras-deeplab`: one module per sub-command."""
 
-from __future__ import annotations
-
-import argparse
-import os
-import sys
-from collections.abc import Sequence
-
-from keras_deeplab import __version__
-from keras_deeplab.cli import check_data, convert, demo, evaluate, export, listing, segment, train
-from keras_deeplab.cli.start import FORESEEN
-
-# In the order of the help.
-_COMMANDS = (segment, demo, check_data, train, evaluate, export, convert, listing)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line.
-
-    Args:
-        argv: Arguments; those of the process by default.
-
-    Returns:
-        Exit code: 0 all done, 1 something failed, 2 wrong usage.
-    """
-    arguments = _parser().parse_args(argv)
-    try:
-        return int(arguments.run(arguments))
-    except BrokenPipeError:
-        # Whoever reads has read enough, as in `keras-deeplab list | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except FORESEEN as error:
-        print(f"keras-deeplab: error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("keras-deeplab: interrupted", file=sys.stderr)
-        return 130
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="keras-deeplab", description="Semantic segmentation of photos with DeepLab networks."
-    )
-    parser.add_argument("--version", action="version", version=f"keras-deeplab {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in _COMMANDS:
-        command.add_parser(commands)
-    return parser
-
+from keras_deeplab.cli.commands import main
 
 __all__ = ["main"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from keras_deeplab.tables.backbones import BACKBONES
-from keras_deeplab.tables.crfs import CRFS, DEFAULT_CRF
+from keras_deeplab.presets.backbones import BACKBONES
+from keras_deeplab.presets.crfs import CRFS, DEFAULT_CRF
 
 
 def add_network(
@@ -86,14 +86,14 @@ def check_network(arguments: argparse.Namespace) -> None:
         )
 
 
-def find_network(arguments: argparse.Namespace, class_names: Any = None) -> Any:
+def resolve_network(arguments: argparse.Namespace, class_names: Any = None) -> Any:
     """Returns the network that `add_network`'s options choose.
 
     Args:
         arguments: With those options.
         class_names: Names by label id for a file that carries none.
     """
-    from keras_deeplab.cli.start import quiet_start
+    from keras_deeplab.cli.startup import quiet_start
 
     if not arguments.model:
         from keras_deeplab.deeplab import DeepLab
@@ -104,7 +104,7 @@ def find_network(arguments: argparse.Namespace, class_names: Any = None) -> Any:
             output_stride=arguments.output_stride,
         )
     check_network(arguments)
-    from keras_deeplab.runners import open_segmenter
+    from keras_deeplab.inference import open_segmenter
 
     with quiet_start():
         return open_segmenter(arguments.model, fallback_names=class_names)

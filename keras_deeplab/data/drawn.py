@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from keras_deeplab._checks import check_int
-from keras_deeplab.tables.datasets import voc_palette
+from keras_deeplab._validation import check_int
+from keras_deeplab.presets.datasets import voc_palette
 
 CLASS_NAMES = ("background", "balloon", "kite")
 _SMOOTH = 3

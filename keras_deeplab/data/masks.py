@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from keras_deeplab.data.mat_file import read_mat_mask
-from keras_deeplab.tables.datasets import Palette
-from keras_deeplab.tables.label_maps import VOID_COLOURS
+from keras_deeplab.presets.datasets import Palette
+from keras_deeplab.presets.label_maps import VOID_COLOURS
 
 # Pillow spreads the levels of grey PNGs of 2 and 4 bits over 0-255.
 _SPREAD = {"L;2": 85, "L;4": 17}

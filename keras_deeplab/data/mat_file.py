@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_deeplab.tables.label_maps import PERSON_PARTS
+from keras_deeplab.presets.label_maps import PERSON_PARTS
 
 _NUMBERS = {
     1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8",

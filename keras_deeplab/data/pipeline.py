@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from keras_deeplab._checks import check_int
+from keras_deeplab._validation import check_int
 from keras_deeplab.data import augment
 from keras_deeplab.data.sources import SegmentationData
 

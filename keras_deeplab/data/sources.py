@@ -9,10 +9,10 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
-from keras_deeplab._checks import check_int
+from keras_deeplab._validation import check_int
 from keras_deeplab.data.images import read_image
 from keras_deeplab.data.masks import read_mask
-from keras_deeplab.tables.datasets import Palette, voc_palette
+from keras_deeplab.presets.datasets import Palette, voc_palette
 
 
 class SegmentationData(ABC):

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
 
-from keras_deeplab._checks import check_int, suggestion
+from keras_deeplab._validation import check_int, suggestion
 from keras_deeplab.data.masks import map_labels
 from keras_deeplab.data.sources import SegmentationData
-from keras_deeplab.tables.datasets import DATASETS, Palette, voc_palette
-from keras_deeplab.tables.label_maps import CITYSCAPES_LABEL_IDS
+from keras_deeplab.presets.datasets import DATASETS, Palette, voc_palette
+from keras_deeplab.presets.label_maps import CITYSCAPES_LABEL_IDS
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -5,16 +5,13 @@ from __future__ import annotations
 import base64
 from html import escape
 from io import BytesIO
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from keras_deeplab.evaluation.numbers import percent
+from keras_deeplab.evaluation.result import Evaluation, Picture
 from keras_deeplab.visualize import blend
-
-if TYPE_CHECKING:
-    from keras_deeplab.evaluation.result import Evaluation, Picture
 
 _IGNORED_COLOUR = (200, 200, 200)
 _WRONG_COLOUR = np.array((225, 29, 72), "float32")

@@ -11,19 +11,20 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from keras_deeplab._checks import check_int
-from keras_deeplab.boundaries import boundary_counts, trimap_matrices
-from keras_deeplab.dense_crf import DenseCRF, find_crf
+from keras_deeplab._validation import check_int
+from keras_deeplab.evaluation.boundaries import boundary_counts, trimap_matrices
 from keras_deeplab.evaluation.elements import Element, count, elements
-from keras_deeplab.evaluation.masks import masks
+from keras_deeplab.evaluation.predicted_masks import masks
 from keras_deeplab.evaluation.result import Evaluation, ImageResult, Picture
 from keras_deeplab.inference import (
     Passes,
+    Segmenter,
     find_passes,
     nearest_labels,
+    open_segmenter,
 )
+from keras_deeplab.inference.dense_crf import DenseCRF, resolve_crf
 from keras_deeplab.metrics import confusion_matrix, mean_iou, pixel_accuracy
-from keras_deeplab.runners import Segmenter, open_segmenter
 
 _PICTURE_SIDE = 400
 _logger = logging.getLogger("keras_deeplab")
@@ -55,7 +56,7 @@ def evaluate(
 
     Args:
         model: A model of `DeepLab`, another `keras.Model`, the path of an exported file, or a
-            `keras_deeplab.runners.Segmenter`.
+            `keras_deeplab.inference.Segmenter`.
         dataset: A `keras_deeplab.data.SegmentationData`; or an iterable (a `tf.data.Dataset` too)
             of dicts with "image" (height, width, 3), RGB 0-255, "labels" (height, width) and, if
             you like, "name", or of pairs (image, labels); or batches of such.
@@ -86,7 +87,7 @@ def evaluate(
     >>> data = read_dataset("VOCdevkit", "val")  # doctest: +SKIP
     >>> result = evaluate(DeepLab(weights="voc"), data, crf=True)  # doctest: +SKIP
     >>> result.mean_iou, result.crf.mean_iou  # doctest: +SKIP
-    >>> result.save("evaluated")  # doctest: +SKIP
+    >>> write_report(result, "evaluated")  # doctest: +SKIP
 
     Reference:
         Chen et al., arXiv:1606.00915, section 4 (trimaps), arXiv:1706.05587, section 4.1 (scales).
@@ -105,7 +106,7 @@ def evaluate(
         flip=flip,
         sliding_window=sliding_window,
     )
-    refinement = find_crf(crf)
+    refinement = resolve_crf(crf)
     _check_classes(segmenter, dataset)
     if ignore_class is None:
         ignore_class = getattr(dataset, "ignore_class", segmenter.ignore_class)

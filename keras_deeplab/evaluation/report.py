@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +13,7 @@ from keras_deeplab.evaluation.charts import curves, heat_map
 from keras_deeplab.evaluation.gallery import gallery
 from keras_deeplab.evaluation.numbers import duration, percent
 from keras_deeplab.evaluation.page import page
-
-if TYPE_CHECKING:
-    from keras_deeplab.evaluation.result import Evaluation
+from keras_deeplab.evaluation.result import Evaluation
 
 _CONFUSIONS = 10
 _TRIMAP_ROWS = (1, 2, 3, 5, 10, 15, 20, 30, 40)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
+from keras_deeplab._version import __version__
 from keras_deeplab.metrics import (
     class_iou,
     frequency_weighted_iou,
     mean_iou,
     pixel_accuracy,
 )
-from keras_deeplab.tables.datasets import Palette
+from keras_deeplab.presets.datasets import Palette
 
 _FORMAT_VERSION = 1
 
@@ -141,8 +141,6 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all but the pictures in plain values, NaN as None."""
-        from keras_deeplab import __version__
-
         return {
             "format_version": _FORMAT_VERSION,
             "keras_deeplab_version": __version__,
@@ -154,19 +152,6 @@ class Evaluation:
             **self._measures(),
             "crf": self.crf._measures() if self.crf else None,
         }
-
-    def save(self, folder: str | Path) -> tuple[Path, Path]:
-        """Writes ``result.json`` and ``report.html``, which needs nothing but a browser.
-
-        Args:
-            folder: Folder to write into; made where there is none.
-
-        Returns:
-            The paths of the two.
-        """
-        from keras_deeplab.evaluation.report import write_report
-
-        return write_report(self, folder)
 
     def _measures(self) -> dict[str, Any]:
         return {

@@ -10,14 +10,13 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from keras_deeplab._checks import check_choice
+from keras_deeplab._validation import check_choice
 from keras_deeplab.data.images import folder_images, read_image
-from keras_deeplab.dense_crf import DenseCRF, find_crf
-from keras_deeplab.evaluation.masks import masks
-from keras_deeplab.inference import find_passes
-from keras_deeplab.runners import open_segmenter
-from keras_deeplab.tables.datasets import DATASETS
-from keras_deeplab.tables.label_maps import CITYSCAPES_LABEL_IDS
+from keras_deeplab.evaluation.predicted_masks import masks
+from keras_deeplab.inference import find_passes, open_segmenter
+from keras_deeplab.inference.dense_crf import DenseCRF, resolve_crf
+from keras_deeplab.presets.datasets import DATASETS
+from keras_deeplab.presets.label_maps import CITYSCAPES_LABEL_IDS
 from keras_deeplab.visualize import palette_image
 
 # The VOC development kit's place for segmentations of networks trained on any data.
@@ -84,7 +83,7 @@ def write_submission(
     )
     if isinstance(images, (str, Path)):
         images = [(path.stem, path) for path in submission_images(images, kind)]
-    refinement = find_crf(crf)
+    refinement = resolve_crf(crf)
     target = Path(folder).expanduser() / (_VOC_FOLDER if kind == "voc" else "")
     target.mkdir(parents=True, exist_ok=True)
     written = []

@@ -8,12 +8,12 @@ from typing import Any
 
 import keras
 
-from keras_deeplab import __version__
-from keras_deeplab._checks import check_choice, check_int
+from keras_deeplab._validation import check_choice, check_int
+from keras_deeplab._version import __version__
+from keras_deeplab.inference.sidecar import FORMAT_VERSION
 from keras_deeplab.layers import CRFAsRNN, SegmentationOutput
-from keras_deeplab.runners.sidecar import FORMAT_VERSION
-from keras_deeplab.tables.crfs import CRFS
-from keras_deeplab.tables.datasets import dataset_of
+from keras_deeplab.presets.crfs import CRFS
+from keras_deeplab.presets.datasets import dataset_of
 
 QUANTIZE = ("float16", "dynamic", "int8")
 # Of ten photos together: 8 bits may change far more of a single photo that a network is unsure of.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_deeplab._checks import check_int
+from keras_deeplab._validation import check_int
 from keras_deeplab.inference.scores import (
     Network,
     Scores,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from PIL import Image
 
-from keras_deeplab._checks import check_int
+from keras_deeplab._validation import check_int
 
 # Mid-grey is what the networks' own zero padding means in RGB.
 _PADDING_LEVEL = 127
@@ -16,7 +16,7 @@ _BLOCK_PIXELS = 1 << 22
 
 
 class Network(Protocol):
-    """What segments: a `keras.Model`, or a `keras_deeplab.runners.Segmenter`."""
+    """What segments: a `keras.Model`, or a `keras_deeplab.inference.Segmenter`."""
 
     @property
     def input_shape(self) -> Any:

@@ -5,7 +5,7 @@ from keras_deeplab.layers.batch_normalization import BatchNormalization
 from keras_deeplab.layers.crf_as_rnn import CRFAsRNN
 from keras_deeplab.layers.hard_swish import HardSwish
 from keras_deeplab.layers.initializer import ScaledUniform
-from keras_deeplab.layers.resize import RescaleBilinear, ResizeBilinear
+from keras_deeplab.layers.resize_bilinear import RescaleBilinear, ResizeBilinear
 from keras_deeplab.layers.segmentation_output import SegmentationOutput
 
 __all__ = [

@@ -6,8 +6,8 @@ from typing import Any, final
 
 import keras
 
-from keras_deeplab._checks import check_choice, check_int
-from keras_deeplab.tables.crfs import CRFS
+from keras_deeplab._validation import check_choice, check_int
+from keras_deeplab.presets.crfs import CRFS
 
 _START = CRFS["crf_rnn"]
 

@@ -8,7 +8,7 @@ from typing import Any, final
 import keras
 from keras import ops
 
-from keras_deeplab._checks import check_choice
+from keras_deeplab._validation import check_choice
 from keras_deeplab.losses.targets import targets
 
 

@@ -6,7 +6,7 @@ import math
 
 import keras
 
-from keras_deeplab.tables.costs import Cost
+from keras_deeplab.presets.costs import Cost
 
 
 def model_cost(model: keras.Model) -> Cost:

@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 
-from keras_deeplab.blocks import Feature
+from keras_deeplab.models.blocks import Feature
 from keras_deeplab.models.deeplab_v2 import deeplab_v2
-from keras_deeplab.tables.deeplabs import DeepLabRow
+from keras_deeplab.presets.networks import DeepLabRow
 
 
 def deeplab_v1(row: DeepLabRow, features: Mapping[str, Feature], **options: Any) -> Any:

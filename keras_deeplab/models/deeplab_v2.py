@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from keras_deeplab.blocks import Feature
-from keras_deeplab.heads.aspp import scaled_rates
-from keras_deeplab.heads.large_fov import aspp_sum
-from keras_deeplab.tables.deeplabs import DeepLabRow
+from keras_deeplab.models.blocks import Feature
+from keras_deeplab.models.heads.aspp import scaled_rates
+from keras_deeplab.models.heads.large_fov import aspp_sum
+from keras_deeplab.presets.networks import DeepLabRow
 
 
 def deeplab_v2(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from keras_deeplab.blocks import Feature
-from keras_deeplab.heads.aspp import aspp, scaled_rates
-from keras_deeplab.heads.decoder import decoder
-from keras_deeplab.heads.output import classifier
-from keras_deeplab.tables.deeplabs import DeepLabRow
+from keras_deeplab.models.blocks import Feature
+from keras_deeplab.models.heads.aspp import aspp, scaled_rates
+from keras_deeplab.models.heads.decoder import decoder
+from keras_deeplab.models.heads.output import classifier
+from keras_deeplab.presets.networks import DeepLabRow
 
 
 def deeplab_v3_plus(

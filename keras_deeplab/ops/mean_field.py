@@ -17,7 +17,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_deeplab._checks import check_choice, check_int
+from keras_deeplab._validation import check_choice, check_int
 from keras_deeplab.ops import convolutional_filter, permutohedral
 
 Filter = Callable[[tf.Tensor], tf.Tensor]

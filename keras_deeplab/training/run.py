@@ -14,33 +14,28 @@ from typing import Any
 
 import keras
 
-from keras_deeplab._checks import check_int
+from keras_deeplab._validation import check_int
 from keras_deeplab.data.pipeline import training_batches, validation_batches
 from keras_deeplab.data.sources import SegmentationData
+from keras_deeplab.inference import open_segmenter
 from keras_deeplab.losses import CrossEntropy
 from keras_deeplab.metrics import MeanIoU
 from keras_deeplab.models.multi_scale import training_model
-from keras_deeplab.runners import open_segmenter
-from keras_deeplab.tables.recipes import RecipeRow
-from keras_deeplab.training.checkpoint import checkpoints, restore_checkpoint
-from keras_deeplab.training.pictures import PredictionSheet
-from keras_deeplab.training.settings import (
-    build_optimizer,
-    check_classes,
-    check_files,
-    find_recipe,
-    open_folder,
-)
-from keras_deeplab.training.watchers import (
+from keras_deeplab.presets.recipes import RecipeRow
+from keras_deeplab.training.callbacks import (
+    BestCheckpoint,
     EpochLog,
-    Keeper,
+    EvaluateWithEMA,
     StopOnNaN,
-    ValidateAveraged,
     is_chief,
     processes,
     read_log,
     save_network,
 )
+from keras_deeplab.training.checkpoint import checkpoints, restore_checkpoint
+from keras_deeplab.training.pictures import PredictionSheet
+from keras_deeplab.training.preconditions import check_classes, check_files, open_folder
+from keras_deeplab.training.recipe import build_optimizer, resolve_recipe
 
 _logger = logging.getLogger("keras_deeplab")
 
@@ -96,7 +91,7 @@ def train(
         model: A model of `DeepLab`.
         data: What to train on.
         folder: Where the run is kept.
-        recipe: Name of a row of `keras_deeplab.tables.recipes`, or such a row.
+        recipe: Name of a row of `keras_deeplab.presets.recipes`, or such a row.
         validation_data: What to measure each epoch; the network that does best on it is kept.
         size: Side of the square, or (height, width), that images are scaled to fit into, pixels:
             before augmentation, and to be measured. Left out: what `segment` takes for the model.
@@ -132,7 +127,7 @@ def train(
     Reference:
         The recipes name theirs.
     """
-    row = find_recipe(recipe, changes)
+    row = resolve_recipe(recipe, changes)
     check_int("accumulate", accumulate, minimum=1)
     check_int("patience", patience, minimum=0)
     check_int("validate_every", validate_every, minimum=1)
@@ -176,7 +171,7 @@ def train(
         _logger.warning("%s goes on after epoch %d of %d.", folder, start, epochs)
     # Keras puts the output's name before the metric's where there are several.
     metric_name = f"val_{output}_mean_iou" if inner else "val_mean_iou"
-    keeper = Keeper(
+    best_checkpoint = BestCheckpoint(
         model,
         folder,
         monitor=metric_name if validation_data else None,
@@ -191,12 +186,12 @@ def train(
             size=size,
         ),
     )
-    watchers: list[keras.callbacks.Callback] = [StopOnNaN()]
+    own_callbacks: list[keras.callbacks.Callback] = [StopOnNaN()]
     if row.ema:
-        watchers.append(ValidateAveraged())
-    watchers += [EpochLog(folder / "log.csv", start=start), keeper]
+        own_callbacks.append(EvaluateWithEMA())
+    own_callbacks += [EpochLog(folder / "log.csv", start=start), best_checkpoint]
     if is_chief() and importlib.util.find_spec("tensorboard"):
-        watchers.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
+        own_callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
     finished = start >= epochs or (patience > 0 and start - best[1] >= patience)
     if not finished:
         batches = training_batches(
@@ -222,7 +217,7 @@ def train(
                 validation_batches(validation_data, batch_size=row.batch_size, size=size), trained
             ),
             validation_freq=sorted({*range(validate_every, epochs, validate_every), epochs}),
-            callbacks=[*watchers, *callbacks],
+            callbacks=[*own_callbacks, *callbacks],
             verbose=verbose,
         )
     elif row.ema:
@@ -230,7 +225,7 @@ def train(
     # A run may have been killed between its last checkpoint and this.
     if is_chief() and not (finished and (folder / "last.keras").exists()):
         save_network(model, folder / "last.keras")
-    value, epoch = keeper.best
+    value, epoch = best_checkpoint.best
     return Training(folder, folder / "best.keras", epoch, value, read_log(folder / "log.csv"))
 
 

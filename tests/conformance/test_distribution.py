@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_deeplab.training.watchers import read_log
+from keras_deeplab.training.callbacks import read_log
 from tests.reference.on_jax import ON_JAX
 from tests.training.test_run import write_squares
 

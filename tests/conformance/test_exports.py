@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from keras_deeplab import DeepLab, export
-from keras_deeplab.tables.deeplabs import DEEPLABS
-from tests.reference.small_tables import distinct_networks, shrunk_tables
+from keras_deeplab.presets.networks import DEEPLABS
+from tests.reference.small_presets import distinct_networks, shrunk_presets
 
 pytest.importorskip("tensorflow")
 NETWORKS = distinct_networks()
@@ -20,7 +20,7 @@ SIZES = ((47, 62), (56, 41))
 
 @pytest.fixture(scope="module", autouse=True)
 def _small() -> Iterator[None]:
-    with shrunk_tables():
+    with shrunk_presets():
         yield
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from keras_deeplab import DeepLab
-from keras_deeplab.tables.deeplabs import DEEPLABS
+from keras_deeplab.presets.networks import DEEPLABS
 from tests.reference.on_jax import ON_JAX
-from tests.reference.small_tables import distinct_networks, shrunk_tables, some_networks
+from tests.reference.small_presets import distinct_networks, shrunk_presets, some_networks
 
 NETWORKS = distinct_networks()
 SOME = some_networks()
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module", autouse=True)
 def _small() -> Iterator[None]:
-    with shrunk_tables():
+    with shrunk_presets():
         yield
 
 
@@ -168,8 +168,8 @@ def test_runs_on_the_jax_backend(saved):
     code = (
         "import sys, jax, keras, numpy as np\n"
         "from keras_deeplab import DeepLab, segment\n"
-        "from tests.reference.small_tables import shrink_tables\n"
-        "shrink_tables()\n"
+        "from tests.reference.small_presets import shrink_presets\n"
+        "shrink_presets()\n"
         f"for name in {SOME}:\n"
         "    model = keras.models.load_model(f'{name}.keras')\n"
         "    np.save(f'{name}.npy', jax.jit(model)(np.load('image.npy')))\n"

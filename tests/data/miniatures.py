@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_deeplab.tables.datasets import voc_palette
+from keras_deeplab.presets.datasets import voc_palette
 from keras_deeplab.visualize import palette_image
 
 SIZE = (6, 8)

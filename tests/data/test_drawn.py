@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from keras_deeplab.data import draw_dataset, read_dataset
-from keras_deeplab.data.check import check_data
+from keras_deeplab.data.checks.label_check import check_data
 
 
-def test_pictures_pass_the_label_doctor_and_follow_from_the_seed(tmp_path: Path):
+def test_pictures_pass_the_label_check_and_follow_from_the_seed(tmp_path: Path):
     options = dict(splits={"train": 8, "val": 4}, size=(96, 128))
     folder = draw_dataset(tmp_path / "photos", **options)
     report = check_data(folder)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from keras_deeplab.data.masks import map_labels, read_mask
-from keras_deeplab.tables.datasets import DATASETS, voc_palette
+from keras_deeplab.presets.datasets import DATASETS, voc_palette
 from tests.data.miniatures import save_mat, write_mask
 
 IDS = np.array([[0, 1, 2], [3, 15, 255]], "uint8")

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from keras_deeplab.data.readers import read_folder
+from keras_deeplab.data.formats import read_folder
 from keras_deeplab.data.sources import Example, SegmentationFiles
 from tests.data.miniatures import SIZE, write_mask, write_pairs
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_deeplab.data.tfds_source import _IMAGES, _LABELS, _find_key, from_tfds
-from keras_deeplab.tables.datasets import DATASETS
+from keras_deeplab.presets.datasets import DATASETS
 
 SIZE = (6, 8)
 KINDS = ("named", "plain", "tensor", "none", "grey", "wide")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_deeplab import DenseCRF, evaluate, open_segmenter, segment
-from keras_deeplab.tables.datasets import DATASETS
+from keras_deeplab.presets.datasets import DATASETS
 from tests.evaluation.conftest import NAMES, colour_model, picture
 
 
@@ -39,7 +39,7 @@ def test_mean_iou_is_that_of_cityscapes_scripts(rng):
         "cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling",
         reason="cityscapesscripts is not installed",
     )
-    from keras_deeplab.tables.label_maps import CITYSCAPES_LABEL_IDS
+    from keras_deeplab.presets.label_maps import CITYSCAPES_LABEL_IDS
 
     model = colour_model(DATASETS["cityscapes"].class_names)
     pairs = [picture(rng, 30, 40) for _ in range(3)]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from keras_deeplab import DenseCRF, evaluate
+from keras_deeplab.evaluation import write_report
 from keras_deeplab.evaluation.charts import curves, heat_map
 from keras_deeplab.evaluation.numbers import duration, percent
 from tests.evaluation.conftest import colour_model
@@ -56,7 +57,7 @@ def result(examples):
 
 @pytest.fixture
 def files(result, tmp_path) -> tuple[dict, Path]:
-    data, report = result.save(tmp_path / "out")
+    data, report = write_report(result, tmp_path / "out")
     assert (data.name, report.name) == ("result.json", "report.html")
     return json.loads(data.read_text("utf-8")), report
 
@@ -159,7 +160,7 @@ def test_the_page_fits_a_phone(files, browser, tmp_path):
 
 def test_without_crf_and_pictures(examples, model, tmp_path):
     result = evaluate(model, examples[:1], size="own", pictures=0, progressbar=False)
-    _, report = result.save(tmp_path)
+    _, report = write_report(result, tmp_path)
     page = Page(report.read_text("utf-8"))
     assert page.images == []
     assert not any("crf" in place for place in page.numbers)
@@ -168,7 +169,7 @@ def test_without_crf_and_pictures(examples, model, tmp_path):
 
 def test_nothing_to_measure_is_still_a_page(examples, model, tmp_path):
     empty = {**examples[0], "labels": np.full((20, 30), 255)}
-    data, report = evaluate(model, [empty], size="own", progressbar=False).save(tmp_path)
+    data, report = write_report(evaluate(model, [empty], size="own", progressbar=False), tmp_path)
     check = Page(report.read_text("utf-8")).numbers
     assert check["mean_iou"] == ("", "\N{EN DASH}")
     assert json.loads(data.read_text())["trimap"]["mean_iou"][0] is None

@@ -7,7 +7,7 @@ from PIL import Image
 from keras_deeplab import DenseCRF, segment
 from keras_deeplab.evaluation import write_submission
 from keras_deeplab.evaluation.submission import submission_images
-from keras_deeplab.tables.datasets import DATASETS
+from keras_deeplab.presets.datasets import DATASETS
 from tests.evaluation.conftest import colour_model, picture
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_deeplab.inference import Scores, predict_scores, resized_labels, resized_scores
-from tests.layers.test_resize import reference
+from tests.layers.test_resize_bilinear import reference
 
 
 def mean_model(shape=(None, None, 3)) -> keras.Model:

@@ -3,8 +3,8 @@ import pytest
 
 from keras_deeplab.models import build_model
 from keras_deeplab.models.cost import model_cost
-from keras_deeplab.tables.costs import COSTS
-from keras_deeplab.tables.deeplabs import DEEPLABS
+from keras_deeplab.presets.costs import COSTS
+from keras_deeplab.presets.networks import DEEPLABS
 
 
 def test_worked_by_hand():

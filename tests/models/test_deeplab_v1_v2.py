@@ -31,7 +31,7 @@ def test_rates_double_when_the_output_stride_halves():
     assert rates(16) == [3, 6, 9, 12]
 
 
-def test_v1s_average_counts_the_border_as_zeros(small_tables):
+def test_v1s_average_counts_the_border_as_zeros(small_presets):
     model = DeepLab(version="v1", classes=2)
     before, after = model.get_layer("pool5").output, model.get_layer("pool5a").output
     tap = keras.Model(model.input, [before, after])

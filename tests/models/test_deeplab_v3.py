@@ -1,7 +1,7 @@
 import pytest
 
 from keras_deeplab.models import build_model
-from keras_deeplab.tables.deeplabs import DEEPLABS
+from keras_deeplab.presets.networks import DEEPLABS
 
 
 @pytest.mark.parametrize(("output_stride", "rates"), [(16, [12, 24, 36]), (8, [24, 48, 72])])

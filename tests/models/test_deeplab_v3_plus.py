@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from keras_deeplab.models import build_model
-from keras_deeplab.tables.deeplabs import DEEPLABS
+from keras_deeplab.presets.networks import DEEPLABS
 
 PLUS = [name for name, row in DEEPLABS.items() if row.version == "v3_plus"]
 

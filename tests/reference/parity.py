@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_deeplab.models import build_model
-from keras_deeplab.tables.deeplabs import DeepLabRow
+from keras_deeplab.presets.networks import DeepLabRow
 from keras_deeplab.weights import load_arrays
 
 

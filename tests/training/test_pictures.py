@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from keras_deeplab.data.readers import read_folder
+from keras_deeplab.data.formats import read_folder
 from keras_deeplab.training.pictures import PredictionSheet
 from tests.training.test_run import network, write_squares
 

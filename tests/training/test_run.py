@@ -13,15 +13,15 @@ import pytest
 from PIL import Image
 
 from keras_deeplab import DeepLab
-from keras_deeplab.blocks import conv_bn, normalize_image
-from keras_deeplab.data.readers import read_folder
+from keras_deeplab.data.formats import read_folder
 from keras_deeplab.data.sources import SegmentationFiles
-from keras_deeplab.heads.output import segmentation_output
 from keras_deeplab.losses import CrossEntropy
-from keras_deeplab.tables.recipes import RECIPES
+from keras_deeplab.models.blocks import conv_bn, normalize_image
+from keras_deeplab.models.heads.output import segmentation_output
+from keras_deeplab.presets.recipes import RECIPES
 from keras_deeplab.training import train
-from keras_deeplab.training.watchers import read_log
-from tests.reference.small_tables import shrunk_tables
+from keras_deeplab.training.callbacks import read_log
+from tests.reference.small_presets import shrunk_presets
 
 ROOT = Path(__file__).parents[2]
 SMALL = dict(batch_size=4, size=40, crop_size=(33, 33), photometric=False, pictures=1, verbose=0)
@@ -215,7 +215,7 @@ def test_without_validation_the_last_is_the_best(data, tmp_path: Path):
     ],
 )
 def test_recipes_of_the_papers(data, tmp_path: Path, recipe: str, options: dict):
-    with shrunk_tables():
+    with shrunk_presets():
         model = DeepLab(classes=data.class_names, **options)
     small = {**SMALL, "batch_size": 2, "learning_rate": 1e-3}
     result = train(

@@ -23,7 +23,7 @@ import numpy as np
 
 from keras_deeplab import DeepLab, evaluate
 from keras_deeplab.data.masks import read_mask
-from keras_deeplab.tables.datasets import DATASETS
+from keras_deeplab.presets.datasets import DATASETS
 
 NAMES = DATASETS["voc"].class_names
 NETWORKS = ["deeplab_v3_plus_efficientnet_lite0.voc", "deeplab_v3_mobilenet_v2.voc_trainaug"]

@@ -2,7 +2,7 @@
 
     python tools/train_bundled/pack.py RUN/averaged.npz
 
-Prints what its row in keras_deeplab/tables/weights.py says of it.
+Prints what its row in keras_deeplab/presets/weights.py says of it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import pathlib
 import numpy as np
 
 import keras_deeplab
-from keras_deeplab.weights.convert.arrays import write_arrays
-from keras_deeplab.weights.files import file_sha256
+from keras_deeplab.weights.download import file_sha256
+from keras_deeplab.weights.readers.arrays import write_arrays
 
 NAME = "deeplab_v3_plus_efficientnet_lite0.voc.npz"
 TARGET = pathlib.Path(keras_deeplab.__file__).parent / "weights" / "bundled" / NAME

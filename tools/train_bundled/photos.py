@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from keras_deeplab.data.duplicates import find_duplicates
+from keras_deeplab.data.checks.duplicates import find_duplicates
+from keras_deeplab.data.checks.inspection import Inspection, thumbnail
 from keras_deeplab.data.images import folder_images, read_image
-from keras_deeplab.data.inspection import Inspection, thumbnail
 
 # Every tenth photo measures the training and is never trained on.
 _HELD_OUT = 10

@@ -33,11 +33,10 @@ from keras_deeplab.data.augment import FILL, photometric
 from keras_deeplab.data.images import read_image
 from keras_deeplab.data.masks import read_mask
 from keras_deeplab.inference.scores import fit_image, fitted_size
-from keras_deeplab.layers.resize import ResizeBilinear
+from keras_deeplab.layers.resize_bilinear import ResizeBilinear
 from keras_deeplab.metrics import confusion_matrix, mean_iou
-from keras_deeplab.optimizers import LayerwiseAdam
-from keras_deeplab.schedules import PolyDecay
-from keras_deeplab.tables.datasets import DATASETS
+from keras_deeplab.optimizers import LayerwiseAdam, PolyDecay
+from keras_deeplab.presets.datasets import DATASETS
 from keras_deeplab.weights.load import named_weights
 
 START = "deeplab_v3_mobilenet_v2.voc_trainaug"

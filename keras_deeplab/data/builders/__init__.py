@@ -5,7 +5,7 @@ Importing this package registers them, so that `tfds.load("voc2012_segmentation"
 
 from __future__ import annotations
 
-from keras_deeplab.data.builders.pascal import (
+from keras_deeplab.data.builders.tfds_pascal import (
     PascalContext,
     PascalPersonPart,
     Voc2012Segmentation,

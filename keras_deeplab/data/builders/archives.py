@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from keras_deeplab.data.readers.files import find_folder
+from keras_deeplab.data.formats.pairing import find_folder
 
 
 class Archive(NamedTuple):

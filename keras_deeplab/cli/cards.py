@@ -1,0 +1,152 @@
+"""Model cards: what the presets know of a weights file, in Markdown."""
+
+from __future__ import annotations
+
+from importlib.resources import files as package_files
+
+from keras_deeplab._validation import suggestion
+from keras_deeplab.presets.costs import COSTS
+from keras_deeplab.presets.datasets import DATASETS
+from keras_deeplab.presets.networks import DEEPLABS
+from keras_deeplab.presets.weights import WEIGHTS, Metric, WeightsRow
+
+_NORMALIZATIONS = {
+    "tf": "scaled to -1..1",
+    "torch": "ImageNet's mean subtracted, divided by its deviation",
+    "caffe": "ImageNet's mean subtracted",
+}
+
+
+def card(name: str) -> str:
+    """Returns the model card of a weights file.
+
+    Args:
+        name: A full row name of `list_models()`, or a dataset's for its recommended weights.
+
+    Returns:
+        Markdown: the facts of the presets, then the text that ships with a file of the package.
+
+    Raises:
+        ValueError: If there is no such row.
+
+    Example:
+
+    >>> print(card("deeplab_v3_mobilenet_v2.voc_trainaug")[:38])
+    # deeplab_v3_mobilenet_v2.voc_trainaug
+    """
+    row = _row(name)
+    facts = "\n".join(f"- {key}: {value}" for key, value in _facts(row).items())
+    limits = "\n".join(f"- {limit}" for limit in _limits(row))
+    parts = [f"# {row.name}", facts, f"## Load\n\n{_load(row)}", f"## Limits\n\n{limits}"]
+    return "\n\n".join([*parts, *_shipped(row)]) + "\n"
+
+
+def metrics_text(metrics: tuple[Metric, ...]) -> str:
+    """Returns mean IoUs with their protocol and source, in words; empty for none."""
+    return "; ".join(f"{m.mean_iou} ({m.protocol}; {m.source})" for m in metrics)
+
+
+def file_text(row: WeightsRow) -> str:
+    """Returns where a row's file is: its name in Markdown, linked to where it is published."""
+    shown = f"[{row.file}]({row.url})" if row.url else f"{row.file}, in the package"
+    return f"{shown}, of which {row.member}" if row.member else shown
+
+
+def size_text(row: WeightsRow) -> str:
+    """Returns the size of a row's file in words."""
+    return f"{row.num_bytes / 1e6:.1f} MB" if row.num_bytes else "not known"
+
+
+def _row(name: str) -> WeightsRow:
+    recommended = {row.dataset: row for row in WEIGHTS.values() if row.recommended}
+    row = WEIGHTS.get(name) or recommended.get(name)
+    if row is None:
+        raise ValueError(
+            f"The card must be that of weights that 'keras-deeplab list' shows, or of a dataset's "
+            f"recommended ones ({', '.join(recommended)}). Received: {name!r}."
+            f"{suggestion(name, [*WEIGHTS, *recommended])}"
+        )
+    return row
+
+
+def _facts(row: WeightsRow) -> dict[str, str]:
+    network, dataset = DEEPLABS[row.network], DATASETS[row.dataset]
+    cost = COSTS[row.network]
+    height, width = row.inference_size or dataset.inference_size
+    scales = ", ".join(f"{scale:g}" for scale in row.multi_scale_inputs)
+    return {
+        "network": f"{row.network}: DeepLab {network.version.replace('_plus', '+')} on "
+        f"{network.backbone} ({network.source})",
+        "classes": f"{len(dataset.class_names)}, of {dataset.title}",
+        "trained on": row.trained_on,
+        "output stride": f"{row.output_stride} as trained; "
+        f"{', '.join(map(str, network.output_strides))} can be built"
+        + (f"; scales {scales} of the image" if scales else ""),
+        "preprocessing": f"in the network: RGB 0-255, {_NORMALIZATIONS[row.preprocessing]}; photos "
+        f"are fitted into {height}x{width}",
+        "parameters": f"{cost.parameters / 1e6:.2f} M",
+        "multiply-adds": f"{cost.multiply_adds / 1e9:.1f} G at 513x513 and the network's "
+        f"output stride, {network.output_stride}",
+        "mean IoU, published": metrics_text(row.metrics) or "none",
+        "mean IoU, measured here": metrics_text(row.measured) or "none",
+        "file": file_text(row),
+        "size": size_text(row),
+        "SHA-256": _hash(row),
+        "licence": row.licence,
+        "source": row.source,
+    }
+
+
+def _hash(row: WeightsRow) -> str:
+    if row.sha256 is None:
+        return "none published; that of the first download is recorded and holds from then on"
+    return row.sha256 if len(row.sha256) == 64 else f"{row.sha256}... (as far as published)"
+
+
+def _load(row: WeightsRow) -> str:
+    lines = [
+        "```python",
+        "from keras_deeplab import DeepLab",
+        "",
+        f'model = DeepLab(weights="{row.name}")',
+        "```",
+    ]
+    lines += ["", f"On the command line: `keras-deeplab segment PHOTO --weights {row.name}`."]
+    if row.recommended:
+        lines[-1] += f" `{row.dataset}` is short for this name in both."
+    return "\n".join(lines)
+
+
+def _limits(row: WeightsRow) -> list[str]:
+    dataset = DATASETS[row.dataset]
+    limits = []
+    if dataset.class_names[0] == "background":
+        limits.append(
+            f"It knows {len(dataset.class_names) - 1} classes; all else is background to it."
+        )
+    else:
+        limits.append(f"Every pixel gets one of its {len(dataset.class_names)} classes.")
+    if row.trained_on_val:
+        limits.append(
+            "It was trained on its dataset's validation images: what is measured on those says "
+            "nothing of new photos."
+        )
+    if row.batch_norm == "folded":
+        limits.append(
+            "Batch norm is folded into its convolutions: fine-tuning adapts weights and biases, "
+            "no statistics."
+        )
+    if row.url is not None and not row.measured:
+        limits.append(
+            "The published file was not at hand: its reader was tested on files of the same "
+            "layout with random weights."
+        )
+    if row.licence == "NOASSERTION":
+        limits.append("Its publisher states no licence.")
+    return limits
+
+
+def _shipped(row: WeightsRow) -> list[str]:
+    """Returns the text that ships beside a file of the package, where there is one."""
+    path = package_files("keras_deeplab").joinpath("weights", "bundled", f"{row.name}.md")
+    return [path.read_text(encoding="utf-8").strip()] if path.is_file() else []

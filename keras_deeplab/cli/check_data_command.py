@@ -1,0 +1,114 @@
+"""`keras-deeplab check-data`: what is wrong with images and masks."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from keras_deeplab.presets.datasets import DATASETS
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command."""
+    check = commands.add_parser(
+        "check-data",
+        help="find what is wrong with a folder of images and masks",
+        description="Reads every image and mask of a folder, in all its splits, and says what is "
+        "wrong: missing, damaged or cut files, masks of another size, ids beyond the classes and "
+        "where they may come from, images in two splits. Prints the share of each class and "
+        "weights that balance them, and draws examples. Exit code 1 if there are errors.",
+        epilog="Example: keras-deeplab check-data --data pets --sheet pets.png",
+    )
+    add_data_arguments(check)
+    check.add_argument(
+        "--sheet",
+        metavar="FILE.png",
+        help="picture of examples to write: image, labels over it, legend",
+    )
+    check.add_argument(
+        "--fast",
+        action="store_true",
+        help="decode at most 500 images and 5,000 masks of a split, and look for no duplicates",
+    )
+    check.add_argument("--json", action="store_true", help="print JSON instead of text")
+    check.set_defaults(run=_check)
+
+
+def add_data_arguments(command: argparse.ArgumentParser) -> None:
+    """Adds the arguments that say where images and masks are and what they mean."""
+    command.add_argument(
+        "--data",
+        required=True,
+        metavar="DIR",
+        help="folder with images and masks, e.g. DIR/images and DIR/masks",
+    )
+    command.add_argument(
+        "--dataset",
+        metavar="NAME",
+        help=f"{', '.join(sorted(DATASETS))}: its classes, and its layout where it has one "
+        "(default: recognised, else a plain folder)",
+    )
+    command.add_argument(
+        "--class-names",
+        metavar="A,B,...",
+        help="names of the labels 0, 1, ... of a plain folder (default: DIR/classes.txt, else as "
+        "many as the masks hold)",
+    )
+    command.add_argument(
+        "--ignore-class",
+        type=int,
+        metavar="LABEL",
+        help="label of pixels to leave out, of a plain folder (default: 255)",
+    )
+    command.add_argument(
+        "--label-map",
+        metavar="OLD:NEW,...",
+        help="labels by the values in the masks of a plain folder, e.g. 255:1 where white is the "
+        "object",
+    )
+
+
+def data_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Returns the options of the reader that `add_data_arguments` asked for.
+
+    Raises:
+        ValueError: If one is malformed.
+    """
+    options: dict[str, Any] = {}
+    if arguments.class_names is not None:
+        options["class_names"] = [name.strip() for name in arguments.class_names.split(",")]
+    if arguments.ignore_class is not None:
+        options["ignore_class"] = arguments.ignore_class
+    if arguments.label_map is not None:
+        try:
+            pairs = (pair.split(":") for pair in arguments.label_map.split(","))
+            options["label_map"] = {int(old): int(new) for old, new in pairs}
+        except ValueError as error:
+            raise ValueError(
+                f"--label-map must be OLD:NEW pairs of ids, such as 255:1 or 7:0,8:1. Received: "
+                f"{arguments.label_map!r}."
+            ) from error
+    return options
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from keras_deeplab.data.checks.label_check import check_data
+    from keras_deeplab.data.checks.sheet import label_sheet
+
+    report = check_data(
+        arguments.data,
+        dataset=arguments.dataset,
+        fast=arguments.fast,
+        progress=True,
+        **data_options(arguments),
+    )
+    print(json.dumps(report.to_dict(), indent=2) if arguments.json else report)
+    if arguments.sheet:
+        path = Path(arguments.sheet).expanduser()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        label_sheet(report).save(path)
+        if not arguments.json:
+            print(path)
+    return 1 if report.errors else 0

@@ -1,0 +1,75 @@
+"""`keras-deeplab demo`: a page in the browser."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from typing import Any
+
+from keras_deeplab.cli.startup import quiet_start
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command."""
+    demo = commands.add_parser(
+        "demo",
+        help="segment photos on a page in the browser",
+        description="Serves a page on this machine: drop photos, see their classes, download the "
+        "masks. Needs: pip install gradio.",
+        epilog="Example: keras-deeplab demo --port 8000",
+    )
+    demo.add_argument(
+        "--model",
+        metavar="PATH",
+        help=".keras, .tflite or .onnx file, or folder of a SavedModel "
+        "(default: a choice of the weights on this machine)",
+    )
+    demo.add_argument(
+        "--host", default="127.0.0.1", help="address to serve at (default: %(default)s)"
+    )
+    demo.add_argument("--port", type=int, default=7860, help="(default: %(default)s)")
+    demo.add_argument(
+        "--max-megapixels",
+        type=float,
+        default=25,
+        metavar="N",
+        help="photos of more pixels are turned away (default: %(default)s)",
+    )
+    demo.add_argument(
+        "--max-megabytes",
+        type=int,
+        default=50,
+        metavar="N",
+        help="files of more bytes are turned away (default: %(default)s)",
+    )
+    demo.set_defaults(run=_demo)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    if not 1 <= arguments.port <= 65535:
+        raise ValueError(f"--port must be between 1 and 65535. Received: {arguments.port}.")
+    for option in ("max_megapixels", "max_megabytes"):
+        if not getattr(arguments, option) > 0:
+            words = option.replace("_", "-")
+            raise ValueError(f"--{words} must be above 0. Received: {getattr(arguments, option)}.")
+    with quiet_start():
+        from keras_deeplab.cli.demo_page import import_gradio, serve
+
+        import_gradio()
+    if arguments.host not in ("127.0.0.1", "::1", "localhost"):
+        print(
+            f"keras-deeplab: whoever reaches {arguments.host} can use the page: it asks for no "
+            "password.",
+            file=sys.stderr,
+        )
+    # A service manager ends it as Ctrl-C does: uploads are deleted.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    serve(
+        model=arguments.model,
+        host=arguments.host,
+        port=arguments.port,
+        max_megapixels=arguments.max_megapixels,
+        max_megabytes=arguments.max_megabytes,
+    )
+    return 0

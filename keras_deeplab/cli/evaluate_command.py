@@ -1,0 +1,136 @@
+"""`keras-deeplab evaluate`: how good masks are, with a report; masks for test servers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from keras_deeplab.cli.check_data_command import add_data_arguments, data_options
+from keras_deeplab.cli.options import (
+    add_crf,
+    add_network,
+    add_passes,
+    read_size,
+    resolve_network,
+)
+from keras_deeplab.cli.startup import quiet_start
+from keras_deeplab.presets.datasets import DATASETS
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command."""
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="measure masks against the truth and write a report",
+        description="Measures a network, or an exported file, on images with true masks: mean IoU, "
+        "every class, borders, time. Writes result.json and report.html (one file, to be opened in "
+        "a browser). With --submission it writes the masks that a test server takes, instead.",
+        epilog="Example: keras-deeplab evaluate --data VOCdevkit --split val --weights voc --crf",
+    )
+    add_data_arguments(evaluate)
+    evaluate.add_argument("--split", metavar="NAME", help="part of the dataset (default: val)")
+    add_network(evaluate)
+    evaluate.add_argument(
+        "--size",
+        metavar="PIXELS",
+        help="side of the square that images are fitted into, HEIGHTxWIDTH, or 'own' for the "
+        "image's (default: the dataset's, VOC 513)",
+    )
+    add_passes(evaluate)
+    add_crf(evaluate, words="measure with a fully connected CRF too")
+    evaluate.add_argument(
+        "--out", default="evaluated", metavar="DIR", help="folder to write to (default: evaluated)"
+    )
+    evaluate.add_argument("--limit", type=int, metavar="N", help="stop after N images")
+    evaluate.add_argument(
+        "--submission",
+        choices=("voc", "cityscapes"),
+        help="write masks for this test server; --data needs no masks then (default split: test)",
+    )
+    evaluate.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    evaluate.set_defaults(run=_evaluate)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    options: dict[str, Any] = dict(
+        size=read_size(arguments.size),
+        scales=arguments.scales,
+        flip=arguments.flip,
+        sliding_window=arguments.sliding_window,
+        crf=arguments.crf,
+    )
+    with quiet_start():
+        import keras
+
+        keras.ops.zeros(1)
+    if arguments.submission:
+        return _submit(arguments, options)
+    from keras_deeplab.evaluation.measure import dataset_names, evaluate
+    from keras_deeplab.evaluation.report import write_report
+
+    data = _data(arguments)
+    network = resolve_network(arguments, dataset_names(data))
+    result = evaluate(network, data, limit=arguments.limit, progressbar=None, **options)
+    files = write_report(result, arguments.out)
+    if arguments.json:
+        print(json.dumps(result.to_dict(), allow_nan=False))
+    else:
+        print(_table(result))
+        print("\n".join(f"  {file}" for file in files))
+    return 0
+
+
+def _submit(arguments: argparse.Namespace, options: dict[str, Any]) -> int:
+    from keras_deeplab.evaluation.submission import submission_images, write_submission
+
+    images = submission_images(
+        arguments.data, arguments.submission, split=arguments.split or "test"
+    )[: arguments.limit]
+    files = write_submission(
+        resolve_network(arguments, DATASETS[arguments.submission].class_names),
+        [(path.stem, path) for path in images],
+        arguments.out,
+        kind=arguments.submission,
+        progressbar=None,
+        **options,
+    )
+    if arguments.json:
+        print(json.dumps([str(file) for file in files]))
+    else:
+        print(f"{len(files)} masks\n  {files[0].parent}")
+    return 0
+
+
+def _data(arguments: argparse.Namespace) -> Any:
+    from keras_deeplab.data.formats import dataset_splits, read_dataset
+
+    split = arguments.split
+    if split is None:
+        splits = dataset_splits(arguments.data, dataset=arguments.dataset)
+        split = "val" if "val" in splits else None
+    return read_dataset(arguments.data, split, dataset=arguments.dataset, **data_options(arguments))
+
+
+def _table(result: Any) -> str:
+    from keras_deeplab.evaluation.numbers import duration, percent
+
+    results = [result] if result.crf is None else [result, result.crf]
+    heads = ["", *("network", "with CRF")[: len(results)]]
+    rows = [heads]
+    for label, name in enumerate(result.class_names):
+        rows.append([name, *(percent(one.class_iou[label]) for one in results)])
+    rows.append([""] * len(heads))
+    for words, key in (
+        ("mean IoU", "mean_iou"),
+        ("pixel accuracy", "pixel_accuracy"),
+        ("frequency-weighted IoU", "frequency_weighted_iou"),
+        ("boundary IoU", "boundary_iou"),
+    ):
+        rows.append([words, *(percent(getattr(one, key)) for one in results)])
+    rows.append(["time per image", *(duration(one.seconds_per_image) for one in results)])
+    rows.append(["images", str(len(result.images))])
+    width = max(len(row[0]) for row in rows)
+    return "\n".join(
+        (f"{row[0]:<{width}}" + "".join(f"{cell:>11}" for cell in row[1:])).rstrip() for row in rows
+    )

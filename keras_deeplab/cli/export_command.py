@@ -1,0 +1,128 @@
+"""`keras-deeplab export`: files for other runtimes, compared with the network at once."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from keras_deeplab.cli.options import add_network, check_network, read_size, resolve_network
+from keras_deeplab.cli.startup import quiet_start
+from keras_deeplab.presets.crfs import CRFS, DEFAULT_CRF
+
+_SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "saved_model": ""}
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "export",
+        help="write a TFLite, ONNX or SavedModel file, and compare it with the network",
+        description="Writes a network for another runtime, runs the file there, and prints how "
+        "far its answers are from the network's. Class names, colours, input and output are "
+        "written into and beside the file. Where too few labels are equal, nothing is written "
+        "and the exit code is 1.",
+        epilog="Example: keras-deeplab export --format tflite --quantize int8 --calibrate photos "
+        "--size 513 --argmax --uint8",
+    )
+    add_network(parser, model="saved model instead, a .keras file")
+    parser.add_argument(
+        "--format", choices=sorted(_SUFFIXES), help="default: from the suffix of --out, else tflite"
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="file, or folder of a SavedModel, to write (default: the network's name)",
+    )
+    parser.add_argument(
+        "--quantize", choices=("float16", "dynamic", "int8"), help="of TFLite (default: float32)"
+    )
+    parser.add_argument(
+        "--calibrate",
+        metavar="DIR",
+        help="folder of photos as the network will see them: int8 measures its ranges on them, "
+        "and answers are compared on some of them",
+    )
+    parser.add_argument(
+        "--size",
+        metavar="PIXELS",
+        help="side of the square image, or HEIGHTxWIDTH (default: free)",
+    )
+    parser.add_argument(
+        "--batch", type=int, help="images per call (default: 1 in TFLite, else free)"
+    )
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--argmax", action="store_true", help="return label ids, not scores")
+    output.add_argument("--softmax", action="store_true", help="return probabilities, not logits")
+    parser.add_argument(
+        "--crf",
+        nargs="?",
+        const=DEFAULT_CRF,
+        choices=list(CRFS),
+        metavar="PRESET",
+        help="end the network in a fully connected CRF: exact in a SavedModel, a convolutional "
+        f"approximation elsewhere; one of {', '.join(CRFS)} (default: {DEFAULT_CRF})",
+    )
+    parser.add_argument("--uint8", action="store_true", help="take uint8 images, not float32")
+    parser.add_argument(
+        "--output-dtype",
+        choices=("float32", "int8", "uint8", "int32"),
+        help="of labels uint8 or int32, of int8 scores float32, int8 or uint8 (default: the first)",
+    )
+    parser.add_argument(
+        "--opset", type=int, default=17, help="of ONNX's operators (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--min-agreement",
+        type=float,
+        metavar="SHARE",
+        help="share of pixels whose labels must be equal (default: 0.999; float16 0.99, dynamic "
+        "0.95, int8 0.9)",
+    )
+    parser.set_defaults(run=_export)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    size = read_size(arguments.size, own=False)
+    check_network(arguments)
+    with quiet_start():
+        model = _load(arguments.model) if arguments.model else resolve_network(arguments)
+        from keras_deeplab.exports import export
+    path = Path(arguments.out or model.name + _SUFFIXES[arguments.format or "tflite"])
+    print(f"exporting {model.name} to {path} ...", file=sys.stderr, flush=True)
+    # The converters report to standard error, too.
+    with quiet_start():
+        result = export(
+            model,
+            path,
+            format=arguments.format,
+            quantize=arguments.quantize,
+            representative_data=arguments.calibrate,
+            input_size=size,
+            batch=arguments.batch,
+            argmax=arguments.argmax,
+            softmax=arguments.softmax,
+            crf=arguments.crf,
+            uint8_input=arguments.uint8,
+            output_dtype=arguments.output_dtype,
+            opset=arguments.opset,
+            min_agreement=arguments.min_agreement,
+        )
+    print(result)
+    return 0
+
+
+def _load(file: str) -> Any:
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"--model must be an existing .keras file. Received: {str(path)!r}."
+        )
+    if path.suffix != ".keras":
+        raise ValueError(
+            f"--model must be a .keras file. Received: {str(path)!r}. Other weights: --weights."
+        )
+    from keras_deeplab.inference.runtimes.keras_runtime import load
+
+    return load(path)

@@ -1,0 +1,187 @@
+"""`keras-deeplab train`: fine-tunes a network on images and masks."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_deeplab.cli.check_data_command import add_data_arguments, data_options
+from keras_deeplab.cli.options import read_size
+from keras_deeplab.cli.startup import quiet_start
+from keras_deeplab.presets.backbones import BACKBONES
+from keras_deeplab.presets.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from keras_deeplab.data.sources import SegmentationFiles
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "train",
+        help="fine-tune a network on a folder of images and masks",
+        description="Trains a network on images and masks, and keeps the one that does best on the "
+        "validation images. Called again with the same arguments, it goes on where it stopped.",
+        epilog="Example: keras-deeplab train --data photos --out runs/first",
+    )
+    add_data_arguments(parser)
+    parser.add_argument("--out", required=True, metavar="RUN", help="folder of the run")
+    parser.add_argument(
+        "--split",
+        metavar="NAME",
+        help="split to train on (default: train, or all images where there are no splits)",
+    )
+    parser.add_argument(
+        "--validation-split",
+        metavar="NAME",
+        help="split to measure on (default: val where there is one, else a tenth of the images)",
+    )
+    parser.add_argument(
+        "--validate-every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="epochs from one measurement to the next (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--weights",
+        default="voc",
+        metavar="NAME",
+        help="what to start from: dataset, row name (see 'keras-deeplab list'), imagenet, none, or "
+        "a file (default: %(default)s)",
+    )
+    parser.add_argument("--version", choices=("v1", "v2", "v3", "v3+"), help="network's version")
+    parser.add_argument("--backbone", choices=sorted(BACKBONES), help="network's backbone")
+    parser.add_argument(
+        "--output-stride", type=int, choices=(8, 16, 32), help="input pixels per feature pixel"
+    )
+    parser.add_argument(
+        "--batch-norm",
+        choices=("trainable", "frozen"),
+        help="frozen keeps the stored statistics, for small batches (default: trainable)",
+    )
+    parser.add_argument(
+        "--recipe",
+        choices=list(RECIPES),
+        default="fine_tune",
+        help="; ".join(f"{row.name}: {row.title}" for row in RECIPES.values())
+        + " (default: %(default)s)",
+    )
+    parser.add_argument("--epochs", type=int, metavar="N", help="passes over the images")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="images per step")
+    parser.add_argument(
+        "--crop-size",
+        metavar="PIXELS",
+        help="side of the square that is cut from an image, or HEIGHTxWIDTH",
+    )
+    parser.add_argument(
+        "--size",
+        metavar="PIXELS",
+        help="side of the square that images are scaled to fit into, or HEIGHTxWIDTH; segment and "
+        "evaluate must be given the same (default: the dataset's, or 513)",
+    )
+    parser.add_argument("--learning-rate", type=float, metavar="RATE", help="at the start")
+    parser.add_argument(
+        "--class-weights",
+        type=float,
+        nargs="+",
+        metavar="WEIGHT",
+        help="factor of each class in the loss; check-data suggests some",
+    )
+    parser.add_argument(
+        "--accumulate", type=int, default=1, metavar="N", help="batches per step (default: 1)"
+    )
+    parser.add_argument(
+        "--mixed-precision",
+        choices=("float16", "bfloat16"),
+        help="compute in half precision, on a GPU or TPU that is fast at it",
+    )
+    parser.add_argument(
+        "--patience",
+        type=int,
+        default=0,
+        metavar="N",
+        help="stop after so many epochs without a better network (default: never)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of new layers, order and augmentation (default: 0)",
+    )
+    parser.set_defaults(run=_train)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    size = read_size(arguments.size, own=False)
+    crop = read_size(arguments.crop_size, own=False, option="--crop-size")
+    data, validation_data = _read(arguments)
+    print(
+        f"{arguments.data}: {len(data)} images to train on, {len(validation_data)} to measure on, "
+        f"{len(data.class_names)} classes: {', '.join(data.class_names)}"
+    )
+    with quiet_start():
+        import keras
+
+        keras.ops.zeros(1)
+    from keras_deeplab.deeplab import DeepLab
+    from keras_deeplab.training import train
+
+    if arguments.mixed_precision:
+        keras.config.set_dtype_policy(f"mixed_{arguments.mixed_precision}")
+    keras.utils.set_random_seed(arguments.seed)
+    model = DeepLab(
+        None if arguments.weights == "none" else arguments.weights,
+        version=arguments.version,
+        backbone=arguments.backbone,
+        output_stride=arguments.output_stride,
+        batch_norm=arguments.batch_norm,
+        classes=data.class_names,
+    )
+    names = ("epochs", "batch_size", "learning_rate")
+    given = {name: getattr(arguments, name) for name in names}
+    given["crop_size"] = (crop, crop) if isinstance(crop, int) else crop
+    result = train(
+        model,
+        data,
+        Path(arguments.out),
+        recipe=arguments.recipe,
+        validation_data=validation_data,
+        size=size,
+        validate_every=arguments.validate_every,
+        class_weights=arguments.class_weights,
+        accumulate=arguments.accumulate,
+        patience=arguments.patience,
+        seed=arguments.seed,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    print(
+        f"{result.best}: mean IoU {result.best_mean_iou:.3f} after epoch {result.best_epoch}\n"
+        f"Next: keras-deeplab segment PHOTO --weights {result.best}"
+    )
+    return 0
+
+
+def _read(arguments: argparse.Namespace) -> tuple[SegmentationFiles, SegmentationFiles]:
+    """Returns the images to train on and those to measure on."""
+    from keras_deeplab.data.formats import dataset_splits, read_dataset
+
+    def read(split: str | None) -> SegmentationFiles:
+        return read_dataset(arguments.data, split, dataset=arguments.dataset, **options)
+
+    options = data_options(arguments)
+    splits = dataset_splits(arguments.data, dataset=arguments.dataset)
+    data = read(arguments.split or ("train" if "train" in splits else None))
+    held = arguments.validation_split or ("val" if "val" in splits else None)
+    if held is not None:
+        return data, read(held)
+    if len(data) < 2:
+        raise ValueError(
+            f"There must be at least two images, one of them to measure on. Received: "
+            f"{len(data)} in {arguments.data}."
+        )
+    every = min(10, len(data))
+    rest = [index for index in range(len(data)) if index % every]
+    return data.subset(rest), data.subset(range(0, len(data), every))

@@ -1,0 +1,198 @@
+"""The label check: finds what is wrong with images and masks before a network is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from keras_deeplab.data.checks.data_report import DataReport, SplitSummary
+from keras_deeplab.data.checks.duplicates import find_duplicates
+from keras_deeplab.data.checks.inspection import Finding, Inspection, inspect
+from keras_deeplab.data.formats.folder import unpaired
+from keras_deeplab.data.formats.registry import dataset_splits, own_reader, read_dataset
+from keras_deeplab.data.sources import SegmentationFiles
+
+# A fast check decodes this many at most; of more images the headers and the ends of the files.
+_FAST_IMAGES = 500
+_FAST_MASKS = 5000
+
+
+def check_data(
+    path: str | Path,
+    *,
+    dataset: str | None = None,
+    fast: bool = False,
+    progress: bool = False,
+    **options: Any,
+) -> DataReport:
+    """Checks a folder of images and masks, all its splits.
+
+    Errors: missing, unreadable and cut files; masks of another size; ids beyond the classes, with
+    a guess at their cause (black and white masks, colours turned to grey, resized masks); images
+    without a mask; the same image in two splits. Warnings: masks without an image, classes that
+    are absent, masks without a class, images turned by EXIF, images in two splits that look alike.
+
+    Args:
+        path: The folder.
+        dataset: As for `read_dataset`.
+        fast: Whether to look at headers and the ends of files only, beyond 500 images and 5,000
+            masks that are decoded, and not for duplicates.
+        progress: Whether to show a bar.
+        options: Arguments of the dataset's reader, e.g. `class_names`.
+
+    Returns:
+        The report; `str` of it is its text.
+
+    Example:
+
+    >>> report = check_data("pets")  # doctest: +SKIP
+    >>> print(report)  # doctest: +SKIP
+    """
+    findings: list[Finding] = []
+    sources: dict[str, SegmentationFiles] = {}
+    for split in dataset_splits(path, dataset=dataset) or (None,):
+        name = split or "all"
+        try:
+            if own_reader(path, dataset) is None:
+                options.setdefault("allow_missing", True)
+                findings += _unpaired(path, split)
+            sources[name] = read_dataset(path, split, dataset=dataset, **options)
+        except (ValueError, OSError) as error:
+            findings.append(Finding("error", "data not readable", name, str(path), str(error)))
+    report = check_sources(sources, fast=fast, progress=progress)
+    return DataReport(_sorted([*findings, *report.findings]), report.splits, sources)
+
+
+def check_sources(
+    sources: Mapping[str, SegmentationFiles], *, fast: bool = False, progress: bool = False
+) -> DataReport:
+    """Checks images and masks that have been found, as `check_data` does.
+
+    Args:
+        sources: Sources by the names of the splits.
+        fast: As for `check_data`.
+        progress: Whether to show a bar.
+    """
+    findings: list[Finding] = []
+    summaries = {}
+    seen = []
+    total = sum(map(len, sources.values()))
+    with tqdm(total=total, unit="image", disable=None if progress else True) as bar:
+        for split, data in sources.items():
+            inspections = []
+            for inspection in _inspect_all(data, split, fast=fast):
+                inspections.append(inspection)
+                bar.update()
+            findings += [one for inspection in inspections for one in inspection.findings]
+            summaries[split] = _summary(data, inspections)
+            findings += _black_and_white(data, split, inspections)
+            seen += [
+                (split, str(example.image), inspection)
+                for example, inspection in zip(data.examples, inspections, strict=True)
+            ]
+    if not fast:
+        findings += find_duplicates(seen)
+    findings += _absent(sources, summaries)
+    return DataReport(_sorted(findings), summaries, dict(sources))
+
+
+def _inspect_all(data: SegmentationFiles, split: str, *, fast: bool) -> Iterator[Inspection]:
+    size = len(data)
+    images = _spread(size, _FAST_IMAGES if fast else size)
+    masks = _spread(size, _FAST_MASKS if fast else size)
+    with ThreadPoolExecutor() as pool:
+        yield from pool.map(
+            lambda index: inspect(
+                data, index, split, read_pixels=index in images, read_labels=index in masks
+            ),
+            range(size),
+        )
+
+
+def _spread(size: int, count: int) -> set[int]:
+    """Returns `count` indices (or all) from 0 to `size`, evenly spaced."""
+    return set(np.linspace(0, size - 1, min(size, count)).astype(int).tolist())
+
+
+def _summary(data: SegmentationFiles, inspections: list[Inspection]) -> SplitSummary:
+    classes = len(data.class_names)
+    pixels, images_with, pixels_of_those = np.zeros((3, classes), "int64")
+    richest, most = np.full(classes, -1), np.zeros(classes, "int64")
+    ignored = read = 0
+    sizes: dict[tuple[int, int], int] = {}
+    for index, one in enumerate(inspections):
+        if one.size != (0, 0):
+            sizes[one.size] = sizes.get(one.size, 0) + 1
+        counts = np.pad(one.counts, (0, max(0, 65536 - len(one.counts))))
+        read += bool(one.counts.any())
+        ignored += int(counts[data.ignore_class])
+        if data.ignore_class < classes:
+            counts[data.ignore_class] = 0
+        counts = counts[:classes]
+        pixels += counts
+        images_with += counts > 0
+        pixels_of_those += np.where(counts > 0, counts.sum(), 0)
+        richest[counts > most] = index
+        most = np.maximum(most, counts)
+    return SplitSummary(
+        len(data), sizes, pixels, images_with, pixels_of_those, ignored, read, richest
+    )
+
+
+def _black_and_white(
+    data: SegmentationFiles, split: str, inspections: list[Inspection]
+) -> Iterator[Finding]:
+    """Finds that all masks hold 0 and the ignored label alone."""
+    found = {int(label) for one in inspections for label in np.flatnonzero(one.counts)}
+    ignored = data.ignore_class
+    if found == {0, ignored} and ignored > 1:
+        yield Finding(
+            "error",
+            "black and white",
+            split,
+            str(data.examples[0].mask),
+            f"Masks must hold the ids of classes. Received: 0 and {ignored} alone, and {ignored} "
+            f"is ignored, so that there is nothing to learn; such as "
+            f"{str(data.examples[0].mask)!r}. If {ignored} is a class, say "
+            f"label_map={{{ignored}: 1}} (--label-map {ignored}:1).",
+        )
+
+
+def _absent(
+    sources: Mapping[str, SegmentationFiles], summaries: Mapping[str, SplitSummary]
+) -> Iterator[Finding]:
+    for split, summary in summaries.items():
+        data = sources[split]
+        absent = [
+            name
+            for label, name in enumerate(data.class_names)
+            if not summary.pixels[label] and label != data.ignore_class
+        ]
+        if absent and summary.read == summary.images:
+            yield Finding(
+                "warning",
+                "class absent",
+                split,
+                str(data.examples[0].mask.parent),
+                f"Every class should be in each split. Received: {split} without "
+                f"{', '.join(absent)}.",
+            )
+
+
+def _unpaired(path: str | Path, split: str | None) -> Iterator[Finding]:
+    images, masks = unpaired(path, split)
+    for image in images:
+        message = f"Every image must have a mask of its name. Received: {str(image)!r} without."
+        yield Finding("error", "mask missing", split or "all", str(image), message)
+    for mask in masks:
+        message = f"A mask should have an image of its name. Received: {str(mask)!r} without."
+        yield Finding("warning", "image missing", split or "all", str(mask), message)
+
+
+def _sorted(findings: list[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda one: one.level))

@@ -1,0 +1,30 @@
+"""Reads datasets from folders, each in its own layout."""
+
+from keras_deeplab.data.formats.folder import read_folder
+from keras_deeplab.data.formats.layouts import folder_splits
+from keras_deeplab.data.formats.pascal import pascal_context, person_part, voc2012
+from keras_deeplab.data.formats.registry import (
+    READERS,
+    Reader,
+    dataset_splits,
+    own_reader,
+    read_dataset,
+    recognise,
+)
+from keras_deeplab.data.formats.street import camvid, cityscapes
+
+__all__ = [
+    "READERS",
+    "Reader",
+    "camvid",
+    "cityscapes",
+    "dataset_splits",
+    "folder_splits",
+    "own_reader",
+    "pascal_context",
+    "person_part",
+    "read_dataset",
+    "read_folder",
+    "recognise",
+    "voc2012",
+]

@@ -1,0 +1,131 @@
+"""Names and numbers of the classes of a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from keras_deeplab.data.masks import read_mask
+from keras_deeplab.presets.datasets import Palette
+
+# A wider gap between the ids of masks without class names is an error rather than rare classes.
+_WIDEST_GAP = 32
+
+
+def read_classes(path: Path) -> tuple[tuple[str, ...] | None, Palette | None]:
+    """Reads class names, and colours if they are there, from the usual files of a folder."""
+    for name in ("class_names.json", "classes.json"):
+        if (path / name).is_file():
+            return _names_from_json(path / name), None
+    for name in ("classes.txt", "labels.txt", "class_names.txt"):
+        if (path / name).is_file():
+            lines = (path / name).read_text(encoding="utf-8-sig").splitlines()
+            return _checked_names([line.strip() for line in lines if line.strip()], path / name)
+    if (path / "labelmap.txt").is_file():
+        return _names_from_cvat(path / "labelmap.txt")
+    return None, None
+
+
+def _names_from_json(path: Path) -> tuple[str, ...]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
+        if isinstance(value, dict):
+            value = [value[str(label)] for label in range(len(value))]
+    except (ValueError, KeyError) as error:
+        value = error
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValueError(
+            f"A JSON file of class names must hold a list, or names by id from 0. Received: "
+            f"{str(path)!r}."
+        )
+    return _checked_names(value, path)[0]
+
+
+def _names_from_cvat(path: Path) -> tuple[tuple[str, ...], Palette]:
+    names, colours = [], []
+    for line in path.read_text(encoding="utf-8-sig").splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        name, _, rest = line.partition(":")
+        levels = rest.split(":")[0].split(",")
+        if len(levels) != 3 or not all(level.strip().isdigit() for level in levels):
+            raise ValueError(
+                f"A labelmap.txt must have lines NAME:RED,GREEN,BLUE. Received: {line!r} in "
+                f"{str(path)!r}."
+            )
+        names.append(name.strip())
+        red, green, blue = (int(level) for level in levels)
+        colours.append((red, green, blue))
+    return _checked_names(names, path)[0], tuple(colours)
+
+
+def _checked_names(names: Sequence[str], path: Path) -> tuple[tuple[str, ...], None]:
+    if not names or len(set(names)) < len(names):
+        raise ValueError(
+            f"Class names must be distinct, one a line. Received: {list(names)} in {str(path)!r}."
+        )
+    return tuple(names), None
+
+
+def classes_of_masks(
+    masks: Sequence[Path],
+    *,
+    label_map: Mapping[int, int] | None,
+    palette: Palette | None,
+    ignore_class: int,
+) -> tuple[str, ...]:
+    """Returns names "class N" up to the highest id of the masks.
+
+    Masks that cannot be read do not count: whoever reads them hears of it.
+
+    Raises:
+        ValueError: If the ids cannot be those of classes, or no mask can be read.
+    """
+
+    def ids_of(mask: Path) -> np.ndarray | Exception:
+        try:
+            labels = read_mask(mask, label_map, palette=palette, ignore_class=ignore_class)
+        except (ValueError, OSError) as error:
+            return error
+        return np.flatnonzero(np.bincount(labels.ravel()))
+
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(ids_of, masks))
+    ids = {
+        mask: result
+        for mask, result in zip(masks, results, strict=True)
+        if not isinstance(result, Exception)
+    }
+    if not ids:
+        raise ValueError(f"None of the {len(masks)} masks can be read. {results[0]}")
+    found = sorted({int(label) for labels in ids.values() for label in labels} - {ignore_class})
+    remedy = (
+        "Correct the masks, give class_names or write the names to classes.txt in the folder, one "
+        "a line."
+    )
+    if len(found) < 2:
+        seen = sorted({int(label) for labels in ids.values() for label in labels})
+        raise ValueError(
+            f"Masks must hold the ids of two classes or more. Received: {len(masks)} masks with "
+            f"{', '.join(map(str, seen))}, of which {ignore_class} is "
+            f"ignored, such as {str(masks[0])!r}."
+            + (
+                f" If {ignore_class} is a class, say label_map={{{ignore_class}: 1}} "
+                f"(--label-map {ignore_class}:1)."
+                if ignore_class in seen
+                else f" {remedy}"
+            )
+        )
+    for below, label in pairwise(found):
+        if label - below > _WIDEST_GAP:
+            mask = next(mask for mask, labels in ids.items() if label in labels)
+            raise ValueError(
+                f"The ids of masks must be 0, 1, 2, ..., or {ignore_class} to ignore. Received: "
+                f"{label} in {str(mask)!r} while the others go to {below}. {remedy}"
+            )
+    return tuple(f"class {label}" for label in range(found[-1] + 1))

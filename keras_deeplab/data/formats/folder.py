@@ -1,0 +1,127 @@
+"""Reads a folder of images and masks in any of the common layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from keras_deeplab.data.formats.classes import classes_of_masks, read_classes
+from keras_deeplab.data.formats.layouts import Layout, all_layouts, find_layout, layout_files
+from keras_deeplab.data.formats.pairing import examples_of, mask_of, read_names
+from keras_deeplab.data.images import IMAGE_SUFFIXES
+from keras_deeplab.data.sources import Example, SegmentationFiles
+from keras_deeplab.presets.datasets import Palette
+
+
+def read_folder(
+    path: str | Path,
+    split: str | None = None,
+    *,
+    class_names: Sequence[str] | None = None,
+    ignore_class: int = 255,
+    palette: Palette | None = None,
+    label_map: Mapping[int, int] | None = None,
+    allow_missing: bool = False,
+) -> SegmentationFiles:
+    """Reads a folder of images and masks.
+
+    The layouts, of which the first that fits is taken::
+
+        DIR/images, DIR/masks (or labels, annotations, ...; same names or NAME_mask, ...)
+        DIR/train/images, DIR/train/masks, and so for val and test
+        DIR/images/train, DIR/masks/train, and so for val and test
+        DIR/train, DIR/trainannot, and so for val and test
+        DIR/NAME.jpg beside DIR/NAME.png or DIR/NAME_mask.png; or so in DIR/train, DIR/val
+        with DIR/train.txt or DIR/ImageSets/Segmentation/train.txt: the names of a split
+
+    Class names, where not given, are the lines of DIR/classes.txt, labels.txt or
+    class_names.txt, the list (or the values by id) in DIR/class_names.json or classes.json, or
+    names and colours of DIR/labelmap.txt with lines NAME:RED,GREEN,BLUE, as CVAT writes it. Else
+    all masks are read, and classes are called "class N" up to the highest id.
+
+    Args:
+        path: DIR.
+        split: "train", "val", "test" or another name of a folder or list; with `None` the folder
+            must not be divided.
+        class_names: Names by label id.
+        ignore_class: Label of pixels to leave out.
+        palette: RGB colours by label id, also of masks that are stored as colours.
+        label_map: Label id by pixel value of the masks; values that it lacks stay.
+        allow_missing: Whether images without a mask are left out instead of an error.
+
+    Raises:
+        FileNotFoundError: If there is no such folder or split.
+        ValueError: If the layout is none of these, or an image has no mask.
+
+    Example:
+
+    >>> data = read_folder("pets", "train")  # doctest: +SKIP
+    >>> data.class_names  # doctest: +SKIP
+    ('background', 'cat', 'dog')
+    """
+    path = Path(path).expanduser()
+    layout = find_layout(path, split)
+    examples = _examples(layout, path, allow_missing)
+    if class_names is None:
+        class_names, file_palette = read_classes(path)
+        palette = palette or file_palette
+    if class_names is None:
+        class_names = classes_of_masks(
+            _all_masks(path), label_map=label_map, palette=palette, ignore_class=ignore_class
+        )
+    return SegmentationFiles(
+        examples,
+        class_names=class_names,
+        ignore_class=ignore_class,
+        palette=palette,
+        label_map=label_map,
+    )
+
+
+def unpaired(path: str | Path, split: str | None = None) -> tuple[list[Path], list[Path]]:
+    """Returns the images without a mask and the masks without an image of a folder or split.
+
+    What a split list does not name does not count.
+    """
+    layout = find_layout(Path(path).expanduser(), split)
+    if layout.names:
+        return [], []
+    images, masks = layout_files(layout)
+    partners = {name: mask_of(name, masks) for name in images}
+    alone = sorted(set(masks.values()) - set(partners.values()))
+    return [images[name] for name, mask in partners.items() if mask is None], alone
+
+
+def _all_masks(path: Path) -> list[Path]:
+    """Returns the masks of all splits."""
+    masks: set[Path] = set()
+    for layout in all_layouts(path):
+        images, found = layout_files(layout)
+        masks |= {mask for name in images if (mask := mask_of(name, found))}
+    return sorted(masks)
+
+
+def _examples(layout: Layout, path: Path, allow_missing: bool) -> list[Example]:
+    images, masks = layout_files(layout)
+    for folder, found in ((layout.images, images), (layout.masks, masks)):
+        if not found:
+            raise ValueError(
+                f"The folder must hold images ({', '.join(sorted(IMAGE_SUFFIXES))}). Received: "
+                f"{str(folder)!r} without any."
+            )
+    if layout.names:
+        return examples_of(read_names(layout.names), images, masks, layout.names)
+    examples = [
+        Example(name, image, mask)
+        for name, image in images.items()
+        if (mask := mask_of(name, masks)) is not None
+    ]
+    missing = [str(images[name]) for name in images.keys() - {one.name for one in examples}]
+    if not examples or (missing and not allow_missing):
+        raise ValueError(
+            f"Every image must have a mask of its name (NAME.png, NAME_mask.png, ...). Received: "
+            f"{len(missing)} of {len(images)} in {str(path)!r} without, such as {min(missing)!r}; "
+            f"masks are called like {min(masks)!r}."
+            + (" allow_missing=True leaves them out." if examples else "")
+        )
+    return examples

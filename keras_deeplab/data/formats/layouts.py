@@ -1,0 +1,165 @@
+"""Finds where the images and masks of a folder lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from keras_deeplab._validation import suggestion
+from keras_deeplab.data.formats.pairing import files_by_stem, is_mask_name, stem
+from keras_deeplab.data.images import IMAGE_SUFFIXES
+
+_IMAGES = ("images", "image", "imgs", "img", "JPEGImages", "photos", "inputs")
+_MASKS = (
+    "masks", "mask", "labels", "label", "annotations", "annotation", "annots", "annot", "gt",
+    "SegmentationClass", "segmentation", "segmentations", "ground_truth", "targets",
+)  # fmt: skip
+_SPLITS = {
+    "train": ("train", "training"),
+    "val": ("val", "validation", "valid", "dev"),
+    "test": ("test", "testing"),
+}
+_LISTS = ("", "ImageSets/Segmentation", "ImageSets", "splits", "lists")
+LAYOUTS = """\
+  DIR/images, DIR/masks (or labels, annotations, ...; same names, or NAME_mask, NAME_label, ...)
+  DIR/train/images, DIR/train/masks, and so for val and test
+  DIR/images/train, DIR/masks/train, and so for val and test
+  DIR/train, DIR/trainannot, and so for val and test
+  DIR/NAME.jpg beside DIR/NAME.png or DIR/NAME_mask.png; or so in DIR/train, DIR/val
+  with DIR/train.txt or DIR/ImageSets/Segmentation/train.txt: the names of a split"""
+
+
+class Layout(NamedTuple):
+    """Where the images and masks of a split lie; `names` is its list."""
+
+    images: Path
+    masks: Path
+    names: Path | None = None
+
+
+def folder_splits(path: str | Path) -> tuple[str, ...]:
+    """Returns the splits that `read_folder` finds in a folder, e.g. ("train", "val")."""
+    path = Path(path).expanduser()
+    return tuple(split for split in _SPLITS if _split_layout(path, split) is not None)
+
+
+def all_layouts(path: Path) -> list[Layout]:
+    """Returns the layouts of the usual splits that a folder has, and of the whole."""
+    found = [*(_split_layout(path, split) for split in _SPLITS), _whole_layout(path)]
+    return [layout for layout in found if layout is not None]
+
+
+def find_layout(path: Path, split: str | None) -> Layout:
+    """Finds the layout of a split.
+
+    Raises:
+        FileNotFoundError: If there is no such folder or split.
+        ValueError: If the layout is unknown, or the folder is divided and no split is given.
+    """
+    if not path.is_dir():
+        raise FileNotFoundError(
+            f"The data must be a folder. Received: {str(path)!r}, which "
+            f"{'is a file' if path.exists() else 'does not exist'}."
+        )
+    splits = folder_splits(path)
+    if split is None:
+        layout = _whole_layout(path)
+        if layout is None and splits:
+            raise ValueError(
+                f"split must be one of {', '.join(map(repr, splits))}. Received: split=None for "
+                f"the divided folder {str(path)!r}."
+            )
+    else:
+        layout = _split_layout(path, split)
+        if layout is None and (splits or _whole_layout(path)):
+            raise FileNotFoundError(
+                f"The split must be in the folder. Received: split={split!r}, and {str(path)!r} "
+                + (f"has {', '.join(splits)}." if splits else "is not divided.")
+                + (
+                    suggestion(split, splits)
+                    or f" Write the names of its images to {path / f'{split}.txt'}, one a line."
+                )
+            )
+    if layout is None:
+        raise ValueError(
+            f"The folder must hold images and masks. Received: {str(path)!r} with "
+            f"{_contents(path)}. The layouts understood:\n{LAYOUTS}"
+        )
+    return layout
+
+
+def _whole_layout(path: Path) -> Layout | None:
+    images, masks = _child(path, _IMAGES), _child(path, _MASKS)
+    if images and masks and (_has_images(images) or not _folders(images)):
+        return Layout(images, masks)
+    return Layout(path, path) if _has_pairs(path) else None
+
+
+def _split_layout(path: Path, split: str) -> Layout | None:
+    aliases = _SPLITS.get(split, (split,))
+    images, masks = _child(path, _IMAGES), _child(path, _MASKS)
+    for alias in aliases:
+        folder = path / alias
+        own_images, own_masks = _child(folder, _IMAGES), _child(folder, _MASKS)
+        if own_images and own_masks:
+            return Layout(own_images, own_masks)
+        if images and masks and (images / alias).is_dir() and (masks / alias).is_dir():
+            return Layout(images / alias, masks / alias)
+        beside = _child(path, [alias + joint + name for name in _MASKS for joint in ("", "_", "-")])
+        if folder.is_dir() and beside:
+            return Layout(folder, beside)
+        if _has_pairs(folder):
+            return Layout(folder, folder)
+        whole = _whole_layout(path)
+        for place in _LISTS:
+            if whole and (path / place / f"{alias}.txt").is_file():
+                return whole._replace(names=path / place / f"{alias}.txt")
+    return None
+
+
+def layout_files(layout: Layout) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Returns images and masks by stem."""
+    if layout.images == layout.masks:
+        return _pairs(layout.images)
+    return files_by_stem(layout.images), files_by_stem(layout.masks)
+
+
+def _pairs(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Divides a folder of images and masks side by side."""
+    paths = [
+        path
+        for path in (sorted(folder.iterdir()) if folder.is_dir() else ())
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    ]
+    stems = {path.stem for path in paths}
+    marked = {path for path in paths if is_mask_name(path.stem) in stems}
+    rest = [path for path in paths if path not in marked]
+    # NAME.jpg beside NAME.png: what keeps its pixels is the mask.
+    photos = {path.stem for path in rest if path.suffix.lower() in (".jpg", ".jpeg")}
+    twins = {path for path in rest if path.stem in photos and path.suffix.lower() == ".png"}
+    images = {stem(path.name): path for path in rest if path not in twins}
+    return images, {path.stem: path for path in sorted(marked | twins)}
+
+
+def _has_pairs(folder: Path) -> bool:
+    images, masks = _pairs(folder)
+    return bool(images and masks)
+
+
+def _has_images(folder: Path) -> bool:
+    return any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.iterdir())
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_dir()]
+
+
+def _child(folder: Path, names: Sequence[str]) -> Path | None:
+    return next((folder / name for name in names if (folder / name).is_dir()), None)
+
+
+def _contents(path: Path) -> str:
+    names = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return ", ".join(names[:6]) + more if names else "nothing in it"

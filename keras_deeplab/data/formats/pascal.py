@@ -1,0 +1,196 @@
+"""Reads PASCAL VOC 2012 with SBD, PASCAL-Context and PASCAL-Person-Part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from keras_deeplab._validation import check_choice
+from keras_deeplab.data.formats.pairing import (
+    examples_of,
+    files_by_stem,
+    find_folder,
+    need_folder,
+    read_names,
+)
+from keras_deeplab.data.mat_file import has_person_parts
+from keras_deeplab.data.sources import Example, SegmentationFiles
+from keras_deeplab.presets.datasets import DATASETS
+from keras_deeplab.presets.label_maps import PASCAL_CONTEXT_LABELS
+
+_MASK_SUFFIXES = (".png", ".mat")
+
+
+def voc2012(
+    root: str | Path, split: str = "train", *, sbd: str | Path | None = None
+) -> SegmentationFiles:
+    """Reads PASCAL VOC 2012's segmentation.
+
+    The split "trainaug" adds the masks of SBD: the images that SBD or VOC's train has and VOC's
+    val has not (10,582), or those of ImageSets/Segmentation/trainaug.txt where it exists. VOC's
+    own mask is taken where there is one.
+
+    Args:
+        root: The folder VOC2012, or one above it such as VOCdevkit.
+        split: "train", "val", "trainval" or "trainaug".
+        sbd: For "trainaug", a folder with SBD's masks: SegmentationClassAug (PNG) or
+            benchmark_RELEASE (MATLAB files, as published). By default looked for in and beside
+            `root`.
+
+    Raises:
+        FileNotFoundError: If a folder or file is missing.
+    """
+    check_choice("split", split, ("train", "val", "trainval", "trainaug"))
+    base = _devkit(root, "PASCAL VOC 2012", "SegmentationClass")
+    lists = base / "ImageSets" / "Segmentation"
+    images = files_by_stem(base / "JPEGImages")
+    masks = files_by_stem(base / "SegmentationClass", _MASK_SUFFIXES)
+    if split != "trainaug":
+        names = lists / f"{split}.txt"
+        return _source("voc", examples_of(_need_names(names), images, masks, names))
+    places = [sbd] if sbd is not None else [base, root, Path(root).expanduser().parent]
+    extra = _sbd_masks(places)
+    if (extra.parent / "img").is_dir():
+        images = files_by_stem(extra.parent / "img") | images
+    train, held_out = (_need_names(lists / f"{name}.txt") for name in ("train", "val"))
+    masks = files_by_stem(extra, _MASK_SUFFIXES) | {name: masks[name] for name in train}
+    names = lists / "trainaug.txt"
+    chosen = read_names(names) if names.exists() else sorted(masks.keys() - set(held_out))
+    return _source("voc", examples_of(chosen, images, masks, names))
+
+
+def pascal_context(
+    root: str | Path,
+    split: str = "train",
+    *,
+    classes: int = 60,
+    labels: str | Path | None = None,
+) -> SegmentationFiles:
+    """Reads PASCAL-Context.
+
+    Its images are those of PASCAL VOC 2010, and its splits "train" (4,998) and "val" (5,105) the
+    lists ImageSets/Main of VOC 2010, or ImageSets/SegmentationContext where that exists.
+
+    Args:
+        root: A folder that holds, on any of three levels, JPEGImages and the masks:
+            SegmentationClassContext (PNG, as mmsegmentation writes them), 59_context_labels (PNG)
+            or trainval (MATLAB files) as published.
+        split: "train", "val" or "trainval".
+        classes: 60, or 59 where the background is ignored.
+        labels: Folder to look for the masks in; `root` by default.
+
+    Raises:
+        FileNotFoundError: If a folder or file is missing.
+    """
+    check_choice("split", split, ("train", "val", "trainval"))
+    check_choice("classes", classes, (59, 60))
+    base = _devkit(root, "PASCAL-Context")
+    formats = {"SegmentationClassContext": "60", "59_context_labels": "59", "trainval": "459"}
+    folder = need_folder(labels or root, *formats, what="PASCAL-Context")
+    masks = files_by_stem(folder, _MASK_SUFFIXES)
+    names = base / "ImageSets" / "SegmentationContext" / f"{split}.txt"
+    if not names.exists():
+        names = base / "ImageSets" / "Main" / f"{split}.txt"
+    # A few images of Main have no mask in some of the formats.
+    chosen = [name for name in _need_names(names) if name in masks]
+    examples = examples_of(chosen, files_by_stem(base / "JPEGImages"), masks, names)
+    label_map = PASCAL_CONTEXT_LABELS[formats[folder.name], classes]
+    return _source("pascal_context", examples, skip=60 - classes, label_map=label_map)
+
+
+def person_part(
+    root: str | Path, split: str = "train", *, labels: str | Path | None = None
+) -> SegmentationFiles:
+    """Reads PASCAL-Person-Part: head, torso, upper and lower arms and legs.
+
+    Its splits are "train" (1,716) and "val" (1,817): train_id.txt and val_id.txt (or train.txt
+    and val.txt of pairs) beside the PNG masks. With PASCAL-Part's MATLAB files alone, the images
+    of VOC's ImageSets/Main are taken whose file marks the parts of a person, which takes a while.
+
+    Args:
+        root: A folder that holds, on any of three levels, JPEGImages and the masks:
+            pascal_person_part_gt (PNG) or Annotations_Part (MATLAB files), as published.
+        split: "train", "val" or "trainval".
+        labels: Folder to look for the masks and their lists in; `root` by default.
+
+    Raises:
+        FileNotFoundError: If a folder or file is missing.
+    """
+    check_choice("split", split, ("train", "val", "trainval"))
+    image_folder = need_folder(root, "JPEGImages", what="PASCAL-Person-Part")
+    folder = need_folder(
+        labels or root, "pascal_person_part_gt", "Annotations_Part", what="PASCAL-Person-Part"
+    )
+    masks = files_by_stem(folder, _MASK_SUFFIXES)
+    names = find_folder(
+        labels or root,
+        *(
+            f"{place}{split}{ending}.txt"
+            for ending in ("_id", "")
+            for place in ("pascal_person_part_trainval_list/", "ImageSets/SegmentationPersonPart/")
+        ),
+        f"{split}_id.txt",
+    )
+    if names is not None:
+        chosen = read_names(names)
+    else:
+        names = image_folder.parent / "ImageSets" / "Main" / f"{split}.txt"
+        chosen = [name for name in _need_names(names) if name in masks and _is_person(masks[name])]
+    return _source("person_part", examples_of(chosen, files_by_stem(image_folder), masks, names))
+
+
+def _devkit(root: str | Path, what: str, *needed: str) -> Path:
+    images = need_folder(
+        root,
+        "VOC2012/JPEGImages" if needed else "JPEGImages",
+        "JPEGImages",
+        what=what,
+        remedy="Give the folder that the archive of VOC was unpacked to.",
+    )
+    for name in (*needed, "ImageSets"):
+        if not (images.parent / name).is_dir():
+            raise FileNotFoundError(
+                f"The folder of {what} must hold {name}. Received: {str(images.parent)!r}."
+            )
+    return images.parent
+
+
+def _need_names(path: Path) -> list[str]:
+    if not path.exists():
+        raise FileNotFoundError(f"The split list must exist. Received: {str(path)!r}.")
+    return read_names(path)
+
+
+def _sbd_masks(places: list[str | Path]) -> Path:
+    names = ("SegmentationClassAug", "benchmark_RELEASE/dataset/cls", "dataset/cls", "cls")
+    for place in places:
+        if Path(place).name == "SegmentationClassAug":
+            return Path(place).expanduser()
+        found = find_folder(place, *names, depth=1)
+        if found is not None:
+            return found
+    raise FileNotFoundError(
+        f"The split 'trainaug' must find SBD's masks, {names[0]} or {names[1]}. Received: "
+        f"{', '.join(repr(str(place)) for place in places)}. Unpack them there, or say sbd=FOLDER."
+    )
+
+
+def _is_person(mask: Path) -> bool:
+    return mask.suffix == ".png" or has_person_parts(mask)
+
+
+def _source(
+    dataset: str,
+    examples: list[Example],
+    *,
+    skip: int = 0,
+    label_map: Mapping[int, int] | None = None,
+) -> SegmentationFiles:
+    row = DATASETS[dataset]
+    return SegmentationFiles(
+        examples,
+        class_names=row.class_names[skip:],
+        ignore_class=row.ignore_class,
+        palette=row.palette[skip:],
+        label_map=label_map,
+    )

@@ -1,0 +1,298 @@
+"""Exports: SavedModel, TFLite and ONNX files whose answers are compared with their network's."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_deeplab.exports import onnx_export, tflite_export
+from keras_deeplab.exports.output_files import (
+    byte_count,
+    check_writable,
+    put,
+    resolve_format,
+    unfinished,
+)
+from keras_deeplab.exports.parity import Parity, measure_parity
+from keras_deeplab.exports.photos import calibration_batches, find_photos, sample_images
+from keras_deeplab.exports.request import AGREEMENTS, Request, check_request
+from keras_deeplab.exports.run_exported import RUNTIMES, runtime_name
+from keras_deeplab.exports.saved_model_export import write_saved_model
+from keras_deeplab.exports.serving import float32_clone, image_spec, serving_function
+
+_KERNELS = {"saved_model": "keras", "tflite": "same", "onnx": "explicit"}
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export that has been run.
+
+    Attributes:
+        path: File, or folder of a SavedModel.
+        format: "saved_model", "tflite" or "onnx".
+        bytes: Size, without the metadata beside a file.
+        parity: Its answers against the network's.
+        runtime: What ran it.
+        operators: Number of operators by name.
+        foreign_operators: Names of those that are not builtin in the format.
+        opset: ONNX's version of the operators.
+        metadata: Class names, colours, input and output, as written into and beside the file.
+    """
+
+    path: Path
+    format: str
+    bytes: int
+    parity: Parity
+    runtime: str
+    operators: dict[str, int]
+    foreign_operators: tuple[str, ...]
+    opset: int | None
+    metadata: dict[str, Any]
+
+    @property
+    def builtin_only(self) -> bool:
+        """Whether every operator is builtin in the format."""
+        return not self.foreign_operators
+
+    def __str__(self) -> str:
+        parity = self.parity
+        rows = {"file": f"{self.path}, {self.bytes / 1e6:.2f} MB"}
+        if parity.max_difference is not None:
+            rows["max |d score|"] = (
+                f"{parity.max_difference:.2g} ({parity.relative_difference:.1e} of the largest)"
+            )
+        sizes = ", ".join(f"{height}x{width}" for height, width in dict.fromkeys(parity.sizes))
+        rows["labels equal"] = f"{parity.equal_labels:.4%} on {parity.images} images ({sizes})"
+        if parity.exact_crf_labels is not None:
+            rows["exact CRF"] = f"labels equal on {parity.exact_crf_labels:.2%}"
+        rows["run by"] = self.runtime
+        kind = "all builtin" if self.builtin_only else f"not builtin: {self.foreign_operators}"
+        rows["operators"] = f"{sum(self.operators.values())}, {kind}"
+        if self.opset:
+            rows["operators"] += f", opset {self.opset}"
+        return "\n".join(f"{name:14}{value}" for name, value in rows.items())
+
+
+def export(
+    model: keras.Model,
+    path: str | Path,
+    *,
+    format: str | None = None,
+    quantize: str | None = None,
+    representative_data: Any = None,
+    input_size: int | Sequence[int] | None = None,
+    batch: int | None = None,
+    argmax: bool = False,
+    softmax: bool = False,
+    crf: str | None = None,
+    uint8_input: bool = False,
+    output_dtype: str | None = None,
+    opset: int = 17,
+    class_names: Sequence[str] | None = None,
+    min_agreement: float | None = None,
+) -> Export:
+    """Exports a network, runs the file in its own runtime, and compares the answers.
+
+    The file takes RGB 0-255 as the network does, and knows its class names, colours, input and
+    output: they stand in a JSON file beside it (of a SavedModel: inside, keras_deeplab.json), and
+    in TFLite and ONNX files themselves as metadata "keras_deeplab". A network of a mixed dtype
+    policy is exported in float32.
+
+    Args:
+        model: A model of `DeepLab`, or any functional one from RGB 0-255 to scores of the same
+            height and width.
+        path: File ending in .tflite or .onnx, or folder of a SavedModel. What stands there is
+            replaced once the export has passed.
+        format: "saved_model", "tflite" or "onnx"; from the suffix of `path` by default.
+        quantize: Of TFLite: "float16" halves the file; "dynamic" has 8-bit weights; "int8"
+            calculates in 8 bits throughout, with weights quantised per channel.
+        representative_data: Photos as the network will see them: a folder, or an iterable of
+            paths, PIL images or arrays. "int8" measures its ranges on (at most) 100 of them. The
+            export is compared on some of them; without, on drawn shapes.
+        input_size: (height, width), or one number for both. Left out: free, or the model's own.
+        batch: Images per call. Left out: 1 in TFLite, else free.
+        argmax: Whether to return the label ids, (batch, height, width), instead of scores.
+        softmax: Whether to return probabilities instead of logits.
+        crf: Name of a preset of CRF parameters to end in. The CRF, or that of the model, is the
+            exact one in a SavedModel, and the convolutional one, a different filter, in TFLite
+            and ONNX.
+        uint8_input: Whether the file takes uint8 images rather than float32.
+        output_dtype: Of labels "uint8" (default) or "int32"; of the scores of "int8" "float32"
+            (default), or "int8" or "uint8", to be scaled as the file says.
+        opset: ONNX's version of the operators, 13 to 18.
+        class_names: Names by label id. Left out: those that the model carries.
+        min_agreement: Share of pixels, 0 to 1, on which labels must equal the network's. Left
+            out: 0.999; "float16" 0.99, "dynamic" 0.95, "int8" 0.9. Ten photos are compared
+            if there are as many; of fewer, a hard one can fall below.
+
+    Returns:
+        An `Export`; printed, it is a table.
+
+    Raises:
+        ValueError: If arguments do not fit together or to the model, an operator is not builtin
+            in TFLite, or too few labels are equal; the file is then not there.
+        OSError: If `path` can't be written.
+        ModuleNotFoundError: If the package that writes or runs the format is not installed.
+
+    Example:
+
+    >>> model = DeepLab(weights="voc")  # doctest: +SKIP
+    >>> print(export(model, "deeplab.tflite", input_size=513, argmax=True))  # doctest: +SKIP
+    """
+    target = Path(path).expanduser()
+    format = resolve_format(target, format)
+    request = check_request(
+        model,
+        format=format,
+        quantize=quantize,
+        representative_data=representative_data,
+        input_size=input_size,
+        batch=batch,
+        argmax=argmax,
+        softmax=softmax,
+        crf=crf,
+        uint8_input=uint8_input,
+        output_dtype=output_dtype,
+        opset=opset,
+        class_names=class_names,
+    )
+    least = AGREEMENTS[quantize] if min_agreement is None else min_agreement
+    if not 0 <= least <= 1:
+        raise ValueError(
+            f"min_agreement must be between 0 and 1. Received: min_agreement={min_agreement!r}."
+        )
+    photos = [] if representative_data is None else find_photos(representative_data)
+    check_writable(target, format)
+    with unfinished(target) as partial:
+        with _quiet_tensorflow():
+            operators, foreign = _write(request, partial, photos)
+        parity = _parity(request, partial, photos)
+        if parity.equal_labels < least:
+            raise ValueError(
+                f"The export's labels must equal the network's on {least:.1%} of the pixels. "
+                f"Received: {parity.equal_labels:.2%} on {parity.images} images; "
+                f"{target} was not written. {_remedy(request, photos)}"
+            )
+        metadata = {**request.metadata(), "parity": {**asdict(parity), "min_agreement": least}}
+        put(partial, target, json.dumps(metadata, indent=2) + "\n")
+    return Export(
+        path=target,
+        format=format,
+        bytes=byte_count(target),
+        parity=parity,
+        runtime=runtime_name(format),
+        operators=operators,
+        foreign_operators=foreign,
+        opset=request.opset,
+        metadata=metadata,
+    )
+
+
+@contextmanager
+def _quiet_tensorflow() -> Iterator[None]:
+    """Holds back what TensorFlow reports while it writes, such as where its half files lie."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _write(
+    request: Request, path: Path, photos: Sequence[Any]
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    network = float32_clone(
+        request.model,
+        operators=_KERNELS[request.format],
+        engine=None if request.format == "saved_model" else "convolutional",
+        crf=request.crf,
+    )
+    serve = serving_function(
+        network,
+        activation=request.activation,
+        labels=request.output_dtype if request.argmax else None,
+    )
+    in_8_bits = request.quantize == "int8"
+    spec = image_spec(request.batch, request.size, uint8=request.uint8_input and not in_8_bits)
+    if request.format == "saved_model":
+        return write_saved_model(path, network, serve, spec), ()
+    metadata = json.dumps(request.metadata())
+    if request.format == "onnx":
+        content = onnx_export.convert(serve, spec, opset=request.opset or 17, metadata=metadata)
+        path.write_bytes(content)
+        return onnx_export.operators(content)
+    height, width = (
+        own or usual for own, usual in zip(request.size, request.usual_size, strict=True)
+    )
+    content = tflite_export.convert(
+        serve,
+        spec,
+        quantize=request.quantize,
+        calibration=lambda: calibration_batches(
+            photos, size=(height, width), batch=request.batch or 1
+        ),
+        uint8_input=request.uint8_input,
+        output_dtype=request.output_dtype,
+    )
+    content = tflite_export.finished(content, metadata)
+    path.write_bytes(content)
+    return tflite_export.operators(content)
+
+
+def _parity(request: Request, path: Path, photos: Sequence[Any]) -> Parity:
+    images = sample_images(
+        photos, size=request.size, usual=request.usual_size, batch=request.batch or 1
+    )
+    dtype = "uint8" if request.uint8_input else "float32"
+    outputs = RUNTIMES[request.format](path, [image.astype(dtype) for image in images])
+    approximate = request.has_crf and request.format != "saved_model"
+    engine = "convolutional" if approximate else "permutohedral"
+    return measure_parity(
+        images,
+        outputs,
+        _reference(request, engine),
+        _reference(request, "permutohedral") if approximate else None,
+    )
+
+
+def _reference(request: Request, engine: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Returns the network's own answers: the model's, in float32, with the export's CRF."""
+    half = any(layer.compute_dtype in ("float16", "bfloat16") for layer in request.model.layers)
+    if half or request.has_crf:
+        network = float32_clone(request.model, engine=engine, crf=request.crf)
+        activation = request.activation
+    else:
+        network = request.model
+        activation = request.activation if request.softmax else None
+
+    def scores(image: np.ndarray) -> np.ndarray:
+        result = network(tf.constant(image, tf.float32), training=False)
+        return np.asarray(activation(result) if activation else result)
+
+    return scores
+
+
+def _remedy(request: Request, photos: Sequence[Any]) -> str:
+    if request.quantize == "int8":
+        return (
+            "Calibrate on more photos like those the network will see, or take "
+            "quantize='dynamic' or 'float16'."
+        )
+    if request.quantize:
+        return "Take quantize='float16' or none."
+    return (
+        "Pass min_agreement (on the shell, --min-agreement) to accept it."
+        if photos
+        else "Compare it on photos: pass representative_data (on the shell, --calibrate)."
+    )

@@ -1,0 +1,108 @@
+"""Where an export is written: checks of the path, and no half files under the final name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from keras_deeplab._validation import check_choice
+from keras_deeplab.inference.sidecar import sidecar_path
+
+FORMATS = ("saved_model", "tflite", "onnx")
+_SUFFIXES = {".tflite": "tflite", ".onnx": "onnx"}
+_FOREIGN = {".keras", ".h5", ".pb", ".json", ".lite", ".pt"}
+
+
+def resolve_format(path: Path, format: str | None) -> str:
+    """Returns the format, from the suffix unless it is given.
+
+    Raises:
+        ValueError: If it is unknown, or the suffix is another format's.
+    """
+    if format is not None:
+        check_choice("format", format, FORMATS)
+    suffix = path.suffix.lower()
+    if format is None:
+        if suffix in _FOREIGN:
+            raise ValueError(
+                f"path must end in .tflite or .onnx, or be a folder for a SavedModel. "
+                f"Received: path={str(path)!r}."
+            )
+        return _SUFFIXES.get(suffix, "saved_model")
+    expected = {name: ending for ending, name in _SUFFIXES.items()}.get(format)
+    if (expected and suffix != expected) or (not expected and suffix in {*_SUFFIXES, *_FOREIGN}):
+        raise ValueError(
+            f"path must {f'end in {expected}' if expected else 'be a folder'} for "
+            f"format={format!r}. Received: path={str(path)!r}."
+        )
+    return format
+
+
+def check_writable(path: Path, format: str) -> None:
+    """Raises `ValueError` or `PermissionError` where the export could not be written."""
+    if format == "saved_model":
+        ours = not path.exists() or (
+            path.is_dir() and ((path / "saved_model.pb").exists() or not any(path.iterdir()))
+        )
+        if not ours:
+            kind = "folder of other files" if path.is_dir() else "file"
+            raise ValueError(
+                f"path must be new, or a SavedModel to replace. Received: the {kind} {str(path)!r}."
+            )
+    elif path.is_dir():
+        raise ValueError(
+            f"path must be a file for format={format!r}. Received: the folder {str(path)!r}."
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PermissionError(
+            f"The folder of path must be one that can be made. Received: path={str(path)!r} "
+            f"({error.strerror})."
+        ) from error
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"The folder must be writable. Received: {str(path.parent)!r}.")
+
+
+@contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """Gives a new path of the same suffix beside `path`, and takes it away at the end."""
+    partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    _remove(partial)
+    try:
+        yield partial
+    finally:
+        _remove(partial)
+
+
+def put(partial: Path, path: Path, metadata: str) -> None:
+    """Moves a finished export to its name, and its metadata beside it."""
+    if partial.is_dir():
+        sidecar_path(partial).write_text(metadata)
+        old = path.with_name(f".{path.name}.{os.getpid()}.old")
+        if path.exists():
+            path.rename(old)
+        partial.rename(path)
+        _remove(old)
+        return
+    staged = sidecar_path(partial)
+    staged.write_text(metadata)
+    # The metadata first: a file without it would be taken for another's.
+    staged.replace(sidecar_path(path))
+    partial.replace(path)
+
+
+def byte_count(path: Path) -> int:
+    """Returns the size of a file, or of all files in a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,153 @@
+"""The network as an export wants it: float32, on operators that the runtime has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_deeplab.layers import AtrousConv2D, CRFAsRNN, SegmentationOutput
+from keras_deeplab.models.heads.output import crf_layer
+
+
+class _NativeAtrous(keras.layers.Conv2D):
+    """Convolution that arrives as one dilated operator.
+
+    Both subclasses of this module are for graphs that are converted: on free sizes ONNX wants
+    explicit padding, and TFLite makes an operator of its own from it.
+    """
+
+    explicit = False
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        padding = _borders(self) if self.explicit else "SAME"
+        return tf.nn.conv2d(
+            inputs,
+            tf.convert_to_tensor(kernel),
+            strides=1,
+            padding=padding,
+            dilations=self.dilation_rate,
+        )
+
+
+class _NativeDepthwise(keras.layers.DepthwiseConv2D):
+    """Depthwise convolution that arrives as one dilated operator.
+
+    TensorFlow itself has no kernel for it on CPUs, so Keras goes by space to batch; the
+    converters recognise that on fixed sizes only.
+    """
+
+    explicit = False
+
+    def call(self, inputs: Any) -> Any:
+        padding: dict[str, Any] = {"padding": "SAME"}
+        if self.explicit:
+            borders = [side for pair in _borders(self) for side in pair]
+            padding = {"padding": "EXPLICIT", "explicit_paddings": borders}
+        x = tf.raw_ops.DepthwiseConv2dNative(
+            input=inputs,
+            filter=tf.convert_to_tensor(self.kernel),
+            strides=[1, 1, 1, 1],
+            dilations=[1, *self.dilation_rate, 1],
+            **padding,
+        )
+        return self.activation(x + self.bias if self.use_bias else x)
+
+
+def float32_clone(
+    model: keras.Model,
+    *,
+    operators: str = "keras",
+    engine: str | None = None,
+    crf: str | None = None,
+) -> keras.Model:
+    """Rebuilds a model under the float32 policy, with the same weights.
+
+    Args:
+        model: A functional model, of whatever policy.
+        operators: "keras" leaves the layers; "same" and "explicit" make atrous convolutions one
+            dilated operator with that kind of padding, which TensorFlow does not run on CPUs.
+        engine: Of `CRFAsRNN` layers; None leaves it.
+        crf: Name of CRF parameters to end the model in.
+
+    Returns:
+        A model from float32 images to scores before the activation of its
+        `SegmentationOutput`.
+    """
+
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        if "dtype" in config:
+            config["dtype"] = "float32"
+        if isinstance(layer, SegmentationOutput):
+            config["activation"] = None
+        if isinstance(layer, CRFAsRNN) and engine:
+            config["engine"] = engine
+        native = _native_class(layer) if operators != "keras" else None
+        if native is None:
+            return type(layer).from_config(config)
+        copy = native.from_config(config)
+        copy.explicit = operators == "explicit"
+        return copy
+
+    network = keras.models.clone_model(model, clone_function=clone, recursive=True)
+    network.set_weights(model.get_weights())
+    if crf is None:
+        return network
+    refine = crf_layer(crf, engine=engine or "permutohedral")
+    refined = refine([network.output, network.input])
+    return keras.Model(network.input, refined, name=network.name)
+
+
+def serving_function(
+    network: keras.Model,
+    *,
+    activation: Callable[[Any], Any] | None = None,
+    labels: str | None = None,
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns the function to export.
+
+    Args:
+        network: From float32 images to scores.
+        activation: Of the scores.
+        labels: Type of the label ids to return in place of scores: "uint8" or "int32".
+
+    Returns:
+        A function from images of any type to scores, or to labels (batch, height, width).
+    """
+
+    def serve(image: tf.Tensor) -> tf.Tensor:
+        scores = network(tf.cast(image, tf.float32), training=False)
+        if labels is None:
+            return activation(scores) if activation else scores
+        return tf.cast(tf.argmax(scores, axis=-1, output_type=tf.int32), labels)
+
+    return serve
+
+
+def image_spec(
+    batch: int | None, size: tuple[int | None, int | None], *, uint8: bool
+) -> tf.TensorSpec:
+    """Returns shape and type of the images that the exported function takes."""
+    return tf.TensorSpec((batch, *size, 3), tf.uint8 if uint8 else tf.float32, name="image")
+
+
+def _native_class(layer: keras.layers.Layer) -> type[keras.layers.Layer] | None:
+    rate = tuple(getattr(layer, "dilation_rate", (1, 1)))
+    if rate == (1, 1) or getattr(layer, "padding", None) != "same":
+        return None
+    if any(size % 2 == 0 for size in layer.kernel_size):
+        return None
+    if isinstance(layer, AtrousConv2D):
+        return _NativeAtrous
+    return _NativeDepthwise if isinstance(layer, keras.layers.DepthwiseConv2D) else None
+
+
+def _borders(layer: Any) -> list[list[int]]:
+    reach = [
+        rate * (size - 1) // 2
+        for rate, size in zip(layer.dilation_rate, layer.kernel_size, strict=True)
+    ]
+    return [[0, 0], *([side, side] for side in reach), [0, 0]]

@@ -1,0 +1,194 @@
+"""Searches CRF parameters on a few validation photos, coarse to fine, as the papers did."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from keras_deeplab.inference.dense_crf import DenseCRF
+from keras_deeplab.inference.scores import Scores, predict_scores, resized_labels
+from keras_deeplab.metrics import confusion_matrix, mean_iou
+
+# Chen et al., arXiv:1606.00915, section 4.1: w2 and theta_gamma are fixed.
+BILATERAL_WEIGHTS = (3, 4, 5, 6)
+THETA_ALPHAS = (30, 40, 50, 60, 70, 80, 90, 100)
+THETA_BETAS = (3, 4, 5, 6)
+
+Axis = tuple[float, ...]
+Setting = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class CRFSearch:
+    """Result of `tune_crf`.
+
+    Attributes:
+        best: The CRF with the highest mean IoU.
+        mean_iou: Its mean IoU, 0 to 1.
+        mean_iou_without: Mean IoU of the network alone.
+        table: Mean IoU by (bilateral_weight, theta_alpha, theta_beta), best first.
+    """
+
+    best: DenseCRF
+    mean_iou: float
+    mean_iou_without: float
+    table: dict[Setting, float]
+
+
+def tune_crf(
+    model: keras.Model,
+    examples: Iterable[tuple[np.ndarray, np.ndarray]],
+    *,
+    start: DenseCRF | None = None,
+    bilateral_weights: Sequence[float] = BILATERAL_WEIGHTS,
+    theta_alphas: Sequence[float] = THETA_ALPHAS,
+    theta_betas: Sequence[float] = THETA_BETAS,
+    size: tuple[int, int] = (513, 513),
+    ignore_class: int = 255,
+    results: str | Path | None = None,
+    progressbar: bool = True,
+) -> CRFSearch:
+    """Finds the weight and widths of the bilateral kernel that serve a network best.
+
+    First every other value of each parameter is tried, then the neighbours of the best.
+
+    Args:
+        model: A model from RGB 0-255 to logits.
+        examples: Pairs of a photo, uint8 (height, width, 3), and its labels (height, width). 100
+            photos in the paper; their scores are kept in memory, 11 MB each for VOC.
+        start: CRF whose other parameters are kept. Left out: w2 = 3, theta_gamma = 3, 10
+            iterations, as in the paper.
+        bilateral_weights: Values to search, in order.
+        theta_alphas: Values to search, in order, pixels.
+        theta_betas: Values to search, in order, RGB levels.
+        size: As in `segment`.
+        ignore_class: Label left out of the mean IoU.
+        results: JSON file that every result is written to at once. Where it exists, what it holds
+            is not computed again, so an interrupted search goes on where it was.
+        progressbar: Whether to show one.
+
+    Returns:
+        The best CRF and all results.
+
+    Raises:
+        ValueError: If there are no examples, a photo and its labels differ in size, or the file
+            holds the results of another search.
+
+    Example:
+
+    >>> search = tune_crf(model, [(photo, mask)])  # doctest: +SKIP
+    >>> segment(model, photo, crf=search.best)  # doctest: +SKIP
+    """
+    start = start or DenseCRF(spatial_weight=3, theta_gamma=3, num_iterations=10)
+    scored = [_score(model, photo, labels, size) for photo, labels in examples]
+    if not scored:
+        raise ValueError("There must be at least one example. Received: none.")
+    axes = (tuple(bilateral_weights), tuple(theta_alphas), tuple(theta_betas))
+    book = _Results(results, {"photos": len(scored), "start": repr(start), "size": list(size)})
+
+    def measure(crf: DenseCRF | None) -> float:
+        classes = scored[0][0].scores.shape[-1]
+        matrix = np.zeros((classes, classes), "int64")
+        for scores, labels in scored:
+            values = scores.scores.astype("float32")
+            if crf is not None:
+                values = crf(values, scores.image, from_logits=True)
+            predicted = resized_labels(scores._replace(scores=values))
+            matrix += confusion_matrix(
+                labels, predicted, classes=classes, ignore_class=ignore_class
+            )
+        return mean_iou(matrix)
+
+    def run(settings: list[Setting], title: str) -> Setting:
+        for setting in tqdm(settings, desc=title, unit="setting", disable=not progressbar):
+            book.get(setting, lambda s=setting: measure(_with(start, s)))
+        return max(book.table, key=lambda setting: book.table[setting])
+
+    without = book.get(None, lambda: measure(None))
+    best = run(_grid(*(axis[::2] for axis in axes)), "coarse")
+    best = run(_grid(*(_around(a, b) for a, b in zip(axes, best, strict=True))), "fine")
+    table = dict(sorted(book.table.items(), key=lambda item: -item[1]))
+    return CRFSearch(_with(start, best), table[best], without, table)
+
+
+class _Results:
+    """Mean IoU by setting, kept in a file where one is given."""
+
+    def __init__(self, path: str | Path | None, search: dict[str, Any]) -> None:
+        self.path = None if path is None else Path(path)
+        self.search = search
+        self.table: dict[Setting, float] = {}
+        self.without: float | None = None
+        if self.path is None or not self.path.exists():
+            return
+        try:
+            content = json.loads(self.path.read_text())
+            kept, rows = content["search"], content["results"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{self.path} must hold results of tune_crf. Received: {error}."
+            ) from error
+        if kept != search:
+            raise ValueError(
+                f"{self.path} must hold results of this search. Received: {kept}, not {search}. "
+                f"Give another file."
+            )
+        self.without = content["without"]
+        self.table = {(a, b, c): value for a, b, c, value in rows}
+
+    def get(self, setting: Setting | None, measure: Any) -> float:
+        """Returns what is known of a setting, measuring it first if need be."""
+        known = self.without if setting is None else self.table.get(setting)
+        if known is not None:
+            return known
+        value = float(measure())
+        if setting is None:
+            self.without = value
+        else:
+            self.table[setting] = value
+        self._write()
+        return value
+
+    def _write(self) -> None:
+        if self.path is None:
+            return
+        rows = [[*setting, value] for setting, value in self.table.items()]
+        content = {"search": self.search, "without": self.without, "results": rows}
+        partial = self.path.with_name(self.path.name + ".part")
+        partial.write_text(json.dumps(content, indent=1))
+        os.replace(partial, self.path)
+
+
+def _with(crf: DenseCRF, setting: Setting) -> DenseCRF:
+    weight, alpha, beta = setting
+    return replace(crf, bilateral_weight=weight, theta_alpha=alpha, theta_beta=beta)
+
+
+def _grid(weights: Axis, alphas: Axis, betas: Axis) -> list[Setting]:
+    return list(itertools.product(weights, alphas, betas))
+
+
+def _around(axis: Axis, value: float) -> Axis:
+    index = axis.index(value)
+    return axis[max(0, index - 1) : index + 2]
+
+
+def _score(
+    model: keras.Model, photo: np.ndarray, labels: np.ndarray, size: tuple[int, int]
+) -> tuple[Scores, np.ndarray]:
+    if labels.shape != photo.shape[:2]:
+        raise ValueError(
+            f"A photo and its labels must have one size. Received: {photo.shape} and "
+            f"{labels.shape}."
+        )
+    scores = predict_scores(model, photo, size=size)
+    return scores._replace(scores=scores.scores.astype("float16")), labels

@@ -1,0 +1,203 @@
+"""The fully connected CRF as post-processing of a network's scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from keras_deeplab._validation import check_choice, check_int
+from keras_deeplab.presets.crfs import CRFS, DEFAULT_CRF
+
+_DEFAULT = CRFS[DEFAULT_CRF]
+_SMALLEST_PROBABILITY = 1e-8
+_NEGLIGIBLE_PROBABILITY = 1e-3
+
+
+@dataclass(frozen=True)
+class DenseCRF:
+    """Refines class scores with the photo: pixels that look alike get labels that are alike.
+
+    Of NumPy arrays, classes below a probability of 0.001 all over keep it, since messages could not
+    raise them; that saves their part of the time.
+
+    The energy of a labelling sums, over all pixels, the unary -log P, and over all pairs of pixels
+    with different labels, two Gaussian kernels: one of position and colour (weight w1, widths
+    theta_alpha and theta_beta), one of position (w2, theta_gamma). Mean-field inference solves it.
+
+    It raises accuracy most on coarse networks and can lower it on networks with sharp borders:
+    `keras_deeplab.tune_crf` finds parameters for a network of your own.
+
+    Args:
+        bilateral_weight: w1.
+        theta_alpha: Pixels.
+        theta_beta: RGB levels.
+        spatial_weight: w2.
+        theta_gamma: Pixels.
+        num_iterations: 0 returns the network's own probabilities.
+        engine: "permutohedral" is exact up to the lattice; "convolutional" hears a window only.
+
+    Raises:
+        ValueError: If a parameter is out of its range.
+
+    Example:
+
+    >>> crf = DenseCRF.preset("v2_resnet101", num_iterations=5)
+    >>> image = np.zeros((24, 32, 3), "uint8")
+    >>> crf(np.full((24, 32, 21), 1 / 21, "float32"), image).shape
+    (24, 32, 21)
+
+    Reference:
+        Chen et al., arXiv:1606.00915, section 3.3; Kraehenbuehl and Koltun, arXiv:1210.5644.
+    """
+
+    bilateral_weight: float = _DEFAULT.bilateral_weight
+    theta_alpha: float = _DEFAULT.theta_alpha
+    theta_beta: float = _DEFAULT.theta_beta
+    spatial_weight: float = _DEFAULT.spatial_weight
+    theta_gamma: float = _DEFAULT.theta_gamma
+    num_iterations: int = _DEFAULT.num_iterations
+    engine: str = "permutohedral"
+
+    def __post_init__(self) -> None:
+        """Checks the parameters."""
+        for name in ("theta_alpha", "theta_beta", "theta_gamma"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive. Received: {getattr(self, name)!r}.")
+        for name in ("bilateral_weight", "spatial_weight"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be negative. Received: {getattr(self, name)!r}.")
+        check_int("num_iterations", self.num_iterations, minimum=0)
+        check_choice("engine", self.engine, ("permutohedral", "convolutional"))
+
+    @classmethod
+    def preset(cls, name: str = DEFAULT_CRF, **changes: Any) -> DenseCRF:
+        """Returns the CRF with the parameters of a row of `keras_deeplab.presets.crfs`.
+
+        Args:
+            name: Name of the row.
+            **changes: Parameters that differ from the row's.
+
+        Raises:
+            ValueError: If there is no such row.
+        """
+        check_choice("preset", name, tuple(CRFS))
+        row = CRFS[name]
+        crf = cls(
+            bilateral_weight=row.bilateral_weight,
+            theta_alpha=row.theta_alpha,
+            theta_beta=row.theta_beta,
+            spatial_weight=row.spatial_weight,
+            theta_gamma=row.theta_gamma,
+            num_iterations=row.num_iterations,
+        )
+        return replace(crf, **changes)
+
+    def __call__(self, scores: Any, image: Any, *, from_logits: bool = False) -> Any:
+        """Refines the scores of one photo or a batch.
+
+        Args:
+            scores: Probabilities, or logits, of shape ([batch,] height, width, classes).
+            image: RGB 0-255, of shape ([batch,] height, width, 3).
+            from_logits: Whether ``scores`` are logits.
+
+        Returns:
+            Probabilities of the shape of ``scores``, float32: a NumPy array for NumPy arrays, a
+            tensor for tensors.
+
+        Raises:
+            ValueError: If shapes do not fit, there are fewer than two classes, or NumPy arrays
+                hold NaN or an image outside 0-255.
+        """
+        import tensorflow as tf
+
+        _check_shapes(scores, image)
+        arrays = isinstance(scores, np.ndarray)
+        if arrays:
+            _check_scores(scores, from_logits=from_logits)
+        if isinstance(image, np.ndarray):
+            _check_levels(image)
+        single = len(scores.shape) == 3
+        scores, image = (
+            tf.cast(tf.convert_to_tensor(x), tf.float32)[None]
+            if single
+            else tf.cast(tf.convert_to_tensor(x), tf.float32)
+            for x in (scores, image)
+        )
+        logits = scores if from_logits else tf.math.log(tf.maximum(scores, _SMALLEST_PROBABILITY))
+        solve = self._solve_for_those_there if arrays else self._solve
+        probabilities = solve(logits, image)
+        probabilities = probabilities[0] if single else probabilities
+        return probabilities.numpy() if arrays else probabilities
+
+    def _solve_for_those_there(self, logits: Any, image: Any) -> Any:
+        """Solves for the classes that the photos show; the rest need no messages."""
+        import tensorflow as tf
+
+        own = tf.nn.softmax(logits)
+        likely = (tf.reduce_max(own, (0, 1, 2)) >= _NEGLIGIBLE_PROBABILITY).numpy()
+        if likely.all():
+            return self._solve(logits, image)
+        there, absent = np.flatnonzero(likely), np.flatnonzero(~likely)
+        rest = tf.gather(own, absent, axis=-1)
+        solved = self._solve(tf.gather(logits, there, axis=-1), image)
+        solved *= 1 - tf.reduce_sum(rest, -1, keepdims=True)
+        return tf.gather(tf.concat([solved, rest], -1), np.argsort([*there, *absent]), axis=-1)
+
+    def _solve(self, logits: Any, image: Any) -> Any:
+        from keras_deeplab.ops.mean_field import mean_field
+
+        return mean_field(
+            -logits,
+            image,
+            theta_alpha=self.theta_alpha,
+            theta_beta=self.theta_beta,
+            theta_gamma=self.theta_gamma,
+            bilateral_weight=self.bilateral_weight,
+            spatial_weight=self.spatial_weight,
+            num_iterations=self.num_iterations,
+            engine=self.engine,
+        )
+
+
+def resolve_crf(crf: DenseCRF | str | bool) -> DenseCRF | None:
+    """Returns the CRF that is asked for: True is the default, a name a preset, False none."""
+    if isinstance(crf, DenseCRF):
+        return crf
+    if isinstance(crf, str):
+        return DenseCRF.preset(crf)
+    return DenseCRF() if crf else None
+
+
+def _check_shapes(scores: Any, image: Any) -> None:
+    a, b = tuple(scores.shape), tuple(image.shape)
+    fits = len(a) in (3, 4) and len(a) == len(b) and a[:-1] == b[:-1] and b[-1] == 3
+    if not fits or a[-1] is None or a[-1] < 2:
+        raise ValueError(
+            f"scores must have shape ([batch,] height, width, classes) with two classes or more, "
+            f"and image ([batch,] height, width, 3) of the same size. Received: {a} and {b}. "
+            f"Resize the scores to the image."
+        )
+
+
+def _check_scores(scores: np.ndarray, *, from_logits: bool) -> None:
+    if not np.isfinite(scores).all():
+        raise ValueError("scores must be finite. Received: NaN or infinite values.")
+    if not from_logits and (scores.min() < -1e-3 or scores.max() > 1 + 1e-3):
+        raise ValueError(
+            f"Probabilities must lie between 0 and 1. Received: {scores.min():.3g} to "
+            f"{scores.max():.3g}. Pass from_logits=True for logits."
+        )
+
+
+def _check_levels(image: np.ndarray) -> None:
+    if image.size and (image.min() < 0 or image.max() > 255):
+        raise ValueError(
+            f"The image must be RGB 0-255. Received: levels {image.min()} to {image.max()}."
+        )
+    if np.issubdtype(image.dtype, np.floating) and 0 < image.max() <= 1:
+        raise ValueError(
+            f"The image must be RGB 0-255. Received: levels up to {image.max():.3g}, which look "
+            f"like 0-1. Multiply it by 255."
+        )

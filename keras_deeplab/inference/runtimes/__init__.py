@@ -1,0 +1,1 @@
+"""Runtimes of networks: Keras models, SavedModels, TFLite and ONNX files."""

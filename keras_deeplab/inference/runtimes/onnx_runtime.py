@@ -1,0 +1,61 @@
+"""ONNX files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_deeplab.inference.segmenter import Opened
+from keras_deeplab.inference.sidecar import read_sidecar
+
+_DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
+
+
+def open_file(path: Path) -> Opened:
+    """Opens an ONNX file with onnxruntime on the CPU.
+
+    Raises:
+        ValueError: If it is damaged or another kind of file, or has not one image as input and
+            one output.
+        ModuleNotFoundError: If onnxruntime is not installed.
+    """
+    session = _session(path)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or len(outputs) != 1 or inputs[0].type not in _DTYPES:
+        raise ValueError(
+            f"The network must have one input, of float or uint8, and one output. Received: "
+            f"{str(path)!r} with inputs {[(x.name, x.type) for x in inputs]} and outputs "
+            f"{[x.name for x in outputs]}."
+        )
+    (source,) = inputs
+
+    def run(images: np.ndarray) -> np.ndarray:
+        (result,) = session.run(None, {source.name: images.astype(_DTYPES[source.type])})
+        if np.issubdtype(result.dtype, np.integer):
+            return result[..., 0] if result.ndim == 4 and result.shape[-1] == 1 else result
+        return result.astype("float32")
+
+    shape = tuple(side if isinstance(side, int) else None for side in source.shape)
+    return Opened(run, shape, read_sidecar(path), str(path))
+
+
+def _session(path: Path) -> Any:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"ONNX files need onnxruntime. Received: {str(path)!r}. pip install onnxruntime"
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = os.cpu_count() or 1
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        # Its errors have no common class of their own.
+        raise ValueError(
+            f"The file must be a whole ONNX network. Received: {str(path)!r} ({error})."
+        ) from error

@@ -1,0 +1,57 @@
+"""TensorFlow SavedModels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_deeplab.inference.segmenter import Opened
+from keras_deeplab.inference.sidecar import read_sidecar
+
+_SIGNATURE = "serving_default"
+
+
+def open_folder(path: Path) -> Opened:
+    """Opens a SavedModel by its signature "serving_default".
+
+    Raises:
+        ValueError: If it is none, or has not one input and one output.
+    """
+    import tensorflow as tf
+
+    if not (path / "saved_model.pb").exists():
+        raise ValueError(
+            f"The folder must be a SavedModel, with a file saved_model.pb. Received: {str(path)!r}."
+        )
+    try:
+        module = tf.saved_model.load(str(path))
+    except Exception as error:
+        # A damaged file fails in the protocol buffer reader, the graph or the file system.
+        raise ValueError(
+            f"The SavedModel must be whole. Received: {str(path)!r} ({error})."
+        ) from error
+    signatures = dict(module.signatures)
+    if _SIGNATURE not in signatures:
+        raise ValueError(
+            f"The SavedModel must have the signature {_SIGNATURE!r}. Received: {str(path)!r} with "
+            f"{sorted(signatures) or 'none'}."
+        )
+    function = signatures[_SIGNATURE]
+    inputs, outputs = function.structured_input_signature[1], function.structured_outputs
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ValueError(
+            f"The SavedModel must have one input and one output. Received: {str(path)!r} with "
+            f"inputs {sorted(inputs)} and outputs {sorted(outputs)}."
+        )
+    ((key, spec),) = inputs.items()
+
+    def run(images: np.ndarray) -> np.ndarray:
+        # The function holds variables of the module, which must live as long.
+        _ = module
+        result: dict[str, Any] = function(**{key: tf.cast(images, spec.dtype)})
+        return next(iter(result.values())).numpy()
+
+    shape = tuple(spec.shape.as_list()) if spec.shape.rank is not None else ()
+    return Opened(run, shape, read_sidecar(path), str(path))

@@ -1,0 +1,131 @@
+"""TFLite files."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_deeplab.inference.segmenter import Opened
+from keras_deeplab.inference.sidecar import read_sidecar
+
+_IDENTIFIER = b"TFL3"
+# Above, a quantised input has levels of 0-255; below, of a normalised image.
+_SCALE_OF_LEVELS = 0.5
+
+
+def open_file(path: Path) -> Opened:
+    """Opens a TFLite file with ai-edge-litert, or with TensorFlow where that can't.
+
+    Inputs of 8 bits take the bytes of the image; quantised scores become floats by the scale of
+    their tensor.
+
+    Raises:
+        ValueError: If it is damaged or another kind of file, or has not one input and one output.
+    """
+    content = path.read_bytes()
+    if content[4:8] != _IDENTIFIER:
+        raise ValueError(
+            f"The file must be a TFLite network. Received: {str(path)!r}, which does not start "
+            f"like one."
+        )
+    _check_whole(content, path)
+    interpreter = _interpreter(path)
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ValueError(
+            f"The network must have one input and one output. Received: {str(path)!r} with "
+            f"{len(inputs)} and {len(outputs)}."
+        )
+    (source,), (target,) = inputs, outputs
+    size = tuple(source["shape"])
+
+    def run(images: np.ndarray) -> np.ndarray:
+        nonlocal size
+        if images.shape != size:
+            interpreter.resize_tensor_input(source["index"], images.shape)
+            interpreter.allocate_tensors()
+            size = images.shape
+        interpreter.set_tensor(source["index"], _quantised(images, source))
+        interpreter.invoke()
+        return _dequantised(interpreter.get_tensor(target["index"]), target)
+
+    shape = tuple(None if side < 0 else int(side) for side in source["shape_signature"])
+    return Opened(run, shape, read_sidecar(path), str(path))
+
+
+def _check_whole(content: bytes, path: Path) -> None:
+    # The runtimes crash on a file whose end is missing.
+    try:
+        from ai_edge_litert import schema_py_generated as schema
+    except ModuleNotFoundError:
+        from tensorflow.lite.python import schema_py_generated as schema
+    try:
+        schema.ModelT.InitFromPackedBuf(content)
+    except Exception as error:
+        # Offsets that point outside fail in many ways.
+        raise ValueError(
+            f"The file must be a whole TFLite network. Received: {str(path)!r}, {len(content)} "
+            f"bytes, where the end is missing or damaged. Fetch or export it again."
+        ) from error
+
+
+def _interpreter(path: Path) -> Any:
+    errors = []
+    for load in (_litert, _tensorflow):
+        try:
+            interpreter = load()(model_path=str(path), num_threads=os.cpu_count())
+            interpreter.allocate_tensors()
+        except ModuleNotFoundError as error:
+            errors.append(f"{error}")
+        except (RuntimeError, ValueError) as error:
+            errors.append(f"{error}".strip())
+        else:
+            return interpreter
+    raise ValueError(
+        f"The file must be a whole TFLite network of known operators. Received: {str(path)!r} "
+        f"({'; '.join(dict.fromkeys(errors))})."
+    )
+
+
+def _litert() -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    return Interpreter
+
+
+def _tensorflow() -> Any:
+    # It also knows TensorFlow's own operators ("Flex").
+    import tensorflow as tf
+
+    def interpreter(**options: Any) -> Any:
+        with warnings.catch_warnings():
+            # That it will go one day.
+            warnings.simplefilter("ignore")
+            return tf.lite.Interpreter(**options)
+
+    return interpreter
+
+
+def _quantised(images: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    kind = np.dtype(details["dtype"])
+    if not np.issubdtype(kind, np.integer):
+        return images.astype(kind)
+    scale, zero_point = details["quantization"]
+    if scale > _SCALE_OF_LEVELS:
+        levels = np.round(images / np.float32(scale)) + zero_point
+    else:
+        levels = images.astype("int32") + np.iinfo(kind).min
+    return np.clip(levels, np.iinfo(kind).min, np.iinfo(kind).max).astype(kind)
+
+
+def _dequantised(result: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    if not np.issubdtype(result.dtype, np.integer):
+        return result.astype("float32")
+    scale, zero_point = details["quantization"]
+    if scale:
+        return (result.astype("float32") - zero_point) * np.float32(scale)
+    return result[..., 0] if result.ndim == 4 and result.shape[-1] == 1 else result

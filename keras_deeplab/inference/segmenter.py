@@ -1,0 +1,189 @@
+"""What segments, whatever it was made with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_deeplab.inference.sidecar import Sidecar
+from keras_deeplab.presets.datasets import Palette, dataset_of
+
+# Of free sides.
+_PROBE_SHAPE = (1, 65, 65)
+
+
+@dataclass(frozen=True, eq=False)
+class Segmenter:
+    """A network that can be run, with all that its answers need to be understood.
+
+    Attributes:
+        run: From images, RGB 0-255, uint8 of shape (batch, height, width, 3), to scores of shape
+            (batch, height, width, classes) or labels of shape (batch, height, width).
+        input_shape: (batch, height, width, 3); None is free.
+        output: "logits", "probabilities" or "labels".
+        class_names: Names by label id.
+        palette: RGB colours by label id.
+        ignore_class: True label that its training left out.
+        inference_size: (height, width) that photos are fitted into unless told otherwise.
+        name: Name of the model or its file.
+    """
+
+    run: Callable[[np.ndarray], np.ndarray]
+    input_shape: tuple[int | None, ...]
+    output: str
+    class_names: tuple[str, ...]
+    palette: Palette
+    ignore_class: int
+    inference_size: tuple[int, int]
+    name: str
+
+    def predict_on_batch(self, x: np.ndarray) -> np.ndarray:
+        """Returns the scores, or labels, of a batch of images.
+
+        A network of fixed batch size gets the last image as often as it takes to fill it.
+        """
+        batch = self.input_shape[0]
+        if batch is None or batch == len(x):
+            return self.run(x)
+        results = []
+        for start in range(0, len(x), batch):
+            part = x[start : start + batch]
+            filled = np.concatenate([part, *[part[-1:]] * (batch - len(part))])
+            results.append(self.run(filled)[: len(part)])
+        return np.concatenate(results)
+
+
+class Names(NamedTuple):
+    """Class names that come from elsewhere than the network.
+
+    Attributes:
+        given: Come before the network's own.
+        fallback: Come after them.
+    """
+
+    given: Sequence[str] | None = None
+    fallback: Sequence[str] | None = None
+
+
+class Opened(NamedTuple):
+    """A network as its format's reader hands it over.
+
+    Attributes:
+        run: As in `Segmenter`.
+        input_shape: Of the images, as the file states it.
+        sidecar: What stands beside the file.
+        name: Of the file.
+    """
+
+    run: Callable[[np.ndarray], np.ndarray]
+    input_shape: tuple[int | None, ...]
+    sidecar: Sidecar
+    name: str
+
+
+def checked(opened: Opened, class_names: Names) -> Segmenter:
+    """Runs a network on a grey image and returns it with its names.
+
+    Raises:
+        ValueError: If it is not a network from images to scores or labels of their size, or
+            nobody says what its classes are.
+    """
+    shape = opened.input_shape
+    if len(shape) != 4 or shape[-1] != 3:
+        raise ValueError(
+            f"The network must take RGB images of shape (batch, height, width, 3). Received: "
+            f"{opened.name}, which takes shape {shape}."
+        )
+    batch, height, width = (
+        side or free for side, free in zip(shape[:3], _PROBE_SHAPE, strict=True)
+    )
+    grey = np.full((batch, height, width, 3), 127, "uint8")
+    try:
+        result = opened.run(grey)
+    except Exception as error:
+        # Each runtime has errors of its own.
+        raise ValueError(
+            f"The network must run on an image of {height}x{width}. Received: {opened.name}, "
+            f"which says: {_first_line(error)}"
+        ) from error
+    kind = _kind(result, grey.shape, opened)
+    names = _names(None if kind == "labels" else result.shape[-1], class_names, opened)
+    return described(
+        opened.run,
+        shape,
+        kind,
+        names,
+        name=opened.name,
+        palette=opened.sidecar.palette,
+        ignore_class=opened.sidecar.ignore_class,
+        inference_size=opened.sidecar.inference_size,
+    )
+
+
+def described(
+    run: Callable[[np.ndarray], np.ndarray],
+    input_shape: tuple[int | None, ...],
+    output: str,
+    class_names: Sequence[str],
+    *,
+    name: str,
+    palette: Palette | None = None,
+    ignore_class: int | None = None,
+    inference_size: tuple[int, int] | None = None,
+) -> Segmenter:
+    """Returns a segmenter; what is not known of it is that of its classes' dataset."""
+    dataset = dataset_of(tuple(class_names))
+    return Segmenter(
+        run=run,
+        input_shape=tuple(input_shape),
+        output=output,
+        class_names=tuple(class_names),
+        palette=dataset.palette if palette is None else palette,
+        ignore_class=dataset.ignore_class if ignore_class is None else ignore_class,
+        inference_size=inference_size or dataset.inference_size,
+        name=name,
+    )
+
+
+def _kind(result: np.ndarray, images: tuple[int, ...], opened: Opened) -> str:
+    fits = result.ndim in (3, 4) and result.shape[:3] == images[:3]
+    if not fits or (result.ndim == 3 and not np.issubdtype(result.dtype, np.integer)):
+        raise ValueError(
+            f"The network must return class scores of shape (batch, height, width, classes), or "
+            f"labels of shape (batch, height, width), at the size of the images. Received: "
+            f"{opened.name}, which returns shape {result.shape} for images of shape {images}."
+        )
+    if result.ndim == 3:
+        return "labels"
+    if opened.sidecar.output in ("logits", "probabilities"):
+        return opened.sidecar.output
+    sums = result.sum(axis=-1)
+    return "probabilities" if result.min() >= 0 and np.abs(sums - 1).max() < 0.02 else "logits"
+
+
+def _names(classes: int | None, names: Names, opened: Opened) -> tuple[str, ...]:
+    sidecar = opened.sidecar
+    for source, found in (
+        ("class_names", names.given),
+        (str(sidecar.path), sidecar.class_names),
+        ("The dataset", names.fallback),
+    ):
+        if found is None:
+            continue
+        if classes not in (None, len(found)):
+            raise ValueError(
+                f"{source} must name the network's {classes} classes. Received: {len(found)} names "
+                f"for {opened.name}."
+            )
+        return tuple(found)
+    raise ValueError(
+        f"The classes must be known. Received: {opened.name} without {sidecar.path} beside it, in "
+        f"which an export of keras_deeplab names them. Pass class_names (on the shell, --dataset)."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

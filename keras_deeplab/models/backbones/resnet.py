@@ -1,0 +1,112 @@
+"""ResNet (He et al., arXiv:1512.03385) with bottleneck blocks and atrous convolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import keras
+
+from keras_deeplab.models.atrous import output_stride_plan
+from keras_deeplab.models.blocks import Feature, conv_bn, max_pool
+from keras_deeplab.presets.backbones import ResNetRow
+
+
+def resnet(
+    row: ResNetRow,
+    image: Any,
+    *,
+    output_stride: int = 16,
+    batch_norm: str = "trainable",
+    multi_grid: Sequence[int] = (1, 1, 1),
+) -> dict[str, Feature]:
+    """Builds a ResNet without its classifier.
+
+    Args:
+        row: Depth, widths, and the variant.
+        image: Normalised image tensor of shape (batch, height, width, 3).
+        output_stride: 8, 16 or 32 input pixels per feature pixel.
+        batch_norm: As in `keras_deeplab.models.blocks.conv_bn`.
+        multi_grid: Factors on the rates of the last stage's blocks.
+
+    Returns:
+        The output of every stage as "stage_1" to "stage_4", the last one also as "output".
+
+    Raises:
+        ValueError: If ``multi_grid`` has another length than the last stage has blocks.
+
+    Example:
+
+    >>> from keras_deeplab.presets.backbones import BACKBONES
+    >>> features = resnet(BACKBONES["resnet50"], keras.Input((96, 96, 3)), output_stride=8)
+    >>> features["output"].tensor.shape, features["stage_1"].stride
+    ((None, 12, 12, 2048), 4)
+
+    Reference:
+        Chen et al., arXiv:1706.05587, sections 3.1 and 3.2 (multi-grid).
+    """
+    units = (1,) * row.blocks[-1] if set(multi_grid) == {1} else tuple(multi_grid)
+    if len(units) != row.blocks[-1]:
+        raise ValueError(
+            f"multi_grid must have one rate for each of the last stage's {row.blocks[-1]} blocks. "
+            f"Received: multi_grid={multi_grid!r}."
+        )
+    conv = partial(conv_bn, batch_norm=batch_norm, epsilon=row.epsilon, bias=row.conv_bias)
+    x = image
+    if len(row.stem_channels) == 1:
+        x = conv(x, row.stem_channels[0], 7, stride=2, name="stem")
+    else:
+        for index, channels in enumerate(row.stem_channels, start=1):
+            x = conv(x, channels, 3, stride=2 if index == 1 else 1, name=f"stem_{index}")
+    x = max_pool(x, stride=2, ceil=row.ceil_pool, name="pool")
+    strides = [
+        2 if block == 0 and stage > 0 else 1
+        for stage, blocks in enumerate(row.blocks)
+        for block in range(blocks)
+    ]
+    plan = iter(zip(strides, output_stride_plan([2, 2, *strides], output_stride)[2:], strict=True))
+    features = {}
+    reached = 4
+    for stage, (blocks, channels) in enumerate(zip(row.blocks, row.channels, strict=True), start=1):
+        for block in range(blocks):
+            wanted, (stride, rate) = next(plan)
+            if row.stride_on_1x1:
+                # The removed stride lay before this block's 3x3 convolution, not on it.
+                rate *= wanted // stride
+            x = _bottleneck(
+                x,
+                channels,
+                stride=stride,
+                rate=rate * (units[block] if stage == len(row.blocks) else 1),
+                project=block == 0,
+                row=row,
+                conv=conv,
+                name=f"stage_{stage}_block_{block}",
+            )
+            reached *= stride
+        features[f"stage_{stage}"] = Feature(x, reached, 4 * channels)
+    features["output"] = features[f"stage_{len(row.blocks)}"]
+    return features
+
+
+def _bottleneck(
+    x: Any,
+    channels: int,
+    *,
+    stride: int,
+    rate: int,
+    project: bool,
+    row: ResNetRow,
+    conv: Any,
+    name: str,
+) -> Any:
+    first, second = (stride, 1) if row.stride_on_1x1 else (1, stride)
+    shortcut = x
+    if project:
+        shortcut = conv(x, 4 * channels, 1, stride=stride, activation=None, name=f"{name}_shortcut")
+    x = conv(x, channels, 1, stride=first, name=f"{name}_conv_1")
+    x = conv(x, channels, 3, stride=second, rate=rate, name=f"{name}_conv_2")
+    x = conv(x, 4 * channels, 1, activation=None, name=f"{name}_conv_3")
+    x = keras.layers.Add(name=f"{name}_add")([x, shortcut])
+    return keras.layers.ReLU(name=f"{name}_relu")(x)

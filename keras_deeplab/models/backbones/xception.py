@@ -1,0 +1,119 @@
+"""The aligned Xception of DeepLab v3+ (Chen et al., arXiv:1802.02611, section 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import keras
+
+from keras_deeplab.models.atrous import output_stride_plan
+from keras_deeplab.models.blocks import Feature, conv_bn, separable_conv_bn
+from keras_deeplab.presets.backbones import XceptionBlock, XceptionRow
+
+
+def xception(
+    row: XceptionRow,
+    image: Any,
+    *,
+    output_stride: int = 16,
+    multi_grid: Sequence[int] = (1, 1, 1),
+    batch_norm: str = "trainable",
+) -> dict[str, Feature]:
+    """Builds the aligned Xception without its classifier.
+
+    All pooling is replaced by strides in the last separable convolution of a block, and batch
+    norm follows every depthwise convolution too.
+
+    Args:
+        row: Blocks.
+        image: Normalised image tensor of shape (batch, height, width, 3).
+        output_stride: 8, 16 or 32 input pixels per feature pixel.
+        multi_grid: Unit rates of the last block's three separable convolutions.
+        batch_norm: As in `keras_deeplab.models.blocks.conv_bn`.
+
+    Returns:
+        The output of every unit, such as "entry_flow_block2_unit_1"; of its second separable
+        convolution, before the stride, with "_separable_conv2" after its name; and the last one
+        as "output".
+
+    Example:
+
+    >>> from keras_deeplab.presets.backbones import BACKBONES
+    >>> features = xception(BACKBONES["xception_65"], keras.Input((96, 96, 3)))
+    >>> features["output"].tensor.shape, features["output"].stride
+    ((None, 6, 6, 2048), 16)
+    """
+    units = [
+        (f"{block.name}_unit_{index}", block)
+        for block in row.blocks
+        for index in range(1, block.units + 1)
+    ]
+    stem, *plan = output_stride_plan([2] + [block.stride for _, block in units], output_stride)
+    conv = partial(conv_bn, batch_norm=batch_norm, epsilon=row.epsilon)
+    first, second = row.stem_channels
+    x = conv(image, first, 3, stride=stem.stride, name="entry_flow_conv1_1")
+    x = conv(x, second, 3, name="entry_flow_conv1_2")
+    features: dict[str, Feature] = {}
+    reached = stem.stride
+    for (name, block), (stride, rate) in zip(units, plan, strict=True):
+        grid = multi_grid if block is row.blocks[-1] else (1, 1, 1)
+        inner, x = _unit(
+            x,
+            block,
+            stride=stride,
+            rates=[rate * unit for unit in grid],
+            batch_norm=batch_norm,
+            epsilon=row.epsilon,
+            name=name,
+        )
+        features[f"{name}_separable_conv2"] = Feature(inner, reached, block.channels[1])
+        reached *= stride
+        features[name] = features["output"] = Feature(x, reached, block.channels[-1])
+    return features
+
+
+def _unit(
+    x: Any,
+    block: XceptionBlock,
+    *,
+    stride: int,
+    rates: Sequence[int],
+    batch_norm: str,
+    epsilon: float,
+    name: str,
+) -> tuple[Any, Any]:
+    common: dict[str, Any] = dict(batch_norm=batch_norm, epsilon=epsilon)
+    inputs, outputs = x, []
+    activation = "relu" if block.activation == "after" else None
+    strides = (1, 1, stride)
+    for index, (channels, rate) in enumerate(zip(block.channels, rates, strict=True), start=1):
+        convolution = f"{name}_separable_conv{index}"
+        if block.activation == "before":
+            x = keras.layers.ReLU(name=f"{convolution}_relu")(x)
+        x = separable_conv_bn(
+            x,
+            channels,
+            3,
+            stride=strides[index - 1],
+            rate=rate,
+            inner_activation=activation,
+            activation=activation,
+            name=convolution,
+            **common,
+        )
+        outputs.append(x)
+    if block.skip == "conv":
+        inputs = conv_bn(
+            inputs,
+            block.channels[-1],
+            1,
+            stride=stride,
+            activation=None,
+            name=f"{name}_shortcut",
+            **common,
+        )
+    if block.skip != "none":
+        x = keras.layers.Add(name=f"{name}_add")([inputs, x])
+    return outputs[1], x

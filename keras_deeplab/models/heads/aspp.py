@@ -1,0 +1,86 @@
+"""Atrous spatial pyramid pooling of DeepLab v3."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import keras
+
+from keras_deeplab.layers import ResizeBilinear
+from keras_deeplab.models.blocks import conv_bn, separable_conv_bn
+
+
+def scaled_rates(
+    atrous_rates: Sequence[int], *, output_stride: int, counted_at: int = 16
+) -> tuple[int, ...]:
+    """Converts rates counted at the output stride ``counted_at`` to ``output_stride``.
+
+    Rates are counted in feature pixels, so they double when the output stride halves.
+
+    Example:
+
+    >>> scaled_rates((6, 12, 18), output_stride=8)
+    (12, 24, 36)
+    """
+    return tuple(max(1, rate * counted_at // output_stride) for rate in atrous_rates)
+
+
+def aspp(
+    x: Any,
+    *,
+    atrous_rates: Sequence[int],
+    channels: int = 256,
+    align_corners: bool = False,
+    image_pooling: bool = True,
+    separable: bool = False,
+    batch_norm: str = "trainable",
+    epsilon: float = 1e-3,
+    dropout: float = 0.1,
+    projection_size: int = 1,
+    refine: bool = False,
+    name: str = "aspp",
+) -> Any:
+    """Image-level features, a 1x1 branch and one 3x3 branch per rate, concatenated and projected.
+
+    Args:
+        x: Features of shape (batch, height, width, channels).
+        atrous_rates: Rates of the 3x3 branches, in feature pixels; may be empty.
+        channels: Channels of every branch and of the projection.
+        align_corners: Grid on which the image-level features are resized.
+        image_pooling: Whether there are image-level features.
+        separable: Whether the 3x3 branches are depthwise separable.
+        batch_norm: As in `keras_deeplab.models.blocks.conv_bn`.
+        epsilon: Batch norm's.
+        dropout: Rate of the dropout after the projection.
+        projection_size: Kernel size of the projection; 3 in mmsegmentation.
+        refine: Whether a 3x3 convolution follows, as in torchvision.
+        name: Prefix of the layer names.
+
+    Returns:
+        Tensor of shape (batch, height, width, ``channels``).
+
+    Example:
+
+    >>> aspp(keras.Input((33, 33, 320)), atrous_rates=(6, 12, 18)).shape
+    (None, 33, 33, 256)
+
+    Reference:
+        Chen et al., arXiv:1706.05587, section 3.3.
+    """
+    conv = partial(conv_bn, batch_norm=batch_norm, epsilon=epsilon)
+    branches = []
+    if image_pooling:
+        pooled = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
+        pooled = conv(pooled, channels, 1, name=f"{name}_image_pooling")
+        resize = ResizeBilinear(align_corners, name=f"{name}_image_pooling_resize")
+        branches.append(resize([pooled, x]))
+    branches.append(conv(x, channels, 1, name=f"{name}_0"))
+    spatial = partial(separable_conv_bn if separable else conv_bn, **conv.keywords)
+    for index, rate in enumerate(atrous_rates, start=1):
+        branches.append(spatial(x, channels, 3, rate=rate, name=f"{name}_{index}"))
+    x = keras.layers.Concatenate(name=f"{name}_concat")(branches)
+    x = conv(x, channels, projection_size, name=f"{name}_projection")
+    x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
+    return conv(x, channels, 3, name=f"{name}_refine") if refine else x

@@ -1,0 +1,57 @@
+"""The decoder of DeepLab v3+."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import keras
+
+from keras_deeplab.layers import ResizeBilinear
+from keras_deeplab.models.blocks import conv_bn, separable_conv_bn
+
+
+def decoder(
+    x: Any,
+    low_level: Any,
+    *,
+    low_level_channels: int = 48,
+    channels: int = 256,
+    separable: bool = False,
+    align_corners: bool = False,
+    batch_norm: str = "trainable",
+    epsilon: float = 1e-5,
+    name: str = "decoder",
+) -> Any:
+    """Upsamples ASPP's features to low-level ones and refines both with two 3x3 convolutions.
+
+    Args:
+        x: Features of shape (batch, height, width, channels).
+        low_level: Backbone features of a smaller stride.
+        low_level_channels: Channels that ``low_level`` is projected to.
+        channels: Channels of the 3x3 convolutions.
+        separable: Whether these are depthwise separable.
+        align_corners: Grid of the upsampling.
+        batch_norm: As in `keras_deeplab.models.blocks.conv_bn`.
+        epsilon: Batch norm's.
+        name: Prefix of the layer names.
+
+    Returns:
+        Tensor with the height and width of ``low_level`` and ``channels`` channels.
+
+    Example:
+
+    >>> decoder(keras.Input((33, 33, 256)), keras.Input((129, 129, 24))).shape
+    (None, 129, 129, 256)
+
+    Reference:
+        Chen et al., arXiv:1802.02611, sections 3.2 and 4.1.
+    """
+    common: dict[str, Any] = dict(batch_norm=batch_norm, epsilon=epsilon)
+    low_level = conv_bn(low_level, low_level_channels, 1, name=f"{name}_low_level", **common)
+    x = ResizeBilinear(align_corners, name=f"{name}_upsampling")([x, low_level])
+    x = keras.layers.Concatenate(name=f"{name}_concat")([x, low_level])
+    conv = partial(separable_conv_bn if separable else conv_bn, **common)
+    for index in range(2):
+        x = conv(x, channels, 3, name=f"{name}_{index}")
+    return x

@@ -1,0 +1,89 @@
+"""Trained weights that are public: where they are, what they hold, how good they were measured."""
+
+from __future__ import annotations
+
+from keras_deeplab.presets import weights_mobile_xception, weights_torch_caffe
+from keras_deeplab.presets.weights_row import Metric, WeightsRow
+
+_CORAL = "https://github.com/google-coral/test_data/raw/104342d2d3480b3e66203073dac24f4e2dbb4c41/"
+_COCO_128 = ("128 photos of COCO, VOC's classes, 513", "tools/compare_with_tflite.py")
+_BUNDLED = "tools/train_bundled/measure.py"
+
+WEIGHTS: dict[str, WeightsRow] = {
+    row.name: row
+    for row in (
+        WeightsRow(
+            name="deeplab_v3_plus_efficientnet_lite0.voc",
+            network="deeplab_v3_plus_efficientnet_lite0",
+            dataset="voc",
+            trained_on="VOC 2012 masks (part of trainaug), and soft labels of the published "
+            "MobileNetV2 network for 6,320 photos",
+            file="deeplab_v3_plus_efficientnet_lite0.voc.npz",
+            url=None,
+            sha256="2b13d80ff1fdb40c66f86f31bd6f1b0264488c9ca63c0b7427fe04c2fa916226",
+            num_bytes=7_007_240,
+            converter="arrays",
+            preprocessing="tf",
+            align_corners=True,
+            batch_norm="folded",
+            output_stride=16,
+            inference_size=(385, 385),
+            metrics=(),
+            measured=(
+                Metric(0.3731, "128 photos of COCO, VOC's classes, 385", _BUNDLED),
+                Metric(0.7216, "296 photos of VOC 2012 val, 12 frequent classes, 385", _BUNDLED),
+            ),
+            recommended=True,
+            licence="Apache-2.0",
+            source="keras_deeplab; tools/train_bundled",
+        ),
+        WeightsRow(
+            name="deeplab_v3_mobilenet_v2.voc_trainaug",
+            network="deeplab_v3_mobilenet_v2",
+            dataset="voc",
+            trained_on="VOC 2012 trainaug (COCO pre-trained), 8-bit quantisation-aware",
+            file="deeplabv3_mnv2_pascal_quant.tflite",
+            url=_CORAL + "deeplabv3_mnv2_pascal_quant.tflite",
+            sha256="350af47fd346ea6d74b58833a351f583ba860e9806ec5bd292ff8d8f1f249398",
+            num_bytes=2_193_224,
+            converter="tflite",
+            preprocessing="tf",
+            align_corners=True,
+            batch_norm="folded",
+            output_stride=16,
+            measured=(
+                Metric(0.6011, *_COCO_128),
+                Metric(0.6777, "148 photos of VOC 2012 val, 513", "tools/compare_crfs.py"),
+                Metric(0.7369, "296 photos of VOC 2012 val, 12 frequent classes, 513", _BUNDLED),
+            ),
+            metrics=(Metric(0.7426, "VOC 2012 val, single scale, 8-bit", "tensorflow/models zoo"),),
+            recommended=False,
+            licence="Apache-2.0",
+            source="google-coral/test_data",
+        ),
+        WeightsRow(
+            name="deeplab_v3_mobilenet_v2_050.voc_trainaug",
+            network="deeplab_v3_mobilenet_v2_050",
+            dataset="voc",
+            trained_on="VOC 2012 trainaug (COCO pre-trained), 8-bit quantisation-aware",
+            file="deeplabv3_mnv2_dm05_pascal_quant.tflite",
+            url=_CORAL + "deeplabv3_mnv2_dm05_pascal_quant.tflite",
+            sha256="0470d2a782aa54eeeb99d32e7b6b3fb7722905c7c4f5d26bd957ec861366d48b",
+            num_bytes=760_904,
+            converter="tflite",
+            preprocessing="tf",
+            align_corners=True,
+            batch_norm="folded",
+            output_stride=16,
+            measured=(Metric(0.4536, *_COCO_128),),
+            metrics=(Metric(0.6965, "VOC 2012 val, single scale, 8-bit", "tensorflow/models zoo"),),
+            recommended=False,
+            licence="Apache-2.0",
+            source="google-coral/test_data",
+        ),
+        *weights_mobile_xception.ROWS,
+        *weights_torch_caffe.ROWS,
+    )
+}
+
+__all__ = ["WEIGHTS", "Metric", "WeightsRow"]

@@ -1,0 +1,76 @@
+"""What must be true before a training run starts: of its model, its data and its folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_deeplab.data.checks.label_check import check_sources
+from keras_deeplab.data.sources import SegmentationData, SegmentationFiles
+from keras_deeplab.layers import SegmentationOutput
+from keras_deeplab.training.callbacks import is_chief
+from keras_deeplab.training.checkpoint import checkpoints
+
+
+def check_classes(model: keras.Model, *sources: SegmentationData | None) -> None:
+    """Raises `ValueError` unless the model returns logits of the classes of the data."""
+    classes = model.output_shape[-1]
+    for data in sources:
+        if data is not None and len(data.class_names) != classes:
+            raise ValueError(
+                f"Model and data must have the same classes. Received: a model of {classes} and "
+                f"data of {len(data.class_names)} ({', '.join(data.class_names[:5])}, ...). Build "
+                f"it with DeepLab(..., classes=data.class_names)."
+            )
+    output = model.layers[-1]
+    if isinstance(output, SegmentationOutput) and output.activation is not keras.activations.linear:
+        raise ValueError(
+            f"The model must return logits to be trained. Received: a model with the activation "
+            f"{output.activation.__name__!r}. Build it with classifier_activation=None."
+        )
+
+
+def check_files(sources: dict[str, SegmentationData | None]) -> None:
+    """Raises `ValueError` with what the fast label check finds wrong in files."""
+    files = {name: x for name, x in sources.items() if isinstance(x, SegmentationFiles)}
+    errors = check_sources(files, fast=True).errors
+    if errors:
+        listed = "\n".join(f"  {finding.message}" for finding in errors[:5])
+        more = f"\n  and {len(errors) - 5} more" if len(errors) > 5 else ""
+        raise ValueError(
+            f"Images and masks must be whole and fit each other. Received:\n{listed}{more}\n"
+            f"'keras-deeplab check-data' looks for more."
+        )
+
+
+def open_folder(folder: Path, settings: dict[str, Any]) -> None:
+    """Makes the folder of a run, or checks that the run it holds is this one.
+
+    Raises:
+        ValueError: If it is another one.
+    """
+    path = folder / "run.json"
+    settings = json.loads(json.dumps(settings))
+    if checkpoints(folder / "checkpoints"):
+        kept = json.loads(path.read_text())
+        other = [key for key in settings if kept.get(key) != settings[key]]
+        if "recipe" in other:
+            fields = settings["recipe"]
+            other = [key for key in fields if kept["recipe"].get(key) != fields[key]] + [
+                key for key in other if key != "recipe"
+            ]
+        if other:
+            raise ValueError(
+                f"{folder} must be empty or hold a run of the same settings. Received: another "
+                f"run, which differs in {', '.join(other)}. Choose another folder, or delete it."
+            )
+        return
+    if not is_chief():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(settings, indent=1) + "\n")
+    partial.replace(path)

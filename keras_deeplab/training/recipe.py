@@ -1,0 +1,67 @@
+"""What a training run does: its recipe, checked, and the optimizer that the recipe asks for."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+
+from keras_deeplab._validation import check_choice, check_int, suggestion
+from keras_deeplab.optimizers import LayerwiseAdam, LayerwiseSGD, PolyDecay
+from keras_deeplab.presets.recipes import RECIPES, RecipeRow
+
+
+def resolve_recipe(recipe: str | RecipeRow, changes: dict[str, Any]) -> RecipeRow:
+    """Returns the row of a recipe with some fields changed, checked.
+
+    Raises:
+        TypeError: If there is no such field.
+        ValueError: If there is no such recipe, or a field is out of its range.
+    """
+    if isinstance(recipe, str):
+        check_choice("recipe", recipe, tuple(RECIPES))
+        recipe = RECIPES[recipe]
+    known = [field.name for field in dataclasses.fields(RecipeRow)]
+    for name in changes:
+        if name not in known:
+            raise TypeError(
+                f"train() takes its own arguments and the fields of a recipe ({', '.join(known)}). "
+                f"Received: {name}={changes[name]!r}.{suggestion(name, known)}"
+            )
+    if "epochs" in changes and "steps" not in changes:
+        changes = {**changes, "steps": 0}
+    row = dataclasses.replace(recipe, **changes)
+    check_choice("optimizer", row.optimizer, ("sgd", "adamw"))
+    check_choice("schedule", row.schedule, ("poly", "step"))
+    check_choice("targets", row.targets, ("image", "scores"))
+    check_int("batch_size", row.batch_size, minimum=1)
+    check_int("epochs" if row.steps == 0 else "steps", row.steps or row.epochs, minimum=1)
+    if len(row.crop_size) != 2 or min(row.crop_size) < 1:
+        raise ValueError(
+            f"crop_size must be (height, width) in pixels. Received: crop_size={row.crop_size!r}."
+        )
+    return row
+
+
+def build_optimizer(row: RecipeRow, steps: int, accumulate: int) -> keras.optimizers.Optimizer:
+    """Returns the optimizer of a recipe, for so many batches, `accumulate` of them a step."""
+    schedule: Any
+    if row.schedule == "poly":
+        warmup = min(row.warmup_steps * accumulate, steps // 10)
+        schedule = PolyDecay(row.learning_rate, steps, power=row.power, warmup_steps=warmup)
+    else:
+        schedule = keras.optimizers.schedules.ExponentialDecay(
+            row.learning_rate, row.step_length * accumulate, row.step_factor, staircase=True
+        )
+    common: dict[str, Any] = dict(
+        multipliers=dict(row.multipliers),
+        weight_decay=row.weight_decay,
+        gradient_accumulation_steps=accumulate if accumulate > 1 else None,
+        use_ema=row.ema > 0,
+        # An average over more than a tenth of a short run would remember its random start.
+        ema_momentum=max(0.0, min(row.ema, 1 - 10 * accumulate / steps)),
+    )
+    if row.optimizer == "sgd":
+        return LayerwiseSGD(schedule, momentum=row.momentum, **common)
+    return LayerwiseAdam(schedule, **common)

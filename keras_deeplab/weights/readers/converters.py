@@ -1,0 +1,29 @@
+"""Readers of published checkpoints: file in, ``{"layer/variable": float32 array}`` out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from keras_deeplab.weights.readers.arrays import convert_arrays
+from keras_deeplab.weights.readers.caffe import convert_caffe
+from keras_deeplab.weights.readers.hugging_face import convert_hugging_face
+from keras_deeplab.weights.readers.kazuto import convert_kazuto
+from keras_deeplab.weights.readers.mmseg import convert_mmseg
+from keras_deeplab.weights.readers.tf_slim import convert_tf_slim
+from keras_deeplab.weights.readers.tflite_file import convert_tflite
+from keras_deeplab.weights.readers.torchvision import convert_torchvision
+from keras_deeplab.weights.readers.torchvision_mobilenet import convert_torchvision_mobilenet
+
+CONVERTERS: dict[str, Callable[..., dict[str, np.ndarray]]] = {
+    "arrays": convert_arrays,
+    "caffe": convert_caffe,
+    "hugging_face": convert_hugging_face,
+    "kazuto": convert_kazuto,
+    "mmseg": convert_mmseg,
+    "tf_slim": convert_tf_slim,
+    "tflite": convert_tflite,
+    "torchvision": convert_torchvision,
+    "torchvision_mobilenet": convert_torchvision_mobilenet,
+}

@@ -1,0 +1,61 @@
+"""Names of kazuto1011/deeplab-pytorch's DeepLab v2 in this package's networks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from keras_deeplab.weights.readers.naming import rename_tensors
+from keras_deeplab.weights.readers.torch_file import read_torch_file
+
+_CONVOLUTIONS = {
+    "reduce": "conv_1",
+    "conv3x3": "conv_2",
+    "increase": "conv_3",
+    "proj": "shortcut",
+    "shortcut": "shortcut",
+}
+
+
+def _layer(name: str) -> str:
+    # The network was renamed in the course of time: "scale" is now "base", "proj" "shortcut".
+    name = re.sub(r"^(module\.)?((base|scale)\.)?", "", name)
+    if match := re.fullmatch(r"layer1\.conv1\.(conv|bn)", name):
+        return "stem" + "_bn" * (match[1] == "bn")
+    if match := re.fullmatch(r"layer([2-5])\.block(\d+)\.(\w+)\.(conv|bn)", name):
+        stage, block, branch, kind = match.groups()
+        if branch in _CONVOLUTIONS:
+            prefix = f"stage_{int(stage) - 1}_block_{int(block) - 1}"
+            return f"{prefix}_{_CONVOLUTIONS[branch]}{'_bn' * (kind == 'bn')}"
+    if match := re.fullmatch(r"aspp\.(?:stages\.)?c(\d)", name):
+        return f"classifier_{match[1]}"
+    return ""
+
+
+def convert_kazuto(path: str | Path) -> dict[str, np.ndarray]:
+    """Reads DeepLab v2 on ResNet-101 of kazuto1011/deeplab-pytorch, with or without MSC.
+
+    The network was trained on BGR; its first kernel is turned round to RGB.
+
+    Args:
+        path: A .pth file with the network's state dict.
+
+    Returns:
+        float32 arrays by "layer/variable".
+
+    Raises:
+        ValueError: If the file can't be read or holds another network.
+        FileNotFoundError: If there is no such file.
+
+    Example:
+
+    >>> convert_kazuto("photo.jpg")  # doctest: +IGNORE_EXCEPTION_DETAIL
+    Traceback (most recent call last):
+    ValueError: A .pth file must be what torch.save writes. ...
+    """
+    arrays = rename_tensors(read_torch_file(path), _layer, path)
+    if "stem/kernel" in arrays:
+        arrays["stem/kernel"] = np.ascontiguousarray(arrays["stem/kernel"][:, :, ::-1])
+    return arrays

@@ -1,0 +1,93 @@
+"""Names of torchvision's DeepLab v3 in this package's networks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from keras_deeplab.weights.readers.naming import rename_tensors
+from keras_deeplab.weights.readers.torch_file import read_torch_file
+
+_BATCH_NORM_INDEX = {"0": "", "1": "_bn"}
+
+
+def torchvision_resnet_layer(name: str) -> str:
+    """Returns the layer of a module of torchvision's ResNet, or "" for an unknown one.
+
+    Example:
+
+    >>> torchvision_resnet_layer("layer1.2.bn3")
+    'stage_1_block_2_conv_3_bn'
+    """
+    if stem := re.fullmatch(r"(conv|bn)1", name):
+        return "stem_bn" if stem[1] == "bn" else "stem"
+    if match := re.fullmatch(r"layer([1-4])\.(\d+)\.(conv|bn)([1-3])", name):
+        stage, block, kind, index = match.groups()
+        return f"stage_{stage}_block_{block}_conv_{index}{'_bn' * (kind == 'bn')}"
+    if match := re.fullmatch(r"layer([1-4])\.(\d+)\.downsample\.([01])", name):
+        stage, block, index = match.groups()
+        return f"stage_{stage}_block_{block}_shortcut{_BATCH_NORM_INDEX[index]}"
+    return ""
+
+
+def torchvision_head_layer(name: str) -> str | None:
+    """Returns the layer of a module of `DeepLabHead`, None for auxiliary heads, "" if unknown.
+
+    Example:
+
+    >>> torchvision_head_layer("classifier.0.convs.3.1")
+    'aspp_3_bn'
+    """
+    if name.startswith("aux_classifier."):
+        return None
+    if name == "classifier.4":
+        return "classifier"
+    if match := re.fullmatch(r"classifier\.([12])", name):
+        return "aspp_refine" + "_bn" * (match[1] == "2")
+    if match := re.fullmatch(r"classifier\.0\.convs\.([0-3])\.([01])", name):
+        return f"aspp_{match[1]}{_BATCH_NORM_INDEX[match[2]]}"
+    # The fifth branch begins with its pool, so that its modules count from 1.
+    if match := re.fullmatch(r"classifier\.0\.convs\.4\.([12])", name):
+        return "aspp_image_pooling" + "_bn" * (match[1] == "2")
+    if match := re.fullmatch(r"classifier\.0\.project\.([01])", name):
+        return f"aspp_projection{_BATCH_NORM_INDEX[match[1]]}"
+    return ""
+
+
+def pooling_first(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Puts ASPP's image-level features, last in torchvision, before the other branches."""
+    key = "aspp_projection/kernel"
+    if key in arrays:
+        branch = arrays[key].shape[3]
+        arrays[key] = np.ascontiguousarray(np.roll(arrays[key], branch, axis=2))
+    return arrays
+
+
+def convert_torchvision(path: str | Path) -> dict[str, np.ndarray]:
+    """Reads torchvision's deeplabv3_resnet50 or deeplabv3_resnet101; auxiliary heads are dropped.
+
+    Args:
+        path: A .pth file with the network's state dict.
+
+    Returns:
+        float32 arrays by "layer/variable".
+
+    Raises:
+        ValueError: If the file can't be read or holds another network.
+        FileNotFoundError: If there is no such file.
+
+    Example:
+
+    >>> convert_torchvision("photo.jpg")  # doctest: +IGNORE_EXCEPTION_DETAIL
+    Traceback (most recent call last):
+    ValueError: A .pth file must be what torch.save writes. ...
+    """
+
+    def rename(name: str) -> str | None:
+        if name.startswith("backbone."):
+            return torchvision_resnet_layer(name.removeprefix("backbone."))
+        return torchvision_head_layer(name)
+
+    return pooling_first(rename_tensors(read_torch_file(path), rename, path))

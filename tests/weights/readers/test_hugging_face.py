@@ -1,0 +1,91 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_deeplab.presets.networks import DEEPLABS
+from keras_deeplab.weights.readers import convert_hugging_face
+from keras_deeplab.weights.readers.hugging_face import hugging_face_layer
+from keras_deeplab.weights.readers.safetensors_file import read_safetensors
+from tests.reference.parity import network, relative_difference
+from tests.reference.torch_peers import import_torch, randomize, run
+
+
+def write_safetensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
+    """Another writer than the library's own, for where that is not installed."""
+    header, data = {"__metadata__": {"format": "pt"}}, b""
+    for name, tensor in tensors.items():
+        raw = tensor.astype("<f4").tobytes()
+        offsets = [len(data), len(data) + len(raw)]
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": offsets}
+        data += raw
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
+def test_reads_what_safetensors_says(tmp_path: Path, rng: np.random.Generator):
+    tensors = {"a.b": rng.normal(size=(2, 3)).astype("float32"), "c": np.zeros((), "float32")}
+    write_safetensors(tmp_path / "x.safetensors", tensors)
+    read = read_safetensors(tmp_path / "x.safetensors")
+    assert read.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        np.testing.assert_array_equal(read[name], tensor)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.99])
+def test_damaged_files_are_named(tmp_path: Path, share: float):
+    path = tmp_path / "net.safetensors"
+    write_safetensors(path, {"a": np.ones((50, 50))})
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match=r"must be whole.*net\.safetensors"):
+        convert_hugging_face(path)
+
+
+def test_unknown_tensors_are_named(tmp_path: Path):
+    path = tmp_path / "net.safetensors"
+    write_safetensors(path, {"mobilenet_v2.layer.0.expand_2x2.convolution.weight": np.ones(3)})
+    with pytest.raises(ValueError, match=r"expand_2x2.convolution.weight' in .*net\.safetensors"):
+        convert_hugging_face(path)
+
+
+def test_names():
+    assert hugging_face_layer("mobilenet_v2.conv_stem.conv_3x3.convolution") == "block_0_depthwise"
+    assert hugging_face_layer("mobilenet_v2.conv_1x1.normalization") is None
+    assert hugging_face_layer("pooler.dense") == ""
+
+
+def peer(**options):
+    torch = import_torch()
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    config = transformers.MobileNetV2Config(num_labels=5, finegrained_output=True, **options)
+    return torch, randomize(torch, transformers.MobileNetV2ForSemanticSegmentation(config))
+
+
+@pytest.mark.parametrize("output_stride", [8, 16])
+@pytest.mark.parametrize(
+    # TensorFlow's padding is one-sided on even sizes, where this package pads both sides.
+    ("size", "tf_padding"),
+    [(97, True), (128, False), (321, True)],
+)
+def test_logits_equal_those_of_transformers(
+    tmp_path: Path, rng: np.random.Generator, size: int, tf_padding: bool, output_stride: int
+):
+    if size == 321 and output_stride == 8:
+        pytest.skip("the other sizes show it at a tenth of the time")
+    torch, model = peer(tf_padding=tf_padding, output_stride=output_stride)
+    path = tmp_path / "model.safetensors"
+    write_safetensors(path, {name: t.numpy() for name, t in model.state_dict().items()})
+    ours = network(
+        DEEPLABS["deeplab_v3_mobilenet_v2"],
+        convert_hugging_face(path),
+        classes=5,
+        output_stride=output_stride,
+        align_corners=True,
+    )
+    image = rng.uniform(-1, 1, (1, size, size, 3)).astype("float32")
+    expected = run(torch, lambda x: model(x).logits, image)
+    difference = relative_difference(ours(image), expected)
+    print(f"\nhugging_face {size} {output_stride} {difference:.2e}")
+    assert difference < 1e-4
