@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from packaging.version import Version
 
 from keras_deeplab import DeepLab, DenseCRF
 from keras_deeplab.layers import CRFAsRNN
@@ -127,6 +128,9 @@ def test_saved_loaded_and_exported(inputs, tmp_path: Path):
     assert (again.theta_alpha, again.bilateral_weight) == (65, 4)
 
 
+@pytest.mark.skipif(
+    Version(keras.__version__) < Version("3.13"), reason="Keras exports TFLite since 3.13"
+)
 def test_runs_as_tflite_with_builtin_operators_only(inputs, tmp_path: Path):
     interpreter_module = pytest.importorskip("ai_edge_litert.interpreter")
     logits, image = keras.Input((9, 11, 4)), keras.Input((9, 11, 3))
