@@ -174,8 +174,7 @@ def child(who: str, name: str, options: argparse.Namespace) -> subprocess.Popen[
     """Starts a contender; a process inherits its parent's peak memory, so this one stays small."""
     flags = [f"--{key}={getattr(options, key)}" for key in ("size", "threads", "backend", "dtype")]
     command = [sys.executable, __file__, f"--child={who}", f"--networks={name}", *flags]
-    # On a busy machine, threads that wait actively slow PyTorch down tenfold.
-    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "KERAS_BACKEND": options.backend}
+    environment = {**os.environ, "KERAS_BACKEND": options.backend}
     # NPROC: the threads of XLA on a CPU. A GPU's memory is shared with the peer.
     environment |= {"NPROC": str(options.threads), "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.45"}
     pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

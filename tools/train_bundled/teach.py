@@ -2,11 +2,11 @@
 
     python tools/train_bundled/teach.py --photos FOLDER... --keep-out coco128_voc/images --out CACHE
 
-The network runs on each photo at 513. (The network of half width is left out: on coco128_voc its mean IoU is 0.45, where this
-one's is 0.60.) The cache holds photos.json (`photos.Photo` by field) and teacher.npy, uint8
-(photos, 49, 49, 21): probabilities times 255 at 49 x 49 points, the outer ones at the photo's
-corners. Photos are taken in random order, so that training may start before the last one; a run
-that was stopped resumes.
+The network runs on each photo at 513. (The network of half width is left out: on coco128_voc its
+mean IoU is 0.45, where this one's is 0.60.) The cache holds photos.json (`photos.Photo` by field)
+and teacher.npy, uint8 (photos, 49, 49, 21): probabilities times 255 at 49 x 49 points, the outer
+ones at the photo's corners. Photos are taken in random order, so that training may start before
+the last one; a run that was stopped resumes.
 """
 
 from __future__ import annotations
