@@ -25,7 +25,7 @@ NETWORKS = {
     "v3, ResNet-101": ("v3", "resnet101", 8),
     "v3+, Xception-65": ("v3+", "xception_65", 16),
 }
-BATCHES = (2, 4)
+BATCHES = (1, 2)
 MEMORIES_GIB = (8, 16, 24, 80)
 
 

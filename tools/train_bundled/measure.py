@@ -26,7 +26,7 @@ from keras_deeplab.data.masks import read_mask
 from keras_deeplab.presets.datasets import DATASETS
 
 NAMES = DATASETS["voc"].class_names
-NETWORKS = ["deeplab_v3_plus_efficientnet_lite0.voc", "deeplab_v3_mobilenet_v2.voc_trainaug"]
+NETWORKS = ["deeplab_v3_mobilenet_v2.voc", "deeplab_v3_mobilenet_v2.voc_trainaug"]
 _PHOTOS_OF_A_CLASS = 5
 
 
@@ -84,9 +84,9 @@ def main() -> None:
     if options.cache:
         rows = json.loads((options.cache / "photos.json").read_text())
         sets["held_out"] = [
-            (pathlib.Path(image), pathlib.Path(mask))
-            for _, image, mask, split in rows
-            if split == "held_out" and mask
+            (pathlib.Path(row["image"]), pathlib.Path(row["mask"]))
+            for row in rows
+            if row["split"] == "held_out" and row["mask"]
         ]
     results = []
     for network in options.networks:

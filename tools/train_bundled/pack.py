@@ -16,7 +16,7 @@ import keras_deeplab
 from keras_deeplab.weights.download import file_sha256
 from keras_deeplab.weights.readers.arrays import write_arrays
 
-NAME = "deeplab_v3_plus_efficientnet_lite0.voc.npz"
+NAME = "deeplab_v3_mobilenet_v2.voc.npz"
 TARGET = pathlib.Path(keras_deeplab.__file__).parent / "weights" / "bundled" / NAME
 
 
