@@ -6,7 +6,7 @@ from typing import Any
 
 from keras_deeplab.models.backbones.mobilenet_v2 import mobilenet_v2
 from keras_deeplab.models.blocks import Feature
-from keras_deeplab.presets.backbones import EfficientNetLiteRow
+from keras_deeplab.presets.backbone_row import EfficientNetLiteRow
 
 
 def efficientnet_lite(

@@ -12,7 +12,7 @@ from keras_deeplab.models.backbones.resnet import resnet
 from keras_deeplab.models.backbones.vgg import vgg
 from keras_deeplab.models.backbones.xception import xception
 from keras_deeplab.models.blocks import Feature
-from keras_deeplab.presets.backbones import BackboneRow
+from keras_deeplab.presets.backbone_row import BackboneRow
 
 _BUILDERS: dict[str, Callable[..., dict[str, Feature]]] = {
     "efficientnet_lite": efficientnet_lite,

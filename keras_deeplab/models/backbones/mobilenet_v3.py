@@ -12,7 +12,7 @@ from keras_deeplab.models.backbones.inverted_residual import (
     scaled_channels,
 )
 from keras_deeplab.models.blocks import Feature, conv_bn
-from keras_deeplab.presets.backbones import MobileNetV3Row
+from keras_deeplab.presets.backbone_row import MobileNetV3Row
 
 
 def mobilenet_v3(

@@ -10,7 +10,7 @@ import keras
 
 from keras_deeplab.models.atrous import output_stride_plan
 from keras_deeplab.models.blocks import Feature, conv_bn, max_pool
-from keras_deeplab.presets.backbones import ResNetRow
+from keras_deeplab.presets.backbone_row import ResNetRow
 
 
 def resnet(

@@ -10,7 +10,7 @@ import keras
 
 from keras_deeplab.models.atrous import output_stride_plan
 from keras_deeplab.models.blocks import Feature, conv_bn, separable_conv_bn
-from keras_deeplab.presets.backbones import XceptionBlock, XceptionRow
+from keras_deeplab.presets.backbone_row import XceptionBlock, XceptionRow
 
 
 def xception(

@@ -15,8 +15,8 @@ from google.protobuf.message import DecodeError
 
 from keras_deeplab.weights.readers.naming import put
 
-# caffe.proto as far as it is read: name, number, type, of a capital letter if it is repeated. Packed
-# numbers are stored like bytes, and NumPy reads them from these at once.
+# caffe.proto as far as it is read: name, number, type; a capital letter says that it is repeated.
+# Packed numbers are stored like bytes, and NumPy reads them from these at once.
 _PROTO = {
     "BlobShape": "dim 1 I",
     "BlobProto": "num 1 i, channels 2 i, height 3 i, width 4 i, data 5 B, double_data 8 B, "
