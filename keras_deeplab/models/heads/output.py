@@ -43,7 +43,8 @@ def segmentation_output(
         align_corners: Grid of the resize.
         crf: Name of the CRF parameters to end in a `CRFAsRNN` layer with, or None.
         activation: Activation of the scores; None returns logits.
-        inference_size: As in `SegmentationOutput`.
+        inference_size: (height, width) that the network does best on photos fitted into; None:
+            that of the dataset of its classes.
     """
     # float32 before the resize: logits in half precision would move the borders of the masks.
     scores = ResizeBilinear(align_corners, dtype="float32", name="upsampling")([scores, image])
