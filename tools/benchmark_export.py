@@ -173,12 +173,9 @@ def table(result: dict) -> str:
             lines.append(f"{name:22} {threads:>7} {times}")
     lines += [f"{name:22} {size:>10,} bytes" for name, size in result["bytes"].items()]
     lines += [
-        f"{name:22} mean IoU {value:.4f}, over the true classes only {in_truth:.4f}"
-        for (name, value), in_truth in zip(
-            result.get("mean_iou", {}).items(),
-            result.get("mean_iou_in_truth", {}).values(),
-            strict=True,
-        )
+        f"{name:22} {words} {value:.4f}"
+        for words, key in (("mean IoU", "mean_iou"), ("of true classes", "mean_iou_in_truth"))
+        for name, value in result.get(key, {}).items()
     ]
     return "\n".join(lines)
 
