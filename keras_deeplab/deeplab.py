@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from keras_deeplab._validation import check_choice, check_int
-from keras_deeplab.models import build_model
+from keras_deeplab.models import BuildOptions, build_model
 from keras_deeplab.presets.crfs import CRFS
-from keras_deeplab.presets.datasets import dataset_of
-from keras_deeplab.presets.networks import DEEPLABS
+from keras_deeplab.presets.datasets import dataset_of, numbered_classes
+from keras_deeplab.presets.networks import DEEPLABS, is_head_layer
 from keras_deeplab.presets.weights import WEIGHTS
 from keras_deeplab.weights import all_layers, load_arrays
-from keras_deeplab.weights.imagenet_backbones import backbone_layers, load_imagenet
-from keras_deeplab.weights.resolve import ResolvedWeights, numbered, resolve_weights
+from keras_deeplab.weights.imagenet_backbones import load_imagenet
+from keras_deeplab.weights.resolve import ResolvedWeights, resolve_weights
 
 _logger = logging.getLogger("keras_deeplab")
 
@@ -79,6 +80,7 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
         to float32 scores of shape (batch, height, width, classes) at the size of the images.
 
     Raises:
+        TypeError: If `classes` is neither a number nor a sequence of names.
         ValueError: If an argument is unknown, or no weights exist for the combination.
         FileNotFoundError: If `weights` is a path and there is no such file.
         ConnectionError: If the weights have to be downloaded and can't be.
@@ -103,50 +105,30 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
                 f"with crf={crf!r}. Use DenseCRF on the outputs instead."
             )
     start = resolve_weights(weights, version, backbone, variant)
-    stride = output_stride or start.output_stride or start.row.output_stride
-    check_choice("output_stride", stride, start.row.output_strides)
     class_names = _class_names(classes, start.class_names)
+    options = replace(
+        start.options,
+        output_stride=output_stride or start.options.output_stride or start.row.output_stride,
+        preprocessing=start.options.preprocessing if include_preprocessing else None,
+        batch_norm=_batch_norm(batch_norm, start),
+        head_batch_norm=_head_batch_norm(batch_norm, start.options),
+        multi_scale_inputs=_scales(multi_scale_inputs, start.options.multi_scale_inputs),
+        inference_size=_inference_size(class_names, start),
+    )
+    check_choice("output_stride", options.output_stride, start.row.output_strides)
     model = build_model(
         start.row,
         class_names=class_names,
-        output_stride=stride,
+        options=options,
         input_shape=input_shape,
-        preprocessing=start.preprocessing if include_preprocessing else None,
-        align_corners=start.align_corners,
-        batch_norm=_batch_norm(batch_norm, start),
-        head_batch_norm=_head_batch_norm(batch_norm, start),
-        multi_scale_inputs=_scales(multi_scale_inputs, start.multi_scale_inputs),
         crf=crf,
         activation=classifier_activation,
-        inference_size=_inference_size(class_names, start),
         name=name,
     )
     if start.imagenet:
         load_imagenet(model, start.row.backbone)
     if start.arrays is not None:
-        fresh: list[str] = []
-        if start.backbone_only:
-            names = {layer.name for layer in all_layers(model)}
-            fresh = sorted(names - backbone_layers(start.row.backbone))
-            _logger.warning(
-                "%s has another head: that of %s starts fresh with %d classes; train before use.",
-                start.source,
-                start.row.name,
-                len(class_names),
-            )
-        elif class_names != start.class_names:
-            classifiers = [x.name for x in all_layers(model) if x.name.startswith("classifier")]
-            fresh = sorted(classifiers)
-            _logger.warning(
-                "%s was trained on %d other classes: the layer%s %s start%s fresh with %d; train "
-                "before use.",
-                start.source,
-                len(start.class_names),
-                "s" * (len(fresh) > 1),
-                ", ".join(fresh),
-                "s" * (len(fresh) == 1),
-                len(class_names),
-            )
+        fresh = _fresh_layers(model, start, class_names)
         load_arrays(model, start.arrays, source=start.source, fresh=(*fresh, "crf"))
     return model
 
@@ -168,22 +150,53 @@ def list_models() -> dict[str, list[str]]:
     }
 
 
+def _fresh_layers(
+    model: keras.Model, start: ResolvedWeights, class_names: tuple[str, ...]
+) -> list[str]:
+    """Returns the layers that the weights do not fit, and logs them."""
+    if not start.backbone_only and class_names == start.class_names:
+        return []
+    part = "" if start.backbone_only else "classifier"
+    fresh = sorted(
+        {x.name for x in all_layers(model) if is_head_layer(x.name) and x.name.startswith(part)}
+    )
+    if start.backbone_only:
+        _logger.warning(
+            "%s has another head: that of %s starts fresh with %d classes; train before use.",
+            start.source,
+            start.row.name,
+            len(class_names),
+        )
+    else:
+        one = len(fresh) == 1
+        _logger.warning(
+            "%s was trained on %d other classes: %s %s fresh with %d; train before use.",
+            start.source,
+            len(start.class_names),
+            f"the layer {fresh[0]}" if one else f"the layers {', '.join(fresh)}",
+            "starts" if one else "start",
+            len(class_names),
+        )
+    return fresh
+
+
 def _batch_norm(asked: str | None, start: ResolvedWeights) -> str:
+    stored = start.options.batch_norm
     if asked is None:
-        return start.batch_norm
+        return stored
     check_choice("batch_norm", asked, ("trainable", "frozen"))
-    if start.batch_norm == "folded" and asked == "trainable":
+    if stored == "folded" and asked == "trainable":
         raise ValueError(
             f"The weights must hold batch norm to train it. Received: batch_norm='trainable' with "
             f"{start.source}, where it is folded into the convolutions. Leave batch_norm out."
         )
-    return "folded" if start.batch_norm == "folded" else asked
+    return "folded" if stored == "folded" else asked
 
 
-def _head_batch_norm(asked: str | None, start: ResolvedWeights) -> str | None:
-    if start.head_batch_norm in (None, "folded"):
-        return start.head_batch_norm
-    return asked or start.head_batch_norm
+def _head_batch_norm(asked: str | None, options: BuildOptions) -> str | None:
+    if options.head_batch_norm in (None, "folded"):
+        return options.head_batch_norm
+    return asked or options.head_batch_norm
 
 
 def _scales(asked: Sequence[float] | None, trained: tuple[float, ...]) -> tuple[float, ...]:
@@ -205,7 +218,7 @@ def _class_names(classes: int | Sequence[str] | None, trained: tuple[str, ...]) 
         )
     if isinstance(classes, int):
         check_int("classes", classes, minimum=2)
-        return trained if classes == len(trained) else numbered(classes)
+        return trained if classes == len(trained) else numbered_classes(classes)
     names = tuple(str(name) for name in classes)
     check_int("the number of classes", len(names), minimum=2)
     if len(set(names)) < len(names):
@@ -216,7 +229,7 @@ def _class_names(classes: int | Sequence[str] | None, trained: tuple[str, ...]) 
 def _inference_size(class_names: tuple[str, ...], start: ResolvedWeights) -> tuple[int, int] | None:
     """Returns that of the weights, unless the classes are another dataset's, which has its own."""
     another = class_names != start.class_names and dataset_of(class_names).name != "own"
-    return None if another else start.inference_size
+    return None if another else start.options.inference_size
 
 
 def _check_input_shape(input_shape: Any) -> None:

@@ -54,10 +54,14 @@ def confusion_matrix(
 
 
 def class_iou(matrix: np.ndarray) -> np.ndarray:
-    """Returns the intersection over union of every class, 0 to 1; NaN where it does not occur.
+    """Returns the intersection over union of every class, 0 to 1.
 
     Args:
         matrix: From `confusion_matrix`, or a sum of such.
+
+    Returns:
+        Array of shape (classes,). A class that is predicted without being in the truth has 0; one
+        that is in neither has NaN.
 
     Example:
 
@@ -67,12 +71,15 @@ def class_iou(matrix: np.ndarray) -> np.ndarray:
     matrix = np.asarray(matrix)
     intersection = matrix.diagonal()
     union = matrix.sum(0) + matrix.sum(1) - intersection
-    occurs = matrix.sum(1) > 0
-    return np.divide(intersection, union, out=np.full(len(matrix), np.nan), where=occurs)
+    return np.divide(intersection, union, out=np.full(len(matrix), np.nan), where=union > 0)
 
 
 def mean_iou(matrix: np.ndarray) -> float:
-    """Returns the mean intersection over union, 0 to 1, over the classes that occur in the truth.
+    """Returns the mean intersection over union, 0 to 1, over the classes that occur.
+
+    A class occurs if it is in the truth or in the prediction: one that is predicted without being
+    in the truth counts as 0. This is the mean of `keras.metrics.MeanIoU`, of torchmetrics and of
+    mmsegmentation.
 
     Args:
         matrix: From `confusion_matrix`, or a sum of such.
@@ -82,12 +89,36 @@ def mean_iou(matrix: np.ndarray) -> float:
 
     Example:
 
-    >>> mean_iou(np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]]))
-    0.775
+    >>> round(mean_iou(np.array([[3, 0, 1], [0, 4, 0], [0, 0, 0]])), 6)
+    0.583333
     """
-    values = class_iou(matrix)
-    occurs = ~np.isnan(values)
-    return float(values[occurs].mean()) if occurs.any() else float("nan")
+    return _mean(class_iou(matrix))
+
+
+def mean_iou_in_truth(matrix: np.ndarray) -> float:
+    """Returns the mean intersection over union, 0 to 1, over the classes in the truth only.
+
+    It is at least `mean_iou`: classes that are predicted without being in the truth are left out
+    of the mean. Their pixels still count against the classes that they were taken from. On a
+    dataset whose truth has every class, the two are equal.
+
+    Args:
+        matrix: From `confusion_matrix`, or a sum of such.
+
+    Returns:
+        The mean; NaN if no class is in the truth.
+
+    Example:
+
+    >>> mean_iou_in_truth(np.array([[3, 0, 1], [0, 4, 0], [0, 0, 0]]))
+    0.875
+    """
+    return _mean(class_iou(matrix)[np.asarray(matrix).sum(1) > 0])
+
+
+def _mean(values: np.ndarray) -> float:
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if values.size else float("nan")
 
 
 def pixel_accuracy(matrix: np.ndarray) -> float:
@@ -106,13 +137,13 @@ def pixel_accuracy(matrix: np.ndarray) -> float:
 
 
 def mean_accuracy(matrix: np.ndarray) -> float:
-    """Returns the mean over the classes that occur of the share of their pixels that are right.
+    """Returns the mean over the classes in the truth of the share of their pixels that are right.
 
     Args:
         matrix: From `confusion_matrix`, or a sum of such.
 
     Returns:
-        The mean, 0 to 1; NaN if no class occurs.
+        The mean, 0 to 1; NaN if no class is in the truth.
 
     Example:
 
@@ -153,8 +184,9 @@ def frequency_weighted_iou(matrix: np.ndarray) -> float:
 class MeanIoU(keras.metrics.Metric):
     """Mean intersection over union of all batches since the last reset.
 
-    As `mean_iou`, it averages over the classes that occur in the truth. The counts are exact
-    integers, whatever their number.
+    As `mean_iou` and `keras.metrics.MeanIoU`, it averages over the classes that occur in the truth
+    or in the prediction. Unlike Keras' metric, it takes logits, accepts any label as
+    ``ignore_class`` and counts in exact integers, whatever their number.
 
     Args:
         classes: Number of classes.
@@ -248,12 +280,11 @@ class MeanIoU(keras.metrics.Metric):
         """Returns the mean so far, 0 if no class has occurred."""
         precision = "float64" if keras.backend.backend() == "tensorflow" else "float32"
         matrix = ops.cast(self._carried, precision) * _CARRY + ops.cast(self._counts, precision)
-        intersection, truth = ops.diagonal(matrix), ops.sum(matrix, 1)
-        union = truth + ops.sum(matrix, 0) - intersection
-        occurring = ops.sum(ops.cast(truth > 0, precision))
-        # A union may be empty only where no true pixel is.
-        ratios = ops.where(truth > 0, intersection / ops.maximum(union, 1), 0)
-        return ops.sum(ratios) / ops.maximum(occurring, 1)
+        intersection = ops.diagonal(matrix)
+        union = ops.sum(matrix, 0) + ops.sum(matrix, 1) - intersection
+        occurring = ops.sum(ops.cast(union > 0, precision))
+        # Counts are whole: where a union is empty, so is the intersection, and the ratio is 0.
+        return ops.sum(intersection / ops.maximum(union, 1)) / ops.maximum(occurring, 1)
 
     def matrix(self) -> np.ndarray:
         """Returns the confusion matrix so far, int64, as `confusion_matrix` does."""

@@ -27,6 +27,8 @@ USES_TENSORFLOW = (
     "exports/",
     # TensorFlow's own checkpoints have no other reader.
     "weights/readers/tf_slim.py",
+    # The tables of TFLite's format, where LiteRT is not installed.
+    "weights/readers/tflite_file.py",
 )
 
 

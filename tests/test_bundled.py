@@ -48,14 +48,16 @@ def test_masks_of_real_photos(network: keras.Model, shared: Path):
 
 
 def test_batch_norm_folds_into_convolutions(rng: np.random.Generator):
-    from keras_deeplab.models.blocks import conv_bn
+    from keras_deeplab.models.blocks import ConvOptions, conv_bn
     from keras_deeplab.weights.load import load_arrays
     from tools.train_bundled.fold import folded_arrays
 
     def build(batch_norm: str) -> keras.Model:
         image = keras.Input((9, 9, 3))
-        x = conv_bn(image, 4, 3, batch_norm=batch_norm, name="stem")
-        return keras.Model(image, conv_bn(x, None, 3, batch_norm=batch_norm, name="depthwise"))
+        x = conv_bn(image, 4, 3, options=ConvOptions(batch_norm), name="stem")
+        return keras.Model(
+            image, conv_bn(x, None, 3, options=ConvOptions(batch_norm), name="depthwise")
+        )
 
     normalised, folded = build("frozen"), build("folded")
     for variable in normalised.variables:

@@ -8,7 +8,7 @@ import pytest
 
 from keras_deeplab import DeepLab, list_models
 from keras_deeplab.inference import open_segmenter
-from keras_deeplab.models import build_model
+from keras_deeplab.models import BuildOptions, build_model
 from keras_deeplab.presets.datasets import DATASETS
 from keras_deeplab.presets.networks import DEEPLABS
 from keras_deeplab.presets.weights import WEIGHTS
@@ -223,7 +223,7 @@ def test_import_order_does_not_matter_for_loading(tmp_path: Path):
 
 def test_a_size_of_its_own_travels(small_presets, tmp_path: Path):
     row, size = DEEPLABS["deeplab_v3_mobilenet_v2"], (33, 65)
-    model = build_model(row, class_names=("sky", "kite"), inference_size=size)
+    model = build_model(row, class_names=("sky", "kite"), options=BuildOptions(inference_size=size))
     model.save(tmp_path / "net.keras")
     camvid = DATASETS["camvid"]
     for source, expected in (

@@ -12,6 +12,7 @@ from keras_deeplab.metrics import (
     frequency_weighted_iou,
     mean_accuracy,
     mean_iou,
+    mean_iou_in_truth,
     pixel_accuracy,
 )
 
@@ -27,11 +28,34 @@ def test_confusion_matrix_equals_counting(rng: np.random.Generator):
 
 
 def test_mean_iou_by_hand():
-    # Class 0: 3 of 4, class 1: 4 of 5; class 2 occurs in the prediction only and does not count.
-    assert mean_iou(np.array([[3, 0, 1], [0, 4, 1], [0, 0, 0]])) == pytest.approx(
-        (3 / 4 + 4 / 5) / 2
-    )
+    # Class 0: 3 of 4, class 1: 4 of 5; class 2 is predicted only: 0 of 2. Class 3 never occurs.
+    matrix = np.array([[3, 0, 1, 0], [0, 4, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
+    assert mean_iou(matrix) == pytest.approx((3 / 4 + 4 / 5 + 0) / 3)
+    assert mean_iou_in_truth(matrix) == pytest.approx((3 / 4 + 4 / 5) / 2)
     assert np.isnan(mean_iou(np.zeros((2, 2))))
+    assert np.isnan(mean_iou_in_truth(np.zeros((2, 2))))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_mean_iou_is_that_of_keras(seed: int):
+    # Of 7 classes, some are in the truth, some in the prediction only and some in neither.
+    rng = np.random.default_rng(seed)
+    in_truth, in_labels = (rng.choice(7, rng.integers(1, 6), replace=False) for _ in range(2))
+    theirs = keras.metrics.MeanIoU(num_classes=7, ignore_class=255)
+    ours = MeanIoU(classes=7)
+    matrix = np.zeros((7, 7), int)
+    for _ in range(3):
+        truth, labels = (rng.choice(classes, (2, 5, 6)) for classes in (in_truth, in_labels))
+        truth[0, :2] = 255
+        theirs.update_state(truth, labels)
+        ours.update_state(truth, labels)
+        matrix += confusion_matrix(truth, labels, classes=7)
+    # Keras divides in float32.
+    assert mean_iou(matrix) == pytest.approx(float(theirs.result()), abs=1e-6)
+    assert float(ours.result()) == pytest.approx(float(theirs.result()), abs=1e-6)
+    of_truth = class_iou(matrix)[np.isin(np.arange(7), in_truth)]
+    assert mean_iou_in_truth(matrix) == pytest.approx(of_truth.mean())
+    assert mean_iou_in_truth(matrix) >= mean_iou(matrix)
 
 
 @pytest.mark.parametrize(
@@ -56,9 +80,10 @@ def test_values_from_a_matrix_by_hand():
     assert pixel_accuracy(matrix) == pytest.approx(7 / 10)
     assert mean_accuracy(matrix) == pytest.approx((3 / 4 + 4 / 6) / 2)
     assert frequency_weighted_iou(matrix) == pytest.approx((4 * 3 / 4 + 6 * 4 / 6) / 10)
-    np.testing.assert_allclose(class_iou(matrix), [3 / 4, 4 / 6, np.nan])
+    np.testing.assert_allclose(class_iou(matrix), [3 / 4, 4 / 6, 0])
+    np.testing.assert_allclose(class_iou(np.diag([2, 0])), [1, np.nan])
     empty = np.zeros((2, 2), int)
-    for value in (pixel_accuracy, mean_accuracy, frequency_weighted_iou, mean_iou):
+    for value in (pixel_accuracy, mean_accuracy, frequency_weighted_iou, mean_iou_in_truth):
         assert np.isnan(value(empty))
 
 
@@ -85,12 +110,13 @@ def test_streaming_equals_scikit_learn(batches):
     scores = sklearn_metrics.jaccard_score(
         truth[valid], labels[valid], labels=range(5), average=None
     )
-    np.testing.assert_allclose(metric.per_class()[:4], scores[:4], rtol=1e-9)
-    assert np.isnan(metric.per_class()[4])
-    assert mean_iou(metric.matrix()) == pytest.approx(scores[:4].mean(), rel=1e-9)
+    np.testing.assert_allclose(metric.per_class(), scores, rtol=1e-9)
+    assert scores[4] == 0
+    assert mean_iou(metric.matrix()) == pytest.approx(scores.mean(), rel=1e-9)
+    assert mean_iou_in_truth(metric.matrix()) == pytest.approx(scores[:4].mean(), rel=1e-9)
     # JAX has no float64 inside its programs.
     precision = 1e-9 if keras.backend.backend() == "tensorflow" else 1e-6
-    assert float(metric.result()) == pytest.approx(scores[:4].mean(), rel=precision)
+    assert float(metric.result()) == pytest.approx(scores.mean(), rel=precision)
 
 
 def test_labels_logits_and_a_last_axis_of_one_are_alike(batches):

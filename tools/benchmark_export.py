@@ -142,7 +142,7 @@ def accuracies(folder: Path, published: Path | None, images: Path, labels: Path)
     from tqdm import tqdm
 
     from keras_deeplab.inference import fit_image
-    from keras_deeplab.metrics import confusion_matrix, mean_iou
+    from keras_deeplab.metrics import confusion_matrix, mean_iou, mean_iou_in_truth
 
     runs = {"Keras, float32": keras_runs()["Keras, compiled"]}
     runs["TFLite, int8"] = tflite(folder / "int8.tflite", 2)
@@ -159,7 +159,10 @@ def accuracies(folder: Path, published: Path | None, images: Path, labels: Path)
             small = Image.fromarray(run(square)[0, :height, :width].astype("uint8"))
             resized = np.asarray(small.resize(truth.shape[::-1], Image.Resampling.NEAREST))
             matrices[name] += confusion_matrix(truth, resized, classes=21)
-    return {name: mean_iou(matrix) for name, matrix in matrices.items()}
+    return {
+        measure.__name__: {name: measure(matrix) for name, matrix in matrices.items()}
+        for measure in (mean_iou, mean_iou_in_truth)
+    }
 
 
 def table(result: dict) -> str:
@@ -170,7 +173,9 @@ def table(result: dict) -> str:
             lines.append(f"{name:22} {threads:>7} {times}")
     lines += [f"{name:22} {size:>10,} bytes" for name, size in result["bytes"].items()]
     lines += [
-        f"{name:22} mean IoU {value:.4f}" for name, value in result.get("mean_iou", {}).items()
+        f"{name:22} {words} {value:.4f}"
+        for words, key in (("mean IoU", "mean_iou"), ("of true classes", "mean_iou_in_truth"))
+        for name, value in result.get(key, {}).items()
     ]
     return "\n".join(lines)
 
@@ -214,7 +219,7 @@ def main() -> None:
             for threads in arguments.threads
         }
     if arguments.labels:
-        result["mean_iou"] = accuracies(
+        result |= accuracies(
             arguments.folder, arguments.published, arguments.images, arguments.labels
         )
     print(table(result))

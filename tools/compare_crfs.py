@@ -2,6 +2,9 @@
 
     python tools/compare_crfs.py --images DIR --labels DIR [--presets NAME ...] [--json FILE]
 
+The first figure is over the classes in the masks or the predictions, the second over those in the
+masks only.
+
 The labels are PNG files of VOC label ids, by stem of the photo; 255 is ignored.
 """
 
@@ -17,7 +20,7 @@ from tqdm import tqdm
 
 from keras_deeplab import DeepLab, DenseCRF
 from keras_deeplab.inference import predict_scores, resized_labels
-from keras_deeplab.metrics import confusion_matrix, mean_iou
+from keras_deeplab.metrics import confusion_matrix, mean_iou, mean_iou_in_truth
 from keras_deeplab.presets.crfs import CRFS
 
 
@@ -51,9 +54,12 @@ def main() -> None:
                 refined = crf(plain.scores, plain.image, from_logits=True)
                 scores = plain._replace(scores=refined)
             matrices[name] += confusion_matrix(truth, resized_labels(scores), classes=classes)
-    result = {name: mean_iou(matrix) for name, matrix in matrices.items()}
-    for name, value in result.items():
-        print(f"{value:.4f}  {name}")
+    result = {
+        name: {"mean_iou": mean_iou(matrix), "mean_iou_in_truth": mean_iou_in_truth(matrix)}
+        for name, matrix in matrices.items()
+    }
+    for name, values in result.items():
+        print(f"{values['mean_iou']:.4f}  {values['mean_iou_in_truth']:.4f}  {name}")
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=2) + "\n")
 

@@ -4,8 +4,8 @@
 
 The photos are scaled to fit into 513x513 and padded with grey, as the published networks want it.
 For each pair it prints the share of equal labels inside the photo (mean and 5th percentile) and
-the mean IoU of both against the masks, over the classes that occur in the masks, as
-`keras-deeplab evaluate` measures it.
+the mean IoU of both against the masks, as `keras-deeplab evaluate` measures it: over the classes in
+the masks or the predictions, and over those in the masks only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from keras_deeplab import DeepLab, open_segmenter
 from keras_deeplab.data.images import read_image
 from keras_deeplab.data.masks import read_mask
 from keras_deeplab.inference import predict_scores, resized_labels
-from keras_deeplab.metrics import confusion_matrix, mean_iou
+from keras_deeplab.metrics import confusion_matrix, mean_iou, mean_iou_in_truth
 from keras_deeplab.presets.weights import WEIGHTS
 from keras_deeplab.weights import weights_file
 
@@ -47,6 +47,10 @@ def compare(name: str, photos: list[Path], masks: Path) -> dict[str, float]:
         "agreement_mean": float(np.mean(agreement)),
         "agreement_5th_percentile": float(np.percentile(agreement, 5)),
         **{f"mean_iou_{key}": mean_iou(matrix) for key, matrix in matrices.items()},
+        **{
+            f"mean_iou_in_truth_{key}": mean_iou_in_truth(matrix)
+            for key, matrix in matrices.items()
+        },
     }
 
 

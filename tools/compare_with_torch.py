@@ -64,7 +64,7 @@ def compare(
     import torch
     import torch.nn.functional as F  # noqa: N812
 
-    from keras_deeplab.models import build_model
+    from keras_deeplab.models import BuildOptions, build_model
     from keras_deeplab.presets.networks import DEEPLABS
     from keras_deeplab.weights import load_arrays
     from keras_deeplab.weights.readers import CONVERTERS
@@ -78,9 +78,11 @@ def compare(
     model = build_model(
         row,
         class_names=[str(label) for label in range(classes)],
-        preprocessing=None,
-        align_corners=case.align_corners,
-        multi_scale_inputs=case.scales,
+        options=BuildOptions(
+            preprocessing=None,
+            align_corners=case.align_corners,
+            multi_scale_inputs=case.scales,
+        ),
     )
     load_arrays(model, arrays, source=name)
     differences = {}

@@ -8,13 +8,8 @@ from keras_deeplab._validation import suggestion
 from keras_deeplab.presets.costs import COSTS
 from keras_deeplab.presets.datasets import DATASETS
 from keras_deeplab.presets.networks import DEEPLABS
+from keras_deeplab.presets.normalizations import NORMALIZATIONS
 from keras_deeplab.presets.weights import WEIGHTS, Metric, WeightsRow
-
-_NORMALIZATIONS = {
-    "tf": "scaled to -1..1",
-    "torch": "ImageNet's mean subtracted, divided by its deviation",
-    "caffe": "ImageNet's mean subtracted",
-}
 
 
 def card(name: str) -> str:
@@ -82,8 +77,8 @@ def _facts(row: WeightsRow) -> dict[str, str]:
         "output stride": f"{row.output_stride} as trained; "
         f"{', '.join(map(str, network.output_strides))} can be built"
         + (f"; scales {scales} of the image" if scales else ""),
-        "preprocessing": f"in the network: RGB 0-255, {_NORMALIZATIONS[row.preprocessing]}; photos "
-        f"are fitted into {height}x{width}",
+        "preprocessing": f"in the network: RGB 0-255, {NORMALIZATIONS[row.preprocessing].title}; "
+        f"photos are fitted into {height}x{width}",
         "parameters": f"{cost.parameters / 1e6:.2f} M",
         "multiply-adds": f"{cost.multiply_adds / 1e9:.1f} G at 513x513 and the network's "
         f"output stride, {network.output_stride}",

@@ -123,6 +123,7 @@ def _table(result: Any) -> str:
     rows.append([""] * len(heads))
     for words, key in (
         ("mean IoU", "mean_iou"),
+        ("mean IoU, true classes", "mean_iou_in_truth"),
         ("pixel accuracy", "pixel_accuracy"),
         ("frequency-weighted IoU", "frequency_weighted_iou"),
         ("boundary IoU", "boundary_iou"),

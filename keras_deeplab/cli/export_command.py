@@ -11,6 +11,11 @@ from keras_deeplab.cli.options import add_network, check_network, read_size, res
 from keras_deeplab.cli.startup import quiet_start
 from keras_deeplab.presets.crfs import CRFS, DEFAULT_CRF
 
+# Options that `export` takes under their own names.
+_OPTIONS = (
+    "format", "quantize", "representative_data", "batch", "argmax", "softmax", "crf",
+    "uint8_input", "output_dtype", "opset", "min_agreement",
+)  # fmt: skip
 _SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "saved_model": ""}
 
 
@@ -40,6 +45,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--calibrate",
+        dest="representative_data",
         metavar="DIR",
         help="folder of photos as the network will see them: int8 measures its ranges on them, "
         "and answers are compared on some of them",
@@ -64,7 +70,12 @@ def add_parser(commands: Any) -> None:
         help="end the network in a fully connected CRF: exact in a SavedModel, a convolutional "
         f"approximation elsewhere; one of {', '.join(CRFS)} (default: {DEFAULT_CRF})",
     )
-    parser.add_argument("--uint8", action="store_true", help="take uint8 images, not float32")
+    parser.add_argument(
+        "--uint8",
+        dest="uint8_input",
+        action="store_true",
+        help="take uint8 images, not float32",
+    )
     parser.add_argument(
         "--output-dtype",
         choices=("float32", "int8", "uint8", "int32"),
@@ -96,18 +107,8 @@ def _export(arguments: argparse.Namespace) -> int:
         result = export(
             model,
             path,
-            format=arguments.format,
-            quantize=arguments.quantize,
-            representative_data=arguments.calibrate,
             input_size=size,
-            batch=arguments.batch,
-            argmax=arguments.argmax,
-            softmax=arguments.softmax,
-            crf=arguments.crf,
-            uint8_input=arguments.uint8,
-            output_dtype=arguments.output_dtype,
-            opset=arguments.opset,
-            min_agreement=arguments.min_agreement,
+            **{name: getattr(arguments, name) for name in _OPTIONS},
         )
     print(result)
     return 0

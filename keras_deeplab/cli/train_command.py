@@ -12,6 +12,9 @@ from keras_deeplab.cli.startup import quiet_start
 from keras_deeplab.presets.backbones import BACKBONES
 from keras_deeplab.presets.recipes import RECIPES
 
+# Options that `train` takes under their own names.
+_OPTIONS = ("recipe", "validate_every", "class_weights", "accumulate", "patience", "seed")
+
 if TYPE_CHECKING:
     from keras_deeplab.data.sources import SegmentationFiles
 
@@ -22,28 +25,18 @@ def add_parser(commands: Any) -> None:
         "train",
         help="fine-tune a network on a folder of images and masks",
         description="Trains a network on images and masks, and keeps the one that does best on the "
-        "validation images. Called again with the same arguments, it goes on where it stopped.",
+        "validation images. Called again with the same arguments, it resumes where it stopped.",
         epilog="Example: keras-deeplab train --data photos --out runs/first",
     )
     add_data_arguments(parser)
     parser.add_argument("--out", required=True, metavar="RUN", help="folder of the run")
-    parser.add_argument(
-        "--split",
-        metavar="NAME",
-        help="split to train on (default: train, or all images where there are no splits)",
-    )
-    parser.add_argument(
-        "--validation-split",
-        metavar="NAME",
-        help="split to measure on (default: val where there is one, else a tenth of the images)",
-    )
-    parser.add_argument(
-        "--validate-every",
-        type=int,
-        default=1,
-        metavar="N",
-        help="epochs from one measurement to the next (default: %(default)s)",
-    )
+    _add_run(parser)
+    _add_network(parser)
+    _add_recipe(parser)
+    parser.set_defaults(run=_train)
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         default="voc",
@@ -62,6 +55,14 @@ def add_parser(commands: Any) -> None:
         help="frozen keeps the stored statistics, for small batches (default: trainable)",
     )
     parser.add_argument(
+        "--mixed-precision",
+        choices=("float16", "bfloat16"),
+        help="compute in half precision, on a GPU or TPU that is fast at it",
+    )
+
+
+def _add_recipe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--recipe",
         choices=list(RECIPES),
         default="fine_tune",
@@ -75,13 +76,33 @@ def add_parser(commands: Any) -> None:
         metavar="PIXELS",
         help="side of the square that is cut from an image, or HEIGHTxWIDTH",
     )
+    parser.add_argument("--learning-rate", type=float, metavar="RATE", help="at the start")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--split",
+        metavar="NAME",
+        help="split to train on (default: train, or all images where there are no splits)",
+    )
+    parser.add_argument(
+        "--validation-split",
+        metavar="NAME",
+        help="split to measure on (default: val where there is one, else a tenth of the images)",
+    )
+    parser.add_argument(
+        "--validate-every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="epochs from one measurement to the next (default: %(default)s)",
+    )
     parser.add_argument(
         "--size",
         metavar="PIXELS",
         help="side of the square that images are scaled to fit into, or HEIGHTxWIDTH; segment and "
         "evaluate must be given the same (default: the dataset's, or 513)",
     )
-    parser.add_argument("--learning-rate", type=float, metavar="RATE", help="at the start")
     parser.add_argument(
         "--class-weights",
         type=float,
@@ -91,11 +112,6 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--accumulate", type=int, default=1, metavar="N", help="batches per step (default: 1)"
-    )
-    parser.add_argument(
-        "--mixed-precision",
-        choices=("float16", "bfloat16"),
-        help="compute in half precision, on a GPU or TPU that is fast at it",
     )
     parser.add_argument(
         "--patience",
@@ -111,7 +127,6 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         help="of new layers, order and augmentation (default: 0)",
     )
-    parser.set_defaults(run=_train)
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -140,22 +155,16 @@ def _train(arguments: argparse.Namespace) -> int:
         batch_norm=arguments.batch_norm,
         classes=data.class_names,
     )
-    names = ("epochs", "batch_size", "learning_rate")
-    given = {name: getattr(arguments, name) for name in names}
-    given["crop_size"] = (crop, crop) if isinstance(crop, int) else crop
+    changes = {name: getattr(arguments, name) for name in ("epochs", "batch_size", "learning_rate")}
+    changes["crop_size"] = (crop, crop) if isinstance(crop, int) else crop
     result = train(
         model,
         data,
         Path(arguments.out),
-        recipe=arguments.recipe,
         validation_data=validation_data,
         size=size,
-        validate_every=arguments.validate_every,
-        class_weights=arguments.class_weights,
-        accumulate=arguments.accumulate,
-        patience=arguments.patience,
-        seed=arguments.seed,
-        **{name: value for name, value in given.items() if value is not None},
+        **{name: getattr(arguments, name) for name in _OPTIONS},
+        **{name: value for name, value in changes.items() if value is not None},
     )
     print(
         f"{result.best}: mean IoU {result.best_mean_iou:.3f} after epoch {result.best_epoch}\n"

@@ -160,8 +160,8 @@ def from_tfds(
     """Reads a TFDS dataset of images and masks.
 
     Label ids of oxford_iiit_pet (1-3 become 0-2), cityscapes (the 19 classes) and scene_parse150
-    (0 is ignored, 1-150 become 0-149) are known. Besides TFDS's own, there are
-    "voc2012_segmentation", "pascal_context" and "pascal_person_part", see `builders`.
+    (0 is ignored, 1-150 become 0-149) are known. Datasets that TFDS lacks, such as the masks of
+    PASCAL VOC 2012, are read by `read_dataset`.
 
     Args:
         builder: Name of a dataset, e.g. "oxford_iiit_pet" or "cityscapes/semantic_segmentation",
@@ -185,8 +185,6 @@ def from_tfds(
     ('pet', 'background', 'border')
     """
     import tensorflow_datasets as tfds
-
-    import keras_deeplab.data.builders  # noqa: F401, registers ours
 
     if isinstance(builder, str):
         builder = tfds.builder(builder, data_dir=data_dir)

@@ -11,7 +11,7 @@ from keras_deeplab.evaluation.numbers import percent
 
 _CELL, _LABEL_WIDTH, _LETTER = 26, 8, 6.2
 _MOST_NUMBERED = 30
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 640, 320, 46, 44, 12, 12
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 640, 320, 60, 44, 12, 12
 
 
 def heat_map(matrix: np.ndarray, names: Sequence[str]) -> str:

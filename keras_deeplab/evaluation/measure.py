@@ -49,7 +49,7 @@ def evaluate(
     """Measures how good a network's masks of a dataset are.
 
     Masks are made as `segment` makes them and compared with the truth at the size of the image.
-    The mean IoU is that of all images together, over the classes that occur in their truth.
+    The mean IoU is that of all images together, over the classes in their truth or their masks.
 
     To measure at another output stride than the weights were trained at, build the model so:
     ``DeepLab(weights="voc", output_stride=8)``.

@@ -13,11 +13,12 @@ from keras_deeplab.metrics import (
     class_iou,
     frequency_weighted_iou,
     mean_iou,
+    mean_iou_in_truth,
     pixel_accuracy,
 )
 from keras_deeplab.presets.datasets import Palette
 
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class ImageResult:
         name: Its name in the dataset.
         height: Pixels.
         width: Pixels.
-        mean_iou: Over the classes that occur in its truth; NaN if all of it is ignored.
+        mean_iou: Over the classes in its truth or its mask; NaN if all of it is ignored.
         pixel_accuracy: Share of its pixels that are right.
         seconds: For its mask: the network's passes, the CRF, resizing.
     """
@@ -93,12 +94,17 @@ class Evaluation:
 
     @property
     def mean_iou(self) -> float:
-        """Mean intersection over union over the classes that occur in the truth."""
+        """Mean intersection over union over the classes in the truth or in the prediction."""
         return mean_iou(self.confusion)
 
     @property
+    def mean_iou_in_truth(self) -> float:
+        """Mean intersection over union over the classes in the truth only."""
+        return mean_iou_in_truth(self.confusion)
+
+    @property
     def class_iou(self) -> np.ndarray:
-        """Intersection over union by label id; NaN where the class does not occur."""
+        """Intersection over union by label id; NaN where the class is in no truth and no mask."""
         return class_iou(self.confusion)
 
     @property
@@ -113,10 +119,9 @@ class Evaluation:
 
     @property
     def class_boundary_iou(self) -> np.ndarray:
-        """Boundary IoU by label id; NaN where the class does not occur."""
+        """Boundary IoU by label id; NaN where the class is in no truth and no mask."""
         both, either = self.boundary
-        occurs = self.confusion.sum(1) > 0
-        return np.divide(both, either, out=np.full(len(both), np.nan), where=occurs & (either > 0))
+        return np.divide(both, either, out=np.full(len(both), np.nan), where=either > 0)
 
     @property
     def boundary_iou(self) -> float:
@@ -156,6 +161,7 @@ class Evaluation:
     def _measures(self) -> dict[str, Any]:
         return {
             "mean_iou": plain(self.mean_iou),
+            "mean_iou_in_truth": plain(self.mean_iou_in_truth),
             "pixel_accuracy": plain(self.pixel_accuracy),
             "frequency_weighted_iou": plain(self.frequency_weighted_iou),
             "boundary_iou": plain(self.boundary_iou),

@@ -24,7 +24,7 @@ from keras_deeplab.exports.output_files import (
 )
 from keras_deeplab.exports.parity import Parity, measure_parity
 from keras_deeplab.exports.photos import calibration_batches, find_photos, sample_images
-from keras_deeplab.exports.request import AGREEMENTS, Request, check_request
+from keras_deeplab.exports.request import AGREEMENTS, Request
 from keras_deeplab.exports.run_exported import RUNTIMES, runtime_name
 from keras_deeplab.exports.saved_model_export import write_saved_model
 from keras_deeplab.exports.serving import float32_clone, image_spec, serving_function
@@ -150,11 +150,10 @@ def export(
     """
     target = Path(path).expanduser()
     format = resolve_format(target, format)
-    request = check_request(
-        model,
+    request = Request(
+        model=model,
         format=format,
         quantize=quantize,
-        representative_data=representative_data,
         input_size=input_size,
         batch=batch,
         argmax=argmax,
@@ -164,7 +163,7 @@ def export(
         output_dtype=output_dtype,
         opset=opset,
         class_names=class_names,
-    )
+    ).checked(calibrates=representative_data is not None)
     least = AGREEMENTS[quantize] if min_agreement is None else min_agreement
     if not 0 <= least <= 1:
         raise ValueError(
@@ -224,7 +223,9 @@ def _write(
         labels=request.output_dtype if request.argmax else None,
     )
     in_8_bits = request.quantize == "int8"
-    spec = image_spec(request.batch, request.size, uint8=request.uint8_input and not in_8_bits)
+    spec = image_spec(
+        request.batch, request.input_size, uint8=request.uint8_input and not in_8_bits
+    )
     if request.format == "saved_model":
         return write_saved_model(path, network, serve, spec), ()
     metadata = json.dumps(request.metadata())
@@ -233,7 +234,7 @@ def _write(
         path.write_bytes(content)
         return onnx_export.operators(content)
     height, width = (
-        own or usual for own, usual in zip(request.size, request.usual_size, strict=True)
+        own or usual for own, usual in zip(request.input_size, request.usual_size, strict=True)
     )
     content = tflite_export.convert(
         serve,
@@ -252,7 +253,7 @@ def _write(
 
 def _parity(request: Request, path: Path, photos: Sequence[Any]) -> Parity:
     images = sample_images(
-        photos, size=request.size, usual=request.usual_size, batch=request.batch or 1
+        photos, size=request.input_size, usual=request.usual_size, batch=request.batch or 1
     )
     dtype = "uint8" if request.uint8_input else "float32"
     outputs = RUNTIMES[request.format](path, [image.astype(dtype) for image in images])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -11,9 +11,9 @@ import keras
 from keras_deeplab._validation import check_choice, check_int
 from keras_deeplab._version import __version__
 from keras_deeplab.inference.sidecar import FORMAT_VERSION
-from keras_deeplab.layers import CRFAsRNN, SegmentationOutput
+from keras_deeplab.layers import CRFAsRNN, SegmentationOutput, find_output
 from keras_deeplab.presets.crfs import CRFS
-from keras_deeplab.presets.datasets import dataset_of
+from keras_deeplab.presets.datasets import dataset_of, numbered_classes
 
 QUANTIZE = ("float16", "dynamic", "int8")
 # Of ten photos together: 8 bits may change far more of a single photo that a network is unsure of.
@@ -22,28 +22,64 @@ AGREEMENTS = {None: 0.999, "float16": 0.99, "dynamic": 0.95, "int8": 0.9}
 OPSETS = range(13, 19)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
-    """Checked arguments of an export."""
+    """What is asked of an export, as `export` takes it; `checked` returns it without gaps."""
 
     model: keras.Model
     format: str
     quantize: str | None
-    size: tuple[int | None, int | None]
+    input_size: Any
     batch: int | None
     argmax: bool
     softmax: bool
     crf: str | None
     uint8_input: bool
-    output_dtype: str
+    output_dtype: str | None
     opset: int | None
-    class_names: tuple[str, ...]
+    class_names: Sequence[str] | None
+
+    def checked(self, *, calibrates: bool) -> Request:
+        """Returns the request with what it leaves open, checked against itself and the model.
+
+        Args:
+            calibrates: Whether there are photos to calibrate on.
+
+        Raises:
+            TypeError: If the model is none, or a number is not an integer.
+            ValueError: If arguments do not fit each other or the model.
+        """
+        model = self.model
+        check_model(model)
+        _check_quantize(self, calibrates=calibrates)
+        if self.argmax and self.softmax:
+            raise ValueError(
+                "argmax and softmax exclude each other: one returns labels, the other "
+                "probabilities. Received: argmax=True, softmax=True."
+            )
+        _check_crf(self)
+        if self.uint8_input and not takes_rgb(model):
+            raise ValueError(
+                "uint8_input must come with a network that normalises its images itself. "
+                "Received: one with include_preprocessing=False."
+            )
+        if self.format == "onnx":
+            check_choice("opset", self.opset, OPSETS)
+        if self.batch is not None:
+            check_int("batch", self.batch, minimum=1)
+        return replace(
+            self,
+            input_size=_size(model, self.input_size),
+            batch=1 if self.batch is None and self.format == "tflite" else self.batch,
+            output_dtype=_output_dtype(self),
+            opset=self.opset if self.format == "onnx" else None,
+            class_names=_class_names(model, self.class_names),
+        )
 
     @property
     def output(self) -> SegmentationOutput | None:
         """The model's last layer, where it is one of ours."""
-        layers = reversed(self.model.layers)
-        return next((layer for layer in layers if isinstance(layer, SegmentationOutput)), None)
+        return find_output(self.model)
 
     @property
     def activation(self) -> Any:
@@ -63,16 +99,16 @@ class Request:
     def usual_size(self) -> tuple[int, int]:
         """What photos are fitted into for the network."""
         own = self.output.inference_size if self.output else None
-        return own or dataset_of(self.class_names).inference_size
+        return own or dataset_of(tuple(self.class_names or ())).inference_size
 
     def metadata(self) -> dict[str, Any]:
         """What a consumer of the file has to know."""
-        dataset = dataset_of(self.class_names)
-        height, width = self.size
+        dataset = dataset_of(tuple(self.class_names or ()))
+        height, width = self.input_size
         kind = "probabilities" if self.activation else "logits"
         return {
             "format_version": FORMAT_VERSION,
-            "class_names": list(self.class_names),
+            "class_names": list(self.class_names or ()),
             "palette": [list(colour) for colour in dataset.palette],
             "ignore_class": dataset.ignore_class,
             "inference_size": list(self.usual_size),
@@ -94,53 +130,6 @@ class Request:
             "opset": self.opset,
             "keras_deeplab_version": __version__,
         }
-
-
-def check_request(
-    model: Any,
-    *,
-    format: str,
-    quantize: str | None,
-    representative_data: Any,
-    input_size: int | Sequence[int] | None,
-    batch: int | None,
-    argmax: bool,
-    softmax: bool,
-    crf: str | None,
-    uint8_input: bool,
-    output_dtype: str | None,
-    opset: int,
-    class_names: Sequence[str] | None,
-) -> Request:
-    """Checks arguments against each other and the model."""
-    check_model(model)
-    _check_quantize(quantize, format, representative_data)
-    if argmax and softmax:
-        raise ValueError("argmax returns labels, softmax probabilities: ask for one of them.")
-    _check_crf(model, crf, quantize)
-    if uint8_input and not takes_rgb(model):
-        raise ValueError(
-            "uint8_input needs a network that normalises its images itself. Received: one with "
-            "include_preprocessing=False."
-        )
-    if format == "onnx":
-        check_choice("opset", opset, OPSETS)
-    if batch is not None:
-        check_int("batch", batch, minimum=1)
-    return Request(
-        model=model,
-        format=format,
-        quantize=quantize,
-        size=_size(model, input_size),
-        batch=1 if batch is None and format == "tflite" else batch,
-        argmax=argmax,
-        softmax=softmax,
-        crf=crf,
-        uint8_input=uint8_input,
-        output_dtype=_output_dtype(output_dtype, argmax, quantize, model.output_shape[-1]),
-        opset=opset if format == "onnx" else None,
-        class_names=_class_names(model, class_names),
-    )
 
 
 def check_model(model: Any) -> None:
@@ -175,28 +164,30 @@ def check_model(model: Any) -> None:
 
 def takes_rgb(model: keras.Model) -> bool:
     """Whether the model normalises RGB 0-255 itself; a foreign one is taken to."""
-    ours = any(isinstance(layer, SegmentationOutput) for layer in model.layers)
-    return not ours or any(layer.name == "preprocessing" for layer in model.layers)
+    return find_output(model) is None or any(
+        layer.name == "preprocessing" for layer in model.layers
+    )
 
 
-def _check_quantize(quantize: str | None, format: str, representative_data: Any) -> None:
-    if quantize is None:
+def _check_quantize(request: Request, *, calibrates: bool) -> None:
+    if request.quantize is None:
         return
-    check_choice("quantize", quantize, QUANTIZE)
-    if format != "tflite":
+    check_choice("quantize", request.quantize, QUANTIZE)
+    if request.format != "tflite":
         raise ValueError(
-            f"quantize is for format='tflite'. Received: quantize={quantize!r} with "
-            f"format={format!r}. Leave it out, or export to a .tflite file."
+            f"quantize must come with format='tflite'. Received: quantize={request.quantize!r} "
+            f"with format={request.format!r}. Leave it out, or export to a .tflite file."
         )
-    if quantize == "int8" and representative_data is None:
+    if request.quantize == "int8" and not calibrates:
         raise ValueError(
-            "quantize='int8' needs representative_data (on the shell, --calibrate): a folder of "
-            "about 100 photos like those the network will see, to measure the ranges of its "
-            "values on."
+            "quantize='int8' must come with representative_data (on the shell, --calibrate): a "
+            "folder of about 100 photos like those the network will see, to measure the ranges of "
+            "its values on. Received: representative_data=None."
         )
 
 
-def _check_crf(model: keras.Model, crf: str | None, quantize: str | None) -> None:
+def _check_crf(request: Request) -> None:
+    model, crf, quantize = request.model, request.crf, request.quantize
     own = [layer for layer in model.layers if isinstance(layer, CRFAsRNN)]
     if crf is not None:
         check_choice("crf", crf, tuple(CRFS))
@@ -207,12 +198,12 @@ def _check_crf(model: keras.Model, crf: str | None, quantize: str | None) -> Non
             )
         if not takes_rgb(model):
             raise ValueError(
-                f"A CRF wants RGB 0-255. Received: crf={crf!r} with a network of "
-                f"include_preprocessing=False."
+                f"A network with a CRF must take RGB 0-255. Received: crf={crf!r} with a network "
+                f"of include_preprocessing=False."
             )
     if (crf or own) and quantize in ("dynamic", "int8"):
         raise ValueError(
-            f"A CRF is not calculated in 8 bits. Received: quantize={quantize!r}. Export with "
+            f"A CRF must be calculated in floats. Received: quantize={quantize!r}. Export with "
             f"'float16', or without the CRF, and use DenseCRF on the scores."
         )
 
@@ -236,24 +227,23 @@ def _size(model: keras.Model, asked: int | Sequence[int] | None) -> tuple[Any, A
     return size
 
 
-def _output_dtype(asked: str | None, argmax: bool, quantize: str | None, classes: int) -> str:
+def _output_dtype(request: Request) -> str:
     options = ["float32"]
-    if argmax:
-        options = ["uint8", "int32"] if classes <= 256 else ["int32"]
-    elif quantize == "int8":
+    if request.argmax:
+        options = ["uint8", "int32"] if request.model.output_shape[-1] <= 256 else ["int32"]
+    elif request.quantize == "int8":
         options = ["float32", "int8", "uint8"]
-    if asked is None:
+    if request.output_dtype is None:
         return options[0]
-    check_choice("output_dtype", asked, options)
-    return asked
+    check_choice("output_dtype", request.output_dtype, options)
+    return request.output_dtype
 
 
 def _class_names(model: keras.Model, asked: Sequence[str] | None) -> tuple[str, ...]:
     classes = model.output_shape[-1]
     if asked is None:
-        layers = reversed(model.layers)
-        own = next((layer for layer in layers if isinstance(layer, SegmentationOutput)), None)
-        return own.class_names if own else tuple(f"class {label}" for label in range(classes))
+        own = find_output(model)
+        return own.class_names if own else numbered_classes(classes)
     if isinstance(asked, str) or len(asked) != classes:
         raise ValueError(
             f"class_names must name the model's {classes} classes. Received: {asked!r}."

@@ -11,6 +11,8 @@ import flatbuffers
 import numpy as np
 import tensorflow as tf
 
+from keras_deeplab.weights.readers.tflite_file import tflite_schema
+
 METADATA = "keras_deeplab"
 _SHARED_BYTES = 1 << 16
 _ALIGNMENT = 16
@@ -76,7 +78,7 @@ def finished(content: bytes, metadata: str) -> bytes:
 
     Per-channel quantisation repeats a vector of zeros for every tensor.
     """
-    schema = _schema()
+    schema = tflite_schema()
     model = schema.ModelT.InitFromPackedBuf(content)
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(metadata.encode(), "uint8")
@@ -95,7 +97,7 @@ def operators(content: bytes) -> tuple[dict[str, int], tuple[str, ...]]:
     Returns:
         Number by name, and the names of those that are not builtin.
     """
-    schema = _schema()
+    schema = tflite_schema()
     names = {code: name for name, code in vars(schema.BuiltinOperator).items() if name.isupper()}
     model = schema.ModelT.InitFromPackedBuf(content)
     found: Counter[str] = Counter()
@@ -138,9 +140,3 @@ def _frozen(function: Any) -> Any:
     )
 
     return convert_variables_to_constants_v2(function)
-
-
-def _schema() -> Any:
-    from tensorflow.lite.python import schema_py_generated
-
-    return schema_py_generated

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from keras_deeplab._validation import check_choice, check_int
-from keras_deeplab.presets.crfs import CRFS, DEFAULT_CRF
+from keras_deeplab._validation import check_choice
+from keras_deeplab.presets.crfs import CRFS, DEFAULT_CRF, CRFParameters
 
-_DEFAULT = CRFS[DEFAULT_CRF]
 _SMALLEST_PROBABILITY = 1e-8
 _NEGLIGIBLE_PROBABILITY = 1e-3
 
 
 @dataclass(frozen=True)
-class DenseCRF:
+class DenseCRF(CRFParameters):
     """Refines class scores with the photo: pixels that look alike get labels that are alike.
 
     Of NumPy arrays, classes below a probability of 0.001 all over keep it, since messages could not
@@ -36,9 +35,11 @@ class DenseCRF:
         spatial_weight: w2.
         theta_gamma: Pixels.
         num_iterations: 0 returns the network's own probabilities.
-        engine: "permutohedral" is exact up to the lattice; "convolutional" hears a window only.
+        engine: "permutohedral" is exact up to the lattice; "convolutional" is restricted to a
+            local window.
 
     Raises:
+        TypeError: If ``num_iterations`` is not an integer.
         ValueError: If a parameter is out of its range.
 
     Example:
@@ -52,25 +53,6 @@ class DenseCRF:
         Chen et al., arXiv:1606.00915, section 3.3; Kraehenbuehl and Koltun, arXiv:1210.5644.
     """
 
-    bilateral_weight: float = _DEFAULT.bilateral_weight
-    theta_alpha: float = _DEFAULT.theta_alpha
-    theta_beta: float = _DEFAULT.theta_beta
-    spatial_weight: float = _DEFAULT.spatial_weight
-    theta_gamma: float = _DEFAULT.theta_gamma
-    num_iterations: int = _DEFAULT.num_iterations
-    engine: str = "permutohedral"
-
-    def __post_init__(self) -> None:
-        """Checks the parameters."""
-        for name in ("theta_alpha", "theta_beta", "theta_gamma"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive. Received: {getattr(self, name)!r}.")
-        for name in ("bilateral_weight", "spatial_weight"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative. Received: {getattr(self, name)!r}.")
-        check_int("num_iterations", self.num_iterations, minimum=0)
-        check_choice("engine", self.engine, ("permutohedral", "convolutional"))
-
     @classmethod
     def preset(cls, name: str = DEFAULT_CRF, **changes: Any) -> DenseCRF:
         """Returns the CRF with the parameters of a row of `keras_deeplab.presets.crfs`.
@@ -83,16 +65,7 @@ class DenseCRF:
             ValueError: If there is no such row.
         """
         check_choice("preset", name, tuple(CRFS))
-        row = CRFS[name]
-        crf = cls(
-            bilateral_weight=row.bilateral_weight,
-            theta_alpha=row.theta_alpha,
-            theta_beta=row.theta_beta,
-            spatial_weight=row.spatial_weight,
-            theta_gamma=row.theta_gamma,
-            num_iterations=row.num_iterations,
-        )
-        return replace(crf, **changes)
+        return cls(**{**asdict(CRFS[name]), **changes})
 
     def __call__(self, scores: Any, image: Any, *, from_logits: bool = False) -> Any:
         """Refines the scores of one photo or a batch.
@@ -148,17 +121,7 @@ class DenseCRF:
     def _solve(self, logits: Any, image: Any) -> Any:
         from keras_deeplab.ops.mean_field import mean_field
 
-        return mean_field(
-            -logits,
-            image,
-            theta_alpha=self.theta_alpha,
-            theta_beta=self.theta_beta,
-            theta_gamma=self.theta_gamma,
-            bilateral_weight=self.bilateral_weight,
-            spatial_weight=self.spatial_weight,
-            num_iterations=self.num_iterations,
-            engine=self.engine,
-        )
+        return mean_field(-logits, image, **asdict(self))
 
 
 def resolve_crf(crf: DenseCRF | str | bool) -> DenseCRF | None:

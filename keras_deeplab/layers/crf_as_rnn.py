@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any, final
 
 import keras
 
 from keras_deeplab._validation import check_choice, check_int
-from keras_deeplab.presets.crfs import CRFS
+from keras_deeplab.presets.crfs import CRFS, CRFParameters
 
 _START = CRFS["crf_rnn"]
 
@@ -17,9 +18,9 @@ _START = CRFS["crf_rnn"]
 class CRFAsRNN(keras.layers.Layer):
     """Mean-field inference in the fully connected CRF, unrolled, with trainable weights.
 
-    Trainable are how strongly each class hears its own evidence through the two kernels, and how
-    much any two classes dislike each other. At the start all classes are alike and compatible
-    with themselves only (Potts), so the untrained layer is the dense CRF of its arguments.
+    Trained are one weight per class for each of the two kernels, and the compatibility of every
+    two classes. At the start all classes have the same weights and are compatible with themselves
+    only (Potts), so the untrained layer is the dense CRF of its arguments.
 
     It runs on the TensorFlow backend, in float32 under every dtype policy.
 
@@ -32,8 +33,8 @@ class CRFAsRNN(keras.layers.Layer):
         num_iterations: Mean-field iterations; 0 returns the logits.
         kernel_weights: "per_class" trains one weight per class and kernel; "matrix" a matrix of
             (classes, classes) per kernel, as in the paper.
-        engine: "permutohedral" is exact up to the lattice; "convolutional" hears a window only,
-            but is made of standard operations, for export to TFLite and ONNX.
+        engine: "permutohedral" is exact up to the lattice; "convolutional" is restricted to a
+            local window, but is made of standard operations, for export to TFLite and ONNX.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:
@@ -45,6 +46,7 @@ class CRFAsRNN(keras.layers.Layer):
         spreads to the rest of its image.
 
     Raises:
+        TypeError: If ``num_iterations`` is not an integer.
         ValueError: If an argument is out of its range, the inputs' sizes differ, there are fewer
             than two classes, or Keras runs on another backend than TensorFlow.
 
@@ -77,11 +79,16 @@ class CRFAsRNN(keras.layers.Layer):
                 f"Set KERAS_BACKEND=tensorflow, or use DenseCRF on the model's outputs."
             )
         check_choice("kernel_weights", kernel_weights, ("per_class", "matrix"))
-        check_choice("engine", engine, ("permutohedral", "convolutional"))
-        check_int("num_iterations", num_iterations, minimum=0)
-        for width in ("theta_alpha", "theta_beta", "theta_gamma"):
-            if not locals()[width] > 0:
-                raise ValueError(f"{width} must be positive. Received: {width}={locals()[width]}.")
+        # Checks them.
+        CRFParameters(
+            bilateral_weight,
+            theta_alpha,
+            theta_beta,
+            spatial_weight,
+            theta_gamma,
+            num_iterations,
+            engine,
+        )
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.bilateral_weight = bilateral_weight
         self.theta_alpha = theta_alpha
@@ -143,14 +150,5 @@ class CRFAsRNN(keras.layers.Layer):
         return input_shape[0]
 
     def get_config(self) -> dict[str, Any]:
-        names = (
-            "bilateral_weight",
-            "theta_alpha",
-            "theta_beta",
-            "spatial_weight",
-            "theta_gamma",
-            "num_iterations",
-            "kernel_weights",
-            "engine",
-        )
+        names = [*(field.name for field in fields(CRFParameters)), "kernel_weights"]
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -61,3 +61,9 @@ class SegmentationOutput(keras.layers.Layer):
             "activation": keras.activations.serialize(self.activation),
             "inference_size": self.inference_size,
         }
+
+
+def find_output(model: keras.Model) -> SegmentationOutput | None:
+    """Returns the `SegmentationOutput` that a model ends in; None for a model of others."""
+    layers = reversed(model.layers)
+    return next((layer for layer in layers if isinstance(layer, SegmentationOutput)), None)

@@ -1,5 +1,5 @@
 """Complete networks: from a row of the presets to a functional `keras.Model`."""
 
-from keras_deeplab.models.network import build_model
+from keras_deeplab.models.network import BuildOptions, build_model
 
-__all__ = ["build_model"]
+__all__ = ["BuildOptions", "build_model"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
@@ -9,16 +11,23 @@ import numpy as np
 
 from keras_deeplab._validation import check_choice
 from keras_deeplab.layers import AtrousConv2D, BatchNormalization, HardSwish, ScaledUniform
+from keras_deeplab.presets.normalizations import NORMALIZATIONS
 
-_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_NORMALIZATIONS: dict[str, tuple[Any, Any]] = {
-    "tf": (1 / 127.5, -1.0),
-    "torch": (
-        [1 / (255 * deviation) for deviation in _DEVIATION],
-        [-mean / deviation for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)],
-    ),
-    "caffe": ([1.0, 1.0, 1.0], [-122.67892, -116.66877, -104.00699]),
-}
+
+@dataclass(frozen=True)
+class ConvOptions:
+    """What all convolutions of a backbone or head have in common.
+
+    Attributes:
+        batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
+            convolutions carry a bias instead).
+        epsilon: Batch norm's.
+        bias: Whether convolutions have a bias before batch norm too.
+    """
+
+    batch_norm: str = "trainable"
+    epsilon: float = 1e-3
+    bias: bool = False
 
 
 class Feature(NamedTuple):
@@ -37,9 +46,7 @@ def conv_bn(
     stride: int = 1,
     rate: int = 1,
     activation: str | None = "relu",
-    batch_norm: str = "trainable",
-    epsilon: float = 1e-3,
-    bias: bool = False,
+    options: ConvOptions = ConvOptions(),
     name: str,
 ) -> Any:
     """Convolution, batch norm, activation, as layers ``name``, ``{name}_bn`` and ``{name}_relu``.
@@ -51,10 +58,7 @@ def conv_bn(
         stride: Step, in pixels of ``x``.
         rate: Atrous rate, in pixels of ``x``.
         activation: "relu", "relu6", "hard_swish" or None.
-        batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
-            convolution carries a bias instead).
-        epsilon: Batch norm's.
-        bias: Whether the convolution has a bias before batch norm too.
+        options: Batch norm, and whether there is a bias.
         name: Layer name.
 
     Returns:
@@ -71,7 +75,7 @@ def conv_bn(
         strides=stride,
         padding=padding,
         dilation_rate=rate,
-        use_bias=bias or batch_norm == "folded",
+        use_bias=options.bias or options.batch_norm == "folded",
         name=name,
     )
     if filters is None:
@@ -80,11 +84,14 @@ def conv_bn(
         x = AtrousConv2D(filters, kernel_initializer=ScaledUniform(), **common)(x)
     else:
         x = keras.layers.Conv2D(filters, kernel_initializer=ScaledUniform(), **common)(x)
-    if batch_norm != "folded":
+    if options.batch_norm != "folded":
         # Keras' momentum of 0.99 takes hundreds of steps to forget where the statistics started:
         # a head trained on a few photos would be useless until then.
         x = BatchNormalization(
-            momentum=0.9, epsilon=epsilon, trainable=batch_norm == "trainable", name=f"{name}_bn"
+            momentum=0.9,
+            epsilon=options.epsilon,
+            trainable=options.batch_norm == "trainable",
+            name=f"{name}_bn",
         )(x)
     if activation is None:
         return x
@@ -124,8 +131,7 @@ def separable_conv_bn(
     rate: int = 1,
     inner_activation: str | None = "relu",
     activation: str | None = "relu",
-    batch_norm: str = "trainable",
-    epsilon: float = 1e-3,
+    options: ConvOptions = ConvOptions(),
     name: str,
 ) -> Any:
     """Depthwise, then 1x1 convolution, each with batch norm, as ``{name}_depthwise`` and
@@ -139,8 +145,7 @@ def separable_conv_bn(
         rate: Its atrous rate, in pixels of ``x``.
         inner_activation: Activation between the two.
         activation: Activation at the end.
-        batch_norm: As in `conv_bn`.
-        epsilon: Batch norm's.
+        options: Batch norm, and whether there are biases.
         name: Prefix of the layer names.
 
     Returns:
@@ -149,8 +154,8 @@ def separable_conv_bn(
     Reference:
         Chen et al., arXiv:1802.02611, section 3.1.
     """  # noqa: D205
-    common: dict[str, Any] = dict(batch_norm=batch_norm, epsilon=epsilon)
-    x = conv_bn(
+    conv = partial(conv_bn, options=options)
+    x = conv(
         x,
         None,
         kernel_size,
@@ -158,9 +163,8 @@ def separable_conv_bn(
         rate=rate,
         activation=inner_activation,
         name=f"{name}_depthwise",
-        **common,
     )
-    return conv_bn(x, filters, 1, activation=activation, name=f"{name}_pointwise", **common)
+    return conv(x, filters, 1, activation=activation, name=f"{name}_pointwise")
 
 
 def normalize_image(image: Any, mode: str) -> Any:
@@ -169,18 +173,18 @@ def normalize_image(image: Any, mode: str) -> Any:
     Args:
         image: Tensor of shape (batch, height, width, 3), RGB, 0 to 255.
         mode: "tf" scales to -1..1; "torch" standardises by ImageNet's mean and deviation;
-            "caffe" subtracts ImageNet's mean. Channels stay RGB: converters of BGR networks turn
-            their first kernel round instead.
+            "caffe" subtracts ImageNet's mean. Channels stay RGB: converters of BGR networks
+            reverse their first kernel instead.
 
     Returns:
         Tensor of the shape of ``image``.
     """
-    check_choice("mode", mode, tuple(_NORMALIZATIONS))
-    scale, offset = _NORMALIZATIONS[mode]
+    check_choice("mode", mode, tuple(NORMALIZATIONS))
+    row = NORMALIZATIONS[mode]
     # float32 under every policy: bfloat16 would round the 8-bit levels.
-    return keras.layers.Rescaling(scale, offset=offset, dtype="float32", name="preprocessing")(
-        image
-    )
+    return keras.layers.Rescaling(
+        row.scale, offset=row.offset, dtype="float32", name="preprocessing"
+    )(image)
 
 
 def normalization_mode(layer: keras.layers.Rescaling) -> str:
@@ -189,13 +193,11 @@ def normalization_mode(layer: keras.layers.Rescaling) -> str:
     Raises:
         ValueError: If it is none of them.
     """
-    for mode, values in _NORMALIZATIONS.items():
-        pairs = zip((layer.scale, layer.offset), values, strict=True)
-        if all(
-            np.shape(one) == np.shape(other) and np.allclose(one, other) for one, other in pairs
-        ):
+    for mode, row in NORMALIZATIONS.items():
+        pairs = ((layer.scale, row.scale), (layer.offset, row.offset))
+        if all(np.shape(a) == np.shape(b) and np.allclose(a, b) for a, b in pairs):
             return mode
     raise ValueError(
-        f"The preprocessing must be one of {', '.join(map(repr, _NORMALIZATIONS))}. Received: "
+        f"The preprocessing must be one of {', '.join(map(repr, NORMALIZATIONS))}. Received: "
         f"scale={layer.scale}, offset={layer.offset}."
     )

@@ -9,22 +9,17 @@ import keras
 
 from keras_deeplab.models.blocks import Feature
 from keras_deeplab.models.deeplab_v2 import deeplab_v2
+from keras_deeplab.models.heads.options import HeadOptions
 from keras_deeplab.presets.networks import DeepLabRow
 
 
-def deeplab_v1(row: DeepLabRow, features: Mapping[str, Feature], **options: Any) -> Any:
+def deeplab_v1(row: DeepLabRow, features: Mapping[str, Feature], options: HeadOptions) -> Any:
     """LargeFOV behind one more average pool than v2 has.
-
-    Args:
-        row: Backbone and head.
-        features: The backbone's.
-        **options: As in `keras_deeplab.models.deeplab_v2.deeplab_v2`.
 
     Returns:
         Scores of shape (batch, height / output_stride, width / output_stride, classes).
     """
-    x, *rest = features["output"]
     # Caffe's average counts the zeros of the padding; that of "same" would not.
-    x = keras.layers.ZeroPadding2D(1, name="pool5a_pad")(x)
+    x = keras.layers.ZeroPadding2D(1, name="pool5a_pad")(features["output"].tensor)
     x = keras.layers.AveragePooling2D(3, 1, padding="valid", name="pool5a")(x)
-    return deeplab_v2(row, {**features, "output": Feature(x, *rest)}, **options)
+    return deeplab_v2(row, {"output": features["output"]._replace(tensor=x)}, options)

@@ -8,17 +8,11 @@ from typing import Any
 from keras_deeplab.models.blocks import Feature
 from keras_deeplab.models.heads.aspp import scaled_rates
 from keras_deeplab.models.heads.large_fov import aspp_sum
+from keras_deeplab.models.heads.options import HeadOptions
 from keras_deeplab.presets.networks import DeepLabRow
 
 
-def deeplab_v2(
-    row: DeepLabRow,
-    features: Mapping[str, Feature],
-    *,
-    classes: int,
-    output_stride: int,
-    **_: Any,
-) -> Any:
+def deeplab_v2(row: DeepLabRow, features: Mapping[str, Feature], options: HeadOptions) -> Any:
     """LargeFOV (one rate) or ASPP as a sum of class scores (several).
 
     Returns:
@@ -26,9 +20,11 @@ def deeplab_v2(
     """
     return aspp_sum(
         features["output"].tensor,
-        classes,
+        options.classes,
         atrous_rates=scaled_rates(
-            row.atrous_rates, output_stride=output_stride, counted_at=row.rates_output_stride
+            row.atrous_rates,
+            output_stride=options.output_stride,
+            counted_at=row.rates_output_stride,
         ),
         channels=row.head_channels or None,
     )

@@ -5,39 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from keras_deeplab.models.blocks import Feature
+from keras_deeplab.models.blocks import ConvOptions, Feature
 from keras_deeplab.models.heads.aspp import aspp, scaled_rates
+from keras_deeplab.models.heads.options import HeadOptions
 from keras_deeplab.models.heads.output import classifier
 from keras_deeplab.presets.networks import DeepLabRow
 
 
-def deeplab_v3(
-    row: DeepLabRow,
-    features: Mapping[str, Feature],
-    *,
-    classes: int,
-    output_stride: int,
-    align_corners: bool,
-    batch_norm: str,
-) -> Any:
+def deeplab_v3(row: DeepLabRow, features: Mapping[str, Feature], options: HeadOptions) -> Any:
     """ASPP and a 1x1 classifier on the backbone's output.
 
     Returns:
         Scores of shape (batch, height / output_stride, width / output_stride, classes).
     """
-    x = aspp(
+    return classifier(aspp_of(row, features, options), options.classes)
+
+
+def aspp_of(row: DeepLabRow, features: Mapping[str, Feature], options: HeadOptions) -> Any:
+    """Returns the ASPP of a network's row on its backbone's output."""
+    return aspp(
         features["output"].tensor,
         atrous_rates=scaled_rates(
-            row.atrous_rates, output_stride=output_stride, counted_at=row.rates_output_stride
+            row.atrous_rates,
+            output_stride=options.output_stride,
+            counted_at=row.rates_output_stride,
         ),
         channels=row.head_channels,
         refine=row.refine,
-        align_corners=align_corners,
+        align_corners=options.align_corners,
         image_pooling=row.image_pooling,
         projection_size=row.projection_size,
         separable=row.separable,
-        batch_norm=batch_norm,
-        epsilon=row.epsilon,
+        options=ConvOptions(options.batch_norm, row.epsilon),
         dropout=row.dropout,
     )
-    return classifier(x, classes)

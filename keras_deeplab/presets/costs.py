@@ -17,8 +17,8 @@ class Cost(NamedTuple):
     multiply_adds: int
 
 
-# For 21 classes and 513x513 pixels at the row's output stride; counted by
-# `keras_deeplab.models.cost.model_cost`, which a test repeats.
+# For 21 classes and 513x513 pixels at the row's output stride; counted on
+# the built networks by tests/presets/test_costs.py.
 COSTS: dict[str, Cost] = {
     "deeplab_v3_mobilenet_v2": Cost(2_113_557, 2_740_709_056),
     "deeplab_v3_mobilenet_v2_050": Cost(697_013, 867_496_704),

@@ -28,6 +28,17 @@ def voc_palette(classes: int) -> Palette:
     )
 
 
+def numbered_classes(classes: int) -> tuple[str, ...]:
+    """Returns names for classes that have none.
+
+    Example:
+
+    >>> numbered_classes(2)
+    ('class 0', 'class 1')
+    """
+    return tuple(f"class {label}" for label in range(classes))
+
+
 @dataclass(frozen=True)
 class DatasetRow:
     """One dataset.

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+# How the names of a head's layers begin; all other layers with weights are the backbone's, but for
+# the CRF.
+HEAD_LAYERS = r"aspp|decoder|classifier|fc\d"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,3 +215,8 @@ _ROWS = (
 )
 
 DEEPLABS: dict[str, DeepLabRow] = {row.name: row for row in _ROWS}
+
+
+def is_head_layer(name: str) -> bool:
+    """Returns whether a layer of that name belongs to the head of a network."""
+    return re.match(HEAD_LAYERS, name) is not None

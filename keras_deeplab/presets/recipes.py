@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
+
+from keras_deeplab.presets.networks import HEAD_LAYERS
 
 # Caffe's lr_mult of DeepLab v1 and v2: every bias twice, the classifier ten and twenty times.
 _CAFFE_MULTIPLIERS = (
@@ -10,7 +13,7 @@ _CAFFE_MULTIPLIERS = (
     (r"classifier", 10.0),
     (r"/bias", 2.0),
 )
-_HEAD = r"^(?!aspp|decoder|classifier|fc\d)"
+_BODY = rf"^(?!{HEAD_LAYERS})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +76,31 @@ class RecipeRow:
     source: str
 
 
+class RecipeChanges(TypedDict, total=False):
+    """Fields of a recipe that a run may change, for type checkers; see `RecipeRow`."""
+
+    optimizer: str
+    learning_rate: float
+    schedule: str
+    power: float
+    step_length: int
+    step_factor: float
+    warmup_steps: int
+    steps: int
+    epochs: int
+    momentum: float
+    weight_decay: float
+    multipliers: tuple[tuple[str, float], ...]
+    batch_size: int
+    crop_size: tuple[int, int]
+    scales: tuple[float, float] | None
+    scale_step: float
+    flip: bool
+    photometric: bool
+    targets: str
+    ema: float
+
+
 _ROWS = (
     RecipeRow(
         name="fine_tune",
@@ -82,7 +110,7 @@ _ROWS = (
         warmup_steps=50,
         epochs=40,
         weight_decay=1e-4,
-        multipliers=((_HEAD, 0.3),),
+        multipliers=((_BODY, 0.3),),
         batch_size=8,
         crop_size=(321, 321),
         scales=(0.5, 2.0),

@@ -6,7 +6,7 @@ from keras_deeplab.presets import weights_mobile_xception, weights_torch_caffe
 from keras_deeplab.presets.weights_row import Metric, WeightsRow
 
 _CORAL = "https://github.com/google-coral/test_data/raw/104342d2d3480b3e66203073dac24f4e2dbb4c41/"
-_COCO_128 = ("128 photos of COCO, VOC's classes, 513", "tools/compare_with_tflite.py")
+_COCO_128 = ("128 photos of COCO, 19 classes in their masks, 513", "tools/compare_with_tflite.py")
 _BUNDLED = "tools/train_bundled/measure.py"
 
 WEIGHTS: dict[str, WeightsRow] = {
@@ -30,7 +30,7 @@ WEIGHTS: dict[str, WeightsRow] = {
             inference_size=(385, 385),
             metrics=(),
             measured=(
-                Metric(0.3731, "128 photos of COCO, VOC's classes, 385", _BUNDLED),
+                Metric(0.3731, "128 photos of COCO, 19 classes in their masks, 385", _BUNDLED),
                 Metric(0.7216, "296 photos of VOC 2012 val, 12 frequent classes, 385", _BUNDLED),
             ),
             recommended=True,

@@ -10,19 +10,32 @@ _NETWORKS = {
     "xception_65": "deeplab_v3_plus_xception_65",
 }
 _ZOO = "tensorflow/models zoo"
+_PROTOCOLS = ("val, single scale, output stride 16", "val, scales and flips, output stride 8")
+# Backbone, data, file, mean IoU by protocol.
+_ROWS = """
+mnv2 voc_trainaug deeplabv3_mnv2_pascal_train_aug_2018_01_29 0.7532 0.7733
+mnv2_dm05 voc_trainaug deeplabv3_mnv2_dm05_pascal_trainaug_2018_10_01 0.7019
+xception_65 voc_trainaug deeplabv3_pascal_train_aug_2018_01_04 0.8220 0.8358
+mnv2 voc_trainval deeplabv3_mnv2_pascal_trainval_2018_01_29 0.8025
+mnv2_dm05 voc_trainval deeplabv3_mnv2_dm05_pascal_trainval_2018_10_01 0.7183
+xception_65 voc_trainval deeplabv3_pascal_trainval_2018_01_04 0.8780
+mnv2 cityscapes_train deeplabv3_mnv2_cityscapes_train_2018_02_05 0.7071 0.7357
+xception_65 cityscapes_train deeplabv3_cityscapes_train_2018_02_06 0.7879 0.8042
+"""
 
 
-def _zoo(
-    backbone: str, data: str, trained_on: str, file: str, *metrics: tuple[float, str]
-) -> WeightsRow:
+def _zoo(backbone: str, data: str, file: str, *scores: str) -> WeightsRow:
+    dataset, _, split = data.partition("_")
+    protocols = _PROTOCOLS if split != "trainval" else ("test",)
+    title = {"voc": "VOC 2012", "cityscapes": "Cityscapes"}[dataset]
     network = _NETWORKS[backbone]
     return WeightsRow(
         name=f"{network}.{data}_zoo",
         network=network,
-        dataset=data.partition("_")[0],
-        trained_on=trained_on,
+        dataset=dataset,
+        trained_on=f"{title} {split}{' (COCO pre-trained)' if dataset == 'voc' else ', fine'}",
         file=f"{file}.tar.gz",
-        url=f"http://download.tensorflow.org/models/{file}.tar.gz",
+        url=f"https://download.tensorflow.org/models/{file}.tar.gz",
         sha256=None,
         num_bytes=None,
         converter="tf_slim",
@@ -30,78 +43,19 @@ def _zoo(
         align_corners=True,
         batch_norm="trainable",
         output_stride=16,
-        trained_on_val="trainval" in trained_on,
-        metrics=tuple(Metric(mean_iou, protocol, _ZOO) for mean_iou, protocol in metrics),
+        trained_on_val=split == "trainval",
+        metrics=tuple(
+            Metric(float(score), f"{title} {protocol}", _ZOO)
+            for score, protocol in zip(scores, protocols, strict=False)
+        ),
         recommended=False,
         licence="Apache-2.0",
         source=_ZOO,
     )
 
 
-_COCO = "(COCO pre-trained)"
-_VAL, _SCALES = "val, single scale, output stride 16", "val, scales and flips, output stride 8"
-
 ROWS = (
-    _zoo(
-        "mnv2",
-        "voc_trainaug",
-        f"VOC 2012 trainaug {_COCO}",
-        "deeplabv3_mnv2_pascal_train_aug_2018_01_29",
-        (0.7532, f"VOC 2012 {_VAL}"),
-        (0.7733, f"VOC 2012 {_SCALES}"),
-    ),
-    _zoo(
-        "mnv2_dm05",
-        "voc_trainaug",
-        f"VOC 2012 trainaug {_COCO}",
-        "deeplabv3_mnv2_dm05_pascal_trainaug_2018_10_01",
-        (0.7019, f"VOC 2012 {_VAL}"),
-    ),
-    _zoo(
-        "xception_65",
-        "voc_trainaug",
-        f"VOC 2012 trainaug {_COCO}",
-        "deeplabv3_pascal_train_aug_2018_01_04",
-        (0.8220, f"VOC 2012 {_VAL}"),
-        (0.8358, f"VOC 2012 {_SCALES}"),
-    ),
-    _zoo(
-        "mnv2",
-        "voc_trainval",
-        f"VOC 2012 trainval {_COCO}",
-        "deeplabv3_mnv2_pascal_trainval_2018_01_29",
-        (0.8025, "VOC 2012 test"),
-    ),
-    _zoo(
-        "mnv2_dm05",
-        "voc_trainval",
-        f"VOC 2012 trainval {_COCO}",
-        "deeplabv3_mnv2_dm05_pascal_trainval_2018_10_01",
-        (0.7183, "VOC 2012 test"),
-    ),
-    _zoo(
-        "xception_65",
-        "voc_trainval",
-        f"VOC 2012 trainval {_COCO}",
-        "deeplabv3_pascal_trainval_2018_01_04",
-        (0.8780, "VOC 2012 test"),
-    ),
-    _zoo(
-        "mnv2",
-        "cityscapes_train",
-        "Cityscapes train, fine",
-        "deeplabv3_mnv2_cityscapes_train_2018_02_05",
-        (0.7071, f"Cityscapes {_VAL}"),
-        (0.7357, f"Cityscapes {_SCALES}"),
-    ),
-    _zoo(
-        "xception_65",
-        "cityscapes_train",
-        "Cityscapes train, fine",
-        "deeplabv3_cityscapes_train_2018_02_06",
-        (0.7879, f"Cityscapes {_VAL}"),
-        (0.8042, f"Cityscapes {_SCALES}"),
-    ),
+    *(_zoo(*columns.split()) for columns in _ROWS.strip().splitlines()),
     WeightsRow(
         name="deeplab_v3_mobilenet_v2.voc_hugging_face",
         network="deeplab_v3_mobilenet_v2",

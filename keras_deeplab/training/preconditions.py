@@ -10,7 +10,7 @@ import keras
 
 from keras_deeplab.data.checks.label_check import check_sources
 from keras_deeplab.data.sources import SegmentationData, SegmentationFiles
-from keras_deeplab.layers import SegmentationOutput
+from keras_deeplab.layers import find_output
 from keras_deeplab.training.callbacks import is_chief
 from keras_deeplab.training.checkpoint import checkpoints
 
@@ -25,8 +25,8 @@ def check_classes(model: keras.Model, *sources: SegmentationData | None) -> None
                 f"data of {len(data.class_names)} ({', '.join(data.class_names[:5])}, ...). Build "
                 f"it with DeepLab(..., classes=data.class_names)."
             )
-    output = model.layers[-1]
-    if isinstance(output, SegmentationOutput) and output.activation is not keras.activations.linear:
+    output = find_output(model)
+    if output is not None and output.activation is not keras.activations.linear:
         raise ValueError(
             f"The model must return logits to be trained. Received: a model with the activation "
             f"{output.activation.__name__!r}. Build it with classifier_activation=None."

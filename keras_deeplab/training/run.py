@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 
@@ -21,7 +21,7 @@ from keras_deeplab.inference import open_segmenter
 from keras_deeplab.losses import CrossEntropy
 from keras_deeplab.metrics import MeanIoU
 from keras_deeplab.models.multi_scale import training_model
-from keras_deeplab.presets.recipes import RecipeRow
+from keras_deeplab.presets.recipes import RecipeChanges, RecipeRow
 from keras_deeplab.training.callbacks import (
     BestCheckpoint,
     EpochLog,
@@ -37,6 +37,8 @@ from keras_deeplab.training.pictures import PredictionSheet
 from keras_deeplab.training.preconditions import check_classes, check_files, open_folder
 from keras_deeplab.training.recipe import build_optimizer, resolve_recipe
 
+# Fields of a recipe that `training_batches` takes.
+_OF_BATCHES = ("batch_size", "crop_size", "scales", "scale_step", "flip", "photometric")
 _logger = logging.getLogger("keras_deeplab")
 
 
@@ -78,7 +80,7 @@ def train(
     check: bool = True,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: Any = "auto",
-    **changes: Any,
+    **changes: Unpack[RecipeChanges],
 ) -> Training:
     """Trains a model by a recipe, with `model.fit`.
 
@@ -105,7 +107,7 @@ def train(
         seed: Of order and augmentation.
         check: Whether to look for errors in files first, as `keras-deeplab check-data --fast`.
         callbacks: More callbacks of Keras.
-        verbose: As in `keras.Model.fit`.
+        verbose: 0 prints nothing, 1 a bar and 2 a line per epoch, as in `keras.Model.fit`.
         **changes: Fields of the recipe that differ, such as ``epochs=10``, ``batch_size=4``,
             ``crop_size=(257, 257)``, ``learning_rate=1e-4``.
 
@@ -127,84 +129,51 @@ def train(
     Reference:
         The recipes name theirs.
     """
-    row = resolve_recipe(recipe, changes)
-    check_int("accumulate", accumulate, minimum=1)
+    row = resolve_recipe(recipe, dict(changes))
+    for name, value in {"accumulate": accumulate, "validate_every": validate_every}.items():
+        check_int(name, value, minimum=1)
     check_int("patience", patience, minimum=0)
-    check_int("validate_every", validate_every, minimum=1)
     check_classes(model, data, validation_data)
     folder = Path(folder).expanduser()
+    size = _size(size, model, data)
+    settings = {"size": size, "accumulate": accumulate, "seed": seed}
+    weights = None if class_weights is None else list(class_weights)
+    open_folder(folder, _described(model, data, row) | settings | {"class_weights": weights})
+    if check and not checkpoints(folder / "checkpoints"):
+        check_files({"training": data, "validation": validation_data})
     steps_per_epoch = max(1, len(data) // row.batch_size)
     steps = row.steps * accumulate or row.epochs * steps_per_epoch
     epochs = math.ceil(steps / steps_per_epoch)
-    size = _size(size, model, data)
-
-    settings = {
-        "recipe": dataclasses.asdict(row),
-        "model": model.name,
-        "classes": list(data.class_names),
-        "images": len(data),
-        "size": size,
-        "class_weights": None if class_weights is None else list(class_weights),
-        "accumulate": accumulate,
-        "seed": seed,
-    }
-    open_folder(folder, settings)
-    if check and not checkpoints(folder / "checkpoints"):
-        check_files({"training": data, "validation": validation_data})
+    loss = loss or CrossEntropy(ignore_class=data.ignore_class, class_weights=class_weights)
     with _scope(model):
-        trained = _with_losses(model, row.targets)
-        output = model.output_names[-1]
-        inner = [name for name in trained.output_names if name != output]
-        loss = loss or CrossEntropy(ignore_class=data.ignore_class, class_weights=class_weights)
-        metric = MeanIoU(len(data.class_names), ignore_class=data.ignore_class)
-        trained.compile(
-            optimizer=build_optimizer(row, steps, accumulate),
-            loss=dict.fromkeys(inner or [output], loss),
-            metrics={output: [metric]},
-            # XLA trains several times slower on a CPU.
-            jit_compile="auto" if keras.backend.backend() == "jax" else False,
-        )
-        # Variables that a step made in its first trace would have TensorFlow trace it again.
-        trained.optimizer.build(trained.trainable_variables)
+        optimizer = build_optimizer(row, steps, accumulate)
+        trained, monitor = _compiled(model, data, row, loss, optimizer)
         start, best = _resume(folder, trained)
     if start:
-        _logger.warning("%s goes on after epoch %d of %d.", folder, start, epochs)
-    # Keras puts the output's name before the metric's where there are several.
-    metric_name = f"val_{output}_mean_iou" if inner else "val_mean_iou"
-    best_checkpoint = BestCheckpoint(
+        _logger.warning("%s resumes after epoch %d of %d.", folder, start, epochs)
+    # An image alone cannot be shared out among processes.
+    pictures = pictures if processes() == 1 else 0
+    keeper = BestCheckpoint(
         model,
         folder,
-        monitor=metric_name if validation_data else None,
+        monitor=monitor if validation_data else None,
         best=best,
         patience=patience,
         pictures=PredictionSheet(
-            model,
-            validation_data or data,
-            folder / "pictures",
-            # A single image cannot be shared out among processes.
-            number=pictures if processes() == 1 else 0,
-            size=size,
+            model, validation_data or data, folder / "pictures", number=pictures, size=size
         ),
     )
-    own_callbacks: list[keras.callbacks.Callback] = [StopOnNaN()]
-    if row.ema:
-        own_callbacks.append(EvaluateWithEMA())
-    own_callbacks += [EpochLog(folder / "log.csv", start=start), best_checkpoint]
-    if is_chief() and importlib.util.find_spec("tensorboard"):
-        own_callbacks.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
     finished = start >= epochs or (patience > 0 and start - best[1] >= patience)
     if not finished:
         batches = training_batches(
             data,
-            batch_size=row.batch_size,
-            crop_size=row.crop_size,
             size=size,
-            scales=row.scales,
-            scale_step=row.scale_step,
-            flip=row.flip,
-            photometric=row.photometric,
             seed=seed,
             start=start * steps_per_epoch,
+            **{name: getattr(row, name) for name in _OF_BATCHES},
+        )
+        measured = validation_data and validation_batches(
+            validation_data, batch_size=row.batch_size, size=size
         )
         trained.fit(
             _for_outputs(batches, trained),
@@ -212,12 +181,9 @@ def train(
             epochs=epochs,
             shuffle=False,
             steps_per_epoch=steps_per_epoch,
-            validation_data=validation_data
-            and _for_outputs(
-                validation_batches(validation_data, batch_size=row.batch_size, size=size), trained
-            ),
+            validation_data=measured and _for_outputs(measured, trained),
             validation_freq=sorted({*range(validate_every, epochs, validate_every), epochs}),
-            callbacks=[*own_callbacks, *callbacks],
+            callbacks=[*_own_callbacks(folder, row, start), keeper, *callbacks],
             verbose=verbose,
         )
     elif row.ema:
@@ -225,8 +191,54 @@ def train(
     # A run may have been killed between its last checkpoint and this.
     if is_chief() and not (finished and (folder / "last.keras").exists()):
         save_network(model, folder / "last.keras")
-    value, epoch = best_checkpoint.best
-    return Training(folder, folder / "best.keras", epoch, value, read_log(folder / "log.csv"))
+    mean_iou, epoch = keeper.best
+    return Training(folder, folder / "best.keras", epoch, mean_iou, read_log(folder / "log.csv"))
+
+
+def _described(model: keras.Model, data: SegmentationData, row: RecipeRow) -> dict[str, Any]:
+    """Returns what tells a run's network, data and recipe from another's."""
+    return {
+        "recipe": dataclasses.asdict(row),
+        "model": model.name,
+        "classes": list(data.class_names),
+        "images": len(data),
+    }
+
+
+def _compiled(
+    model: keras.Model,
+    data: SegmentationData,
+    row: RecipeRow,
+    loss: keras.losses.Loss,
+    optimizer: keras.optimizers.Optimizer,
+) -> tuple[keras.Model, str]:
+    """Returns a compiled model of the same layers, and the name of mean IoU in its logs."""
+    metric = MeanIoU(len(data.class_names), ignore_class=data.ignore_class)
+    trained = _with_losses(model, row.targets)
+    output = model.output_names[-1]
+    inner = [name for name in trained.output_names if name != output]
+    trained.compile(
+        optimizer=optimizer,
+        loss=dict.fromkeys(inner or [output], loss),
+        metrics={output: [metric]},
+        # XLA trains several times slower on a CPU.
+        jit_compile="auto" if keras.backend.backend() == "jax" else False,
+    )
+    # Variables that a step made in its first trace would have TensorFlow trace it again.
+    trained.optimizer.build(trained.trainable_variables)
+    # Keras puts the output's name before the metric's where there are several.
+    return trained, f"val_{output}_mean_iou" if inner else "val_mean_iou"
+
+
+def _own_callbacks(folder: Path, row: RecipeRow, start: int) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks that come before the one that saves networks, in their order."""
+    found: list[keras.callbacks.Callback] = [StopOnNaN()]
+    if row.ema:
+        found.append(EvaluateWithEMA())
+    found.append(EpochLog(folder / "log.csv", start=start))
+    if is_chief() and importlib.util.find_spec("tensorboard"):
+        found.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
+    return found
 
 
 def _size(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 
 from keras_deeplab._validation import check_choice
-from keras_deeplab.models import build_model
-from keras_deeplab.presets.datasets import DATASETS
+from keras_deeplab.models import BuildOptions, build_model
+from keras_deeplab.presets.datasets import DATASETS, numbered_classes
 from keras_deeplab.presets.networks import DEEPLABS
 from keras_deeplab.presets.weights import WEIGHTS, WeightsRow
 from keras_deeplab.weights.load import load_arrays
@@ -53,14 +54,13 @@ def convert(
     arrays = CONVERTERS[converter](source, **({"member": member} if member else {}))
     row = _published(converter, network)
     biases = [a.size for key, a in arrays.items() if re.fullmatch(r"classifier\w*/bias", key)]
+    options = BuildOptions.published(row)
+    if row.network != network:
+        options = replace(options, output_stride=None, multi_scale_inputs=(), inference_size=None)
     model = build_model(
         DEEPLABS[network],
         class_names=_class_names(biases[0] if biases else 0, row),
-        output_stride=row.output_stride if row.network == network else None,
-        preprocessing=row.preprocessing,
-        align_corners=row.align_corners,
-        batch_norm=row.batch_norm,
-        multi_scale_inputs=row.multi_scale_inputs if row.network == network else (),
+        options=options,
     )
     load_arrays(model, arrays, source=str(source))
     Path(out).parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,8 @@ def convert(
 
 def _published(converter: str, network: str) -> WeightsRow:
     rows = [row for row in WEIGHTS.values() if row.converter == converter]
-    return max(rows, key=lambda row: row.network == network)
+    # The first one of this network; else the first one of the format.
+    return next((row for row in rows if row.network == network), rows[0])
 
 
 def _class_names(classes: int, row: WeightsRow) -> tuple[str, ...]:
@@ -78,4 +79,4 @@ def _class_names(classes: int, row: WeightsRow) -> tuple[str, ...]:
     for dataset in datasets:
         if len(dataset.class_names) == classes:
             return dataset.class_names
-    return tuple(f"class {label}" for label in range(classes))
+    return numbered_classes(classes)

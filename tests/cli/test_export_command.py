@@ -49,7 +49,7 @@ def test_name_comes_from_the_network(folder: Path):
         (["--model", "photos/0.png"], "must be a .keras file"),
         (
             ["--model", "net.keras", "--quantize", "int8"],
-            "needs representative_data (on the shell, --cal",
+            "must come with representative_data (on the shell, --cal",
         ),
         (["--model", "net.keras", "--size", "1x2x3"], "must be PIXELS or HEIGHTxWIDTH"),
         (["--model", "net.keras", "--size", "own"], "must be PIXELS or HEIGHTxWIDTH"),

@@ -34,6 +34,25 @@ def test_mean_iou_is_that_of_scikit_learn(model, examples):
     assert 0.5 < result.mean_iou < 0.95
 
 
+def test_a_class_that_is_predicted_only(model, examples):
+    """Blue is relabelled as ignored and red as green: red and blue are in no truth."""
+    changed = []
+    for element in examples:
+        labels = np.choose(np.minimum(element["labels"], 3), [1, 1, 255, 255])
+        changed.append({**element, "labels": labels})
+    result = run(model, changed)
+    assert result.confusion[0].sum() == result.confusion[2].sum() == 0
+    assert result.confusion[:, 0].sum() > 0
+    green = result.confusion[1, 1] / result.confusion.sum()
+    np.testing.assert_allclose(result.class_iou, [0, green, 0, np.nan])
+    assert result.mean_iou == pytest.approx(green / 3)
+    assert result.mean_iou_in_truth == pytest.approx(green)
+    assert result.boundary_iou == pytest.approx(result.class_boundary_iou[1] / 3)
+    values = result.to_dict()
+    assert values["mean_iou"] == result.mean_iou
+    assert values["mean_iou_in_truth"] == result.mean_iou_in_truth
+
+
 def test_mean_iou_is_that_of_cityscapes_scripts(rng):
     scripts = pytest.importorskip(
         "cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling",

@@ -104,7 +104,13 @@ def check_numbers(page: Page, data: dict) -> None:
         expected = at(data, place)
         assert value == ("" if expected is None else str(expected)), place
         assert text == percent(expected), place
-    measures = ("mean_iou", "pixel_accuracy", "frequency_weighted_iou", "boundary_iou")
+    measures = (
+        "mean_iou",
+        "mean_iou_in_truth",
+        "pixel_accuracy",
+        "frequency_weighted_iou",
+        "boundary_iou",
+    )
     places = [
         *measures,
         *(f"class_iou.{label}" for label in range(4)),
@@ -177,8 +183,8 @@ def test_nothing_to_measure_is_still_a_page(examples, model, tmp_path):
 
 def test_charts_place_values_by_hand():
     svg = curves([("iou", "mean IoU", np.array([0.5, 0.6, np.nan]))], label="a & b")
-    # The axis runs from 45 % at 276 to 65 % at 12, and widths 1 to 3 from 46 to 628.
-    assert 'points="46.0,210.0 337.0,78.0"' in svg
+    # The axis runs from 45 % at 276 to 65 % at 12, and widths 1 to 3 from 60 to 628.
+    assert 'points="60.0,210.0 344.0,78.0"' in svg
     assert 'aria-label="a &amp; b"' in svg
     svg = heat_map(np.array([[75, 25], [0, 0]]), ["a", "b<"])
     assert "a taken for b&lt;: 25.0 % of its pixels" in svg

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_deeplab.models.blocks import conv_bn, normalization_mode, normalize_image
+from keras_deeplab.models.blocks import ConvOptions, conv_bn, normalization_mode, normalize_image
 
 
 @pytest.mark.parametrize("size", [6, 7])
@@ -22,7 +22,9 @@ def test_batch_norm_modes_mean_what_they_say():
     x = np.random.default_rng(0).normal(3, 2, (2, 8, 8, 3)).astype("float32")
     outputs = {}
     for mode in ("trainable", "frozen", "folded"):
-        model = keras.Model(image, conv_bn(image, 4, 1, activation=None, batch_norm=mode, name="c"))
+        model = keras.Model(
+            image, conv_bn(image, 4, 1, activation=None, options=ConvOptions(mode), name="c")
+        )
         model.get_layer("c").kernel.assign(np.ones((1, 1, 3, 4)))
         outputs[mode] = np.asarray(model(x, training=True))
         assert [w.name for w in model.get_layer("c").weights] == (

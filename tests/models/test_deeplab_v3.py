@@ -1,6 +1,6 @@
 import pytest
 
-from keras_deeplab.models import build_model
+from keras_deeplab.models import BuildOptions, build_model
 from keras_deeplab.presets.networks import DEEPLABS
 
 
@@ -9,7 +9,7 @@ def test_torchvisions_head(output_stride: int, rates: list[int]):
     model = build_model(
         DEEPLABS["deeplab_v3_mobilenet_v3_large"],
         class_names=["a", "b"],
-        output_stride=output_stride,
+        options=BuildOptions(output_stride=output_stride),
     )
     assert [model.get_layer(f"aspp_{i}").dilation_rate[0] for i in (1, 2, 3)] == rates
     assert model.get_layer("aspp_dropout").rate == 0.5

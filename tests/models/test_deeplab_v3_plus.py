@@ -3,15 +3,18 @@ from dataclasses import replace
 import keras
 import pytest
 
-from keras_deeplab.models import build_model
+from keras_deeplab.models import BuildOptions, build_model
 from keras_deeplab.presets.networks import DEEPLABS
 
 PLUS = [name for name, row in DEEPLABS.items() if row.version == "v3_plus"]
 
 
-def build(name: str, size: int = 97, **options) -> keras.Model:
+def build(name: str, **options) -> keras.Model:
     return build_model(
-        DEEPLABS[name], class_names=["a", "b", "c"], input_shape=(size, size, 3), **options
+        DEEPLABS[name],
+        class_names=["a", "b", "c"],
+        options=BuildOptions(**options),
+        input_shape=(97, 97, 3),
     )
 
 

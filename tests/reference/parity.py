@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from keras_deeplab.models import build_model
+from keras_deeplab.models import BuildOptions, build_model
 from keras_deeplab.presets.networks import DeepLabRow
 from keras_deeplab.weights import load_arrays
 
@@ -15,7 +15,7 @@ def network(
 ) -> keras.Model:
     """A model of normalised images to the classifier's logits, at the features' stride."""
     names = [str(label) for label in range(classes)]
-    model = build_model(row, class_names=names, preprocessing=None, **options)
+    model = build_model(row, class_names=names, options=BuildOptions(preprocessing=None, **options))
     load_arrays(model, arrays, source="the converter")
     return keras.Model(model.input, model.get_layer("classifier").output)
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from keras_deeplab.presets.backbones import (
-    BACKBONES,
+from keras_deeplab.presets.backbone_row import (
     BackboneRow,
     MobileNetV2Row,
     MobileNetV3Row,
@@ -15,6 +14,7 @@ from keras_deeplab.presets.backbones import (
     VGGRow,
     XceptionRow,
 )
+from keras_deeplab.presets.backbones import BACKBONES
 from keras_deeplab.presets.networks import DEEPLABS, DeepLabRow
 
 

@@ -16,7 +16,7 @@ from keras_deeplab import DeepLab
 from keras_deeplab.data.formats import read_folder
 from keras_deeplab.data.sources import SegmentationFiles
 from keras_deeplab.losses import CrossEntropy
-from keras_deeplab.models.blocks import conv_bn, normalize_image
+from keras_deeplab.models.blocks import ConvOptions, conv_bn, normalize_image
 from keras_deeplab.models.heads.output import segmentation_output
 from keras_deeplab.presets.recipes import RECIPES
 from keras_deeplab.training import train
@@ -54,7 +54,14 @@ def network(classes: int = 2, activation: str | None = None, dropout: float = 0.
     keras.utils.set_random_seed(0)
     image = keras.Input((None, None, 3), name="image")
     x = normalize_image(image, "tf")
-    x = conv_bn(x, 8, 3, stride=2, batch_norm="trainable" if dropout else "folded", name="stem")
+    x = conv_bn(
+        x,
+        8,
+        3,
+        stride=2,
+        options=ConvOptions("trainable" if dropout else "folded"),
+        name="stem",
+    )
     x = keras.layers.Dropout(dropout)(x)
     x = keras.layers.Conv2D(classes, 3, padding="same", name="classifier")(x)
     names = ("dark", "bright", "none")[:classes]

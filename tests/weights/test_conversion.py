@@ -59,10 +59,12 @@ def test_wrong_arguments(archive: Path, tmp_path: Path, changes, error, words: s
 
 
 def test_a_saved_model_keeps_its_normalisation(tmp_path: Path):
-    from keras_deeplab.models import build_model
+    from keras_deeplab.models import BuildOptions, build_model
     from keras_deeplab.presets.networks import DEEPLABS
 
     row = DEEPLABS["deeplab_v3_mobilenet_v2_050"]
-    build_model(row, class_names=["a", "b"], preprocessing="caffe").save(tmp_path / "m.keras")
+    build_model(row, class_names=["a", "b"], options=BuildOptions(preprocessing="caffe")).save(
+        tmp_path / "m.keras"
+    )
     again = DeepLab(tmp_path / "m.keras").get_layer("preprocessing")
     assert list(again.scale) == [1.0, 1.0, 1.0]

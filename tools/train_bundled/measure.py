@@ -31,7 +31,7 @@ _PHOTOS_OF_A_CLASS = 5
 
 
 def measured(model: Any, pairs: list[Any], size: int | None = None) -> dict[str, Any]:
-    """Returns mean IoU, that of the frequent classes, and the IoU by class."""
+    """Returns mean IoU, that of the true and of the frequent classes, and the IoU by class."""
     result = evaluate(model, pairs, size=size, trimap_width=1, pictures=0)
     photos = np.zeros(len(NAMES), int)
     for _, mask in pairs:
@@ -40,6 +40,7 @@ def measured(model: Any, pairs: list[Any], size: int | None = None) -> dict[str,
     return {
         "photos": len(pairs),
         "mean_iou": round(result.mean_iou, 4),
+        "mean_iou_in_truth": round(result.mean_iou_in_truth, 4),
         "mean_iou_frequent": round(float(result.class_iou[frequent].mean()), 4),
         "frequent": [name for name, often in zip(NAMES, frequent, strict=True) if often],
         "class_iou": {
@@ -95,7 +96,8 @@ def main() -> None:
             for size in options.sizes:
                 row = {"network": network, "set": name, "size": size}
                 results.append(row | measured(model, pairs, size))
-                print({k: results[-1][k] for k in (*row, "mean_iou", "mean_iou_frequent")})
+                means = ("mean_iou", "mean_iou_in_truth", "mean_iou_frequent")
+                print({k: results[-1][k] for k in (*row, *means)})
     print(class_table(results))
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")

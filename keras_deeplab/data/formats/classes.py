@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_deeplab.data.masks import read_mask
-from keras_deeplab.presets.datasets import Palette
+from keras_deeplab.presets.datasets import Palette, numbered_classes
 
 # A wider gap between the ids of masks without class names is an error rather than rare classes.
 _WIDEST_GAP = 32
@@ -128,4 +128,4 @@ def classes_of_masks(
                 f"The ids of masks must be 0, 1, 2, ..., or {ignore_class} to ignore. Received: "
                 f"{label} in {str(mask)!r} while the others go to {below}. {remedy}"
             )
-    return tuple(f"class {label}" for label in range(found[-1] + 1))
+    return numbered_classes(found[-1] + 1)

@@ -6,7 +6,7 @@ from typing import Any
 
 from keras_deeplab.models.backbones.mobilenet_v2 import mobilenet_v2
 from keras_deeplab.models.blocks import Feature
-from keras_deeplab.presets.backbones import EfficientNetLiteRow
+from keras_deeplab.presets.backbone_row import EfficientNetLiteRow
 
 
 def efficientnet_lite(
@@ -21,7 +21,8 @@ def efficientnet_lite(
         row: Stages.
         image: Normalised image tensor of shape (batch, height, width, 3).
         output_stride: 8, 16 or 32 input pixels per feature pixel.
-        batch_norm: As in `keras_deeplab.models.blocks.conv_bn`.
+        batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
+            convolutions carry a bias instead).
 
     Returns:
         The output of every block as "block_0", "block_1", ... and the last one as "output".

@@ -12,7 +12,7 @@ from keras_deeplab.models.backbones.resnet import resnet
 from keras_deeplab.models.backbones.vgg import vgg
 from keras_deeplab.models.backbones.xception import xception
 from keras_deeplab.models.blocks import Feature
-from keras_deeplab.presets.backbones import BackboneRow
+from keras_deeplab.presets.backbone_row import BackboneRow
 
 _BUILDERS: dict[str, Callable[..., dict[str, Feature]]] = {
     "efficientnet_lite": efficientnet_lite,
@@ -33,7 +33,8 @@ def build_backbone(
         row: The backbone.
         image: Tensor of shape (batch, height, width, 3).
         output_stride: Input pixels per feature pixel.
-        batch_norm: As in `keras_deeplab.models.blocks.conv_bn`.
+        batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
+            convolutions carry a bias instead).
         **options: What only some families take, such as ``multi_grid``.
 
     Returns:

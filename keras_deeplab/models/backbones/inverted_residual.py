@@ -10,7 +10,7 @@ import keras
 
 from keras_deeplab.layers import ScaledUniform
 from keras_deeplab.models.atrous import StrideAndRate
-from keras_deeplab.models.blocks import Feature, conv_bn
+from keras_deeplab.models.blocks import ConvOptions, Feature, conv_bn
 
 
 def scaled_channels(channels: int, *, multiplier: float, divisor: int) -> int:
@@ -34,7 +34,7 @@ class Block(NamedTuple):
         channels: Output channels.
         stride: Stride before any was removed.
         kernel_size: Of the depthwise convolution.
-        activation: As in `keras_deeplab.models.blocks.conv_bn`.
+        activation: "relu", "relu6", "hard_swish" or None.
         squeezed: Channels of the squeeze-excite's bottleneck; 0 for none.
     """
 
@@ -50,9 +50,7 @@ def inverted_residuals(
     x: Feature,
     blocks: Sequence[Block],
     plan: Sequence[StrideAndRate],
-    *,
-    batch_norm: str,
-    epsilon: float,
+    options: ConvOptions,
 ) -> dict[str, Feature]:
     """Builds a run of inverted residual blocks.
 
@@ -60,8 +58,7 @@ def inverted_residuals(
         x: What they stand on.
         blocks: The blocks.
         plan: What each does, as `keras_deeplab.models.atrous.output_stride_plan` returns it.
-        batch_norm: As in `keras_deeplab.models.blocks.conv_bn`.
-        epsilon: Batch norm's.
+        options: Batch norm, and whether there are biases.
 
     Returns:
         The output of every block as "block_0", "block_1", ... and the last one as "output".
@@ -69,18 +66,16 @@ def inverted_residuals(
     features = {}
     for index, (block, step) in enumerate(zip(blocks, plan, strict=True)):
         name = f"block_{index}"
-        tensor = _inverted_residual(
-            x.tensor, block, step, batch_norm=batch_norm, epsilon=epsilon, name=name
-        )
+        tensor = _inverted_residual(x.tensor, block, step, options, name=name)
         x = features[name] = Feature(tensor, x.stride * step.stride, block.channels)
     return {**features, "output": x}
 
 
 def _inverted_residual(
-    x: Any, block: Block, step: StrideAndRate, *, batch_norm: str, epsilon: float, name: str
+    x: Any, block: Block, step: StrideAndRate, options: ConvOptions, *, name: str
 ) -> Any:
     inputs, input_channels = x, x.shape[-1]
-    conv = partial(conv_bn, activation=block.activation, batch_norm=batch_norm, epsilon=epsilon)
+    conv = partial(conv_bn, activation=block.activation, options=options)
     if block.expanded != input_channels:
         x = conv(x, block.expanded, 1, name=f"{name}_expand")
     x = conv(x, None, block.kernel_size, **step._asdict(), name=f"{name}_depthwise")

@@ -11,8 +11,8 @@ from keras_deeplab.models.backbones.inverted_residual import (
     inverted_residuals,
     scaled_channels,
 )
-from keras_deeplab.models.blocks import Feature, conv_bn
-from keras_deeplab.presets.backbones import MobileNetV2Row
+from keras_deeplab.models.blocks import ConvOptions, Feature, conv_bn
+from keras_deeplab.presets.backbone_row import MobileNetV2Row
 
 
 def mobilenet_v2(
@@ -26,7 +26,8 @@ def mobilenet_v2(
         row: Stages, depth multiplier and rounding.
         image: Normalised image tensor of shape (batch, height, width, 3).
         output_stride: 8, 16 or 32 input pixels per feature pixel.
-        batch_norm: As in `keras_deeplab.models.blocks.conv_bn`.
+        batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
+            convolutions carry a bias instead).
 
     Returns:
         The output of every block as "block_0", "block_1", ... and the last one as "output".
@@ -53,14 +54,7 @@ def mobilenet_v2(
                 )
             )
     stem, *plan = output_stride_plan([2] + [block.stride for block in blocks], output_stride)
-    common: dict[str, Any] = dict(batch_norm=batch_norm, epsilon=row.epsilon)
-    x = conv_bn(
-        image,
-        width(row.stem_channels),
-        3,
-        stride=stem.stride,
-        activation="relu6",
-        name="stem",
-        **common,
-    )
-    return inverted_residuals(Feature(x, stem.stride, x.shape[-1]), blocks, plan, **common)
+    options = ConvOptions(batch_norm, row.epsilon)
+    conv = partial(conv_bn, activation="relu6", options=options)
+    x = conv(image, width(row.stem_channels), 3, stride=stem.stride, name="stem")
+    return inverted_residuals(Feature(x, stem.stride, x.shape[-1]), blocks, plan, options)

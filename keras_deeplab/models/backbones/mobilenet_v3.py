@@ -11,8 +11,8 @@ from keras_deeplab.models.backbones.inverted_residual import (
     inverted_residuals,
     scaled_channels,
 )
-from keras_deeplab.models.blocks import Feature, conv_bn
-from keras_deeplab.presets.backbones import MobileNetV3Row
+from keras_deeplab.models.blocks import ConvOptions, Feature, conv_bn
+from keras_deeplab.presets.backbone_row import MobileNetV3Row
 
 
 def mobilenet_v3(
@@ -24,7 +24,8 @@ def mobilenet_v3(
         row: Blocks and depth multiplier.
         image: Normalised image tensor of shape (batch, height, width, 3).
         output_stride: 8, 16 or 32 input pixels per feature pixel.
-        batch_norm: As in `keras_deeplab.models.blocks.conv_bn`.
+        batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
+            convolutions carry a bias instead).
 
     Returns:
         The output of every block as "block_0", "block_1", ... and the last convolution's as
@@ -56,17 +57,10 @@ def mobilenet_v3(
             StrideAndRate(step.stride, step.rate * block.stride // step.stride)
             for step, block in zip(plan, blocks, strict=True)
         ]
-    common: dict[str, Any] = dict(batch_norm=batch_norm, epsilon=row.epsilon)
-    x = conv_bn(
-        image,
-        width(row.stem_channels),
-        3,
-        stride=stem.stride,
-        activation="hard_swish",
-        name="stem",
-        **common,
-    )
-    features = inverted_residuals(Feature(x, stem.stride, x.shape[-1]), blocks, plan, **common)
+    options = ConvOptions(batch_norm, row.epsilon)
+    conv = partial(conv_bn, activation="hard_swish", options=options)
+    x = conv(image, width(row.stem_channels), 3, stride=stem.stride, name="stem")
+    features = inverted_residuals(Feature(x, stem.stride, x.shape[-1]), blocks, plan, options)
     last, channels = features["output"], width(6 * row.blocks[-1].channels)
-    x = conv_bn(last.tensor, channels, 1, activation="hard_swish", name="last", **common)
+    x = conv(last.tensor, channels, 1, name="last")
     return {**features, "output": Feature(x, last.stride, channels)}

@@ -9,8 +9,8 @@ from typing import Any
 import keras
 
 from keras_deeplab.models.atrous import output_stride_plan
-from keras_deeplab.models.blocks import Feature, conv_bn, max_pool
-from keras_deeplab.presets.backbones import ResNetRow
+from keras_deeplab.models.blocks import ConvOptions, Feature, conv_bn, max_pool
+from keras_deeplab.presets.backbone_row import ResNetRow
 
 
 def resnet(
@@ -27,7 +27,8 @@ def resnet(
         row: Depth, widths, and the variant.
         image: Normalised image tensor of shape (batch, height, width, 3).
         output_stride: 8, 16 or 32 input pixels per feature pixel.
-        batch_norm: As in `keras_deeplab.models.blocks.conv_bn`.
+        batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
+            convolutions carry a bias instead).
         multi_grid: Factors on the rates of the last stage's blocks.
 
     Returns:
@@ -52,7 +53,7 @@ def resnet(
             f"multi_grid must have one rate for each of the last stage's {row.blocks[-1]} blocks. "
             f"Received: multi_grid={multi_grid!r}."
         )
-    conv = partial(conv_bn, batch_norm=batch_norm, epsilon=row.epsilon, bias=row.conv_bias)
+    conv = partial(conv_bn, options=ConvOptions(batch_norm, row.epsilon, row.conv_bias))
     x = image
     if len(row.stem_channels) == 1:
         x = conv(x, row.stem_channels[0], 7, stride=2, name="stem")
@@ -65,28 +66,26 @@ def resnet(
         for stage, blocks in enumerate(row.blocks)
         for block in range(blocks)
     ]
-    plan = iter(zip(strides, output_stride_plan([2, 2, *strides], output_stride)[2:], strict=True))
+    plan = output_stride_plan([2, 2, *strides], output_stride)[2:]
+    places = [(stage, block) for stage, n in enumerate(row.blocks, start=1) for block in range(n)]
     features = {}
     reached = 4
-    for stage, (blocks, channels) in enumerate(zip(row.blocks, row.channels, strict=True), start=1):
-        for block in range(blocks):
-            wanted, (stride, rate) = next(plan)
-            if row.stride_on_1x1:
-                # The removed stride lay before this block's 3x3 convolution, not on it.
-                rate *= wanted // stride
-            x = _bottleneck(
-                x,
-                channels,
-                stride=stride,
-                rate=rate * (units[block] if stage == len(row.blocks) else 1),
-                project=block == 0,
-                row=row,
-                conv=conv,
-                name=f"stage_{stage}_block_{block}",
-            )
-            reached *= stride
-        features[f"stage_{stage}"] = Feature(x, reached, 4 * channels)
-    features["output"] = features[f"stage_{len(row.blocks)}"]
+    for (stage, block), wanted, (stride, rate) in zip(places, strides, plan, strict=True):
+        channels = row.channels[stage - 1]
+        if row.stride_on_1x1:
+            # The removed stride lay before this block's 3x3 convolution, not on it.
+            rate *= wanted // stride
+        x = _bottleneck(
+            x,
+            channels,
+            strides=(stride, 1) if row.stride_on_1x1 else (1, stride),
+            rate=rate * (units[block] if stage == len(row.blocks) else 1),
+            project=block == 0,
+            conv=conv,
+            name=f"stage_{stage}_block_{block}",
+        )
+        reached *= stride
+        features[f"stage_{stage}"] = features["output"] = Feature(x, reached, 4 * channels)
     return features
 
 
@@ -94,17 +93,18 @@ def _bottleneck(
     x: Any,
     channels: int,
     *,
-    stride: int,
+    strides: tuple[int, int],
     rate: int,
     project: bool,
-    row: ResNetRow,
     conv: Any,
     name: str,
 ) -> Any:
-    first, second = (stride, 1) if row.stride_on_1x1 else (1, stride)
+    first, second = strides
     shortcut = x
     if project:
-        shortcut = conv(x, 4 * channels, 1, stride=stride, activation=None, name=f"{name}_shortcut")
+        shortcut = conv(
+            x, 4 * channels, 1, stride=max(strides), activation=None, name=f"{name}_shortcut"
+        )
     x = conv(x, channels, 1, stride=first, name=f"{name}_conv_1")
     x = conv(x, channels, 3, stride=second, rate=rate, name=f"{name}_conv_2")
     x = conv(x, 4 * channels, 1, activation=None, name=f"{name}_conv_3")

@@ -7,7 +7,7 @@ from typing import Any
 from keras_deeplab.layers import AtrousConv2D, ScaledUniform
 from keras_deeplab.models.atrous import output_stride_plan
 from keras_deeplab.models.blocks import Feature, max_pool
-from keras_deeplab.presets.backbones import VGGRow
+from keras_deeplab.presets.backbone_row import VGGRow
 
 
 def vgg(

@@ -9,8 +9,8 @@ from typing import Any
 import keras
 
 from keras_deeplab.models.atrous import output_stride_plan
-from keras_deeplab.models.blocks import Feature, conv_bn, separable_conv_bn
-from keras_deeplab.presets.backbones import XceptionBlock, XceptionRow
+from keras_deeplab.models.blocks import ConvOptions, Feature, conv_bn, separable_conv_bn
+from keras_deeplab.presets.backbone_row import XceptionBlock, XceptionRow
 
 
 def xception(
@@ -31,7 +31,8 @@ def xception(
         image: Normalised image tensor of shape (batch, height, width, 3).
         output_stride: 8, 16 or 32 input pixels per feature pixel.
         multi_grid: Unit rates of the last block's three separable convolutions.
-        batch_norm: As in `keras_deeplab.models.blocks.conv_bn`.
+        batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
+            convolutions carry a bias instead).
 
     Returns:
         The output of every unit, such as "entry_flow_block2_unit_1"; of its second separable
@@ -51,7 +52,8 @@ def xception(
         for index in range(1, block.units + 1)
     ]
     stem, *plan = output_stride_plan([2] + [block.stride for _, block in units], output_stride)
-    conv = partial(conv_bn, batch_norm=batch_norm, epsilon=row.epsilon)
+    options = ConvOptions(batch_norm, row.epsilon)
+    conv = partial(conv_bn, options=options)
     first, second = row.stem_channels
     x = conv(image, first, 3, stride=stem.stride, name="entry_flow_conv1_1")
     x = conv(x, second, 3, name="entry_flow_conv1_2")
@@ -64,8 +66,7 @@ def xception(
             block,
             stride=stride,
             rates=[rate * unit for unit in grid],
-            batch_norm=batch_norm,
-            epsilon=row.epsilon,
+            options=options,
             name=name,
         )
         features[f"{name}_separable_conv2"] = Feature(inner, reached, block.channels[1])
@@ -80,11 +81,9 @@ def _unit(
     *,
     stride: int,
     rates: Sequence[int],
-    batch_norm: str,
-    epsilon: float,
+    options: ConvOptions,
     name: str,
 ) -> tuple[Any, Any]:
-    common: dict[str, Any] = dict(batch_norm=batch_norm, epsilon=epsilon)
     inputs, outputs = x, []
     activation = "relu" if block.activation == "after" else None
     strides = (1, 1, stride)
@@ -100,8 +99,8 @@ def _unit(
             rate=rate,
             inner_activation=activation,
             activation=activation,
+            options=options,
             name=convolution,
-            **common,
         )
         outputs.append(x)
     if block.skip == "conv":
@@ -111,8 +110,8 @@ def _unit(
             1,
             stride=stride,
             activation=None,
+            options=options,
             name=f"{name}_shortcut",
-            **common,
         )
     if block.skip != "none":
         x = keras.layers.Add(name=f"{name}_add")([inputs, x])

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from keras_deeplab.layers import ResizeBilinear
-from keras_deeplab.models.blocks import conv_bn, separable_conv_bn
+from keras_deeplab.models.blocks import ConvOptions, conv_bn, separable_conv_bn
 
 
 def scaled_rates(
@@ -17,7 +17,9 @@ def scaled_rates(
 ) -> tuple[int, ...]:
     """Converts rates counted at the output stride ``counted_at`` to ``output_stride``.
 
-    Rates are counted in feature pixels, so they double when the output stride halves.
+    Rates are counted in feature pixels, so they double when the output stride halves. They are
+    rounded down, to 1 at least: those of DeepLab v2, (6, 12, 18, 24) at output stride 8, are
+    (1, 3, 4, 6) at 32.
 
     Example:
 
@@ -35,8 +37,7 @@ def aspp(
     align_corners: bool = False,
     image_pooling: bool = True,
     separable: bool = False,
-    batch_norm: str = "trainable",
-    epsilon: float = 1e-3,
+    options: ConvOptions = ConvOptions(),
     dropout: float = 0.1,
     projection_size: int = 1,
     refine: bool = False,
@@ -51,8 +52,7 @@ def aspp(
         align_corners: Grid on which the image-level features are resized.
         image_pooling: Whether there are image-level features.
         separable: Whether the 3x3 branches are depthwise separable.
-        batch_norm: As in `keras_deeplab.models.blocks.conv_bn`.
-        epsilon: Batch norm's.
+        options: Batch norm, and whether there are biases.
         dropout: Rate of the dropout after the projection.
         projection_size: Kernel size of the projection; 3 in mmsegmentation.
         refine: Whether a 3x3 convolution follows, as in torchvision.
@@ -69,7 +69,7 @@ def aspp(
     Reference:
         Chen et al., arXiv:1706.05587, section 3.3.
     """
-    conv = partial(conv_bn, batch_norm=batch_norm, epsilon=epsilon)
+    conv = partial(conv_bn, options=options)
     branches = []
     if image_pooling:
         pooled = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
@@ -77,7 +77,7 @@ def aspp(
         resize = ResizeBilinear(align_corners, name=f"{name}_image_pooling_resize")
         branches.append(resize([pooled, x]))
     branches.append(conv(x, channels, 1, name=f"{name}_0"))
-    spatial = partial(separable_conv_bn if separable else conv_bn, **conv.keywords)
+    spatial = partial(separable_conv_bn if separable else conv_bn, options=options)
     for index, rate in enumerate(atrous_rates, start=1):
         branches.append(spatial(x, channels, 3, rate=rate, name=f"{name}_{index}"))
     x = keras.layers.Concatenate(name=f"{name}_concat")(branches)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_deeplab.layers import ResizeBilinear
-from keras_deeplab.models.blocks import conv_bn, separable_conv_bn
+from keras_deeplab.models.blocks import ConvOptions, conv_bn, separable_conv_bn
 
 
 def decoder(
@@ -19,8 +19,7 @@ def decoder(
     channels: int = 256,
     separable: bool = False,
     align_corners: bool = False,
-    batch_norm: str = "trainable",
-    epsilon: float = 1e-5,
+    options: ConvOptions = ConvOptions(epsilon=1e-5),
     name: str = "decoder",
 ) -> Any:
     """Upsamples ASPP's features to low-level ones and refines both with two 3x3 convolutions.
@@ -32,8 +31,7 @@ def decoder(
         channels: Channels of the 3x3 convolutions.
         separable: Whether these are depthwise separable.
         align_corners: Grid of the upsampling.
-        batch_norm: As in `keras_deeplab.models.blocks.conv_bn`.
-        epsilon: Batch norm's.
+        options: Batch norm, and whether there are biases.
         name: Prefix of the layer names.
 
     Returns:
@@ -47,11 +45,10 @@ def decoder(
     Reference:
         Chen et al., arXiv:1802.02611, sections 3.2 and 4.1.
     """
-    common: dict[str, Any] = dict(batch_norm=batch_norm, epsilon=epsilon)
-    low_level = conv_bn(low_level, low_level_channels, 1, name=f"{name}_low_level", **common)
+    low_level = conv_bn(low_level, low_level_channels, 1, options=options, name=f"{name}_low_level")
     x = ResizeBilinear(align_corners, name=f"{name}_upsampling")([x, low_level])
     x = keras.layers.Concatenate(name=f"{name}_concat")([x, low_level])
-    conv = partial(separable_conv_bn if separable else conv_bn, **common)
+    conv = partial(separable_conv_bn if separable else conv_bn, options=options)
     for index in range(2):
         x = conv(x, channels, 3, name=f"{name}_{index}")
     return x

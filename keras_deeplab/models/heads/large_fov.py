@@ -79,8 +79,8 @@ def aspp_sum(
         x: Features of shape (batch, height, width, channels).
         classes: Number of classes.
         atrous_rates: One branch each, in feature pixels.
-        channels: As in `large_fov`.
-        dropout: As in `large_fov`.
+        channels: Channels of every branch's fc6 and fc7. None: there are neither.
+        dropout: Rate of the dropout after fc6 and fc7.
         name: Name of the summing layer; there is none for a single rate.
 
     Returns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import keras
@@ -20,17 +21,7 @@ def classifier(x: Any, classes: int, *, name: str = "classifier") -> Any:
 
 def crf_layer(preset: str, *, engine: str = "permutohedral") -> CRFAsRNN:
     """A CRF of the parameters of that name, as the layer "crf"."""
-    row = CRFS[preset]
-    return CRFAsRNN(
-        bilateral_weight=row.bilateral_weight,
-        theta_alpha=row.theta_alpha,
-        theta_beta=row.theta_beta,
-        spatial_weight=row.spatial_weight,
-        theta_gamma=row.theta_gamma,
-        num_iterations=row.num_iterations,
-        engine=engine,
-        name="crf",
-    )
+    return CRFAsRNN(**asdict(replace(CRFS[preset], engine=engine)), name="crf")
 
 
 def segmentation_output(
@@ -52,7 +43,8 @@ def segmentation_output(
         align_corners: Grid of the resize.
         crf: Name of the CRF parameters to end in a `CRFAsRNN` layer with, or None.
         activation: Activation of the scores; None returns logits.
-        inference_size: As in `SegmentationOutput`.
+        inference_size: (height, width) that the network does best on photos fitted into; None:
+            that of the dataset of its classes.
     """
     # float32 before the resize: logits in half precision would move the borders of the masks.
     scores = ResizeBilinear(align_corners, dtype="float32", name="upsampling")([scores, image])

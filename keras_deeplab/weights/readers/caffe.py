@@ -1,23 +1,30 @@
-"""Reads DeepLab v1 and v2 from Caffe's .caffemodel files, without Caffe or protobuf."""
+"""Reads DeepLab v1 and v2 from Caffe's .caffemodel files, without Caffe."""
 
 from __future__ import annotations
 
 import re
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
 
 from keras_deeplab.weights.readers.naming import put
 
-# Wire types of protocol buffers.
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-# Field numbers of caffe.proto, those of the older layer message in the second place.
-_NET_LAYER, _NET_LAYER_V1 = 100, 2
-_LAYER_NAME, _LAYER_TYPE, _LAYER_BLOBS = (1, 4), (2, 5), (7, 6)
-_BLOB_DATA, _BLOB_DOUBLE_DATA, _BLOB_SHAPE = 5, 8, 7
+# caffe.proto as far as it is read: name, number, type; a capital letter says that it is repeated.
+# Packed numbers are stored like bytes, and NumPy reads them from these at once.
+_PROTO = {
+    "BlobShape": "dim 1 I",
+    "BlobProto": "num 1 i, channels 2 i, height 3 i, width 4 i, data 5 B, double_data 8 B, "
+    "shape 7 BlobShape",
+    "LayerParameter": "name 1 s, type 2 s, blobs 7 BlobProto",
+    "V1LayerParameter": "name 4 s, type 5 i, blobs 6 BlobProto",
+    "NetParameter": "layers 2 V1LayerParameter, layer 100 LayerParameter",
+}
 _V1_TYPES = {4: "Convolution", 14: "InnerProduct"}
 
 _BRANCHES = {"1": "shortcut", "2a": "conv_1", "2b": "conv_2", "2c": "conv_3"}
@@ -31,68 +38,35 @@ class CaffeLayer(NamedTuple):
     blobs: list[np.ndarray]
 
 
-def _fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
-    """Yields (field number, wire type, value) of a message."""
-    position = 0
-
-    def varint() -> int:
-        nonlocal position
-        value, shift = 0, 0
-        while True:
-            byte = data[position]
-            position += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-            shift += 7
-            if shift > 63:
-                raise ValueError(f"a number at byte {position} does not end")
-
-    while position < len(data):
-        key = varint()
-        field, wire = key >> 3, key & 7
-        if wire == _VARINT:
-            yield field, wire, varint()
-            continue
-        if wire not in (_FIXED64, _FIXED32, _BYTES):
-            raise ValueError(f"wire type {wire} at byte {position}")
-        length = {_FIXED64: 8, _FIXED32: 4}.get(wire) or (varint() if wire == _BYTES else 0)
-        if position + length > len(data):
-            raise ValueError(f"field {field} needs {length} bytes, {len(data) - position} are left")
-        yield field, wire, data[position : position + length]
-        position += length
+@cache
+def _network_message() -> Any:
+    """Returns the class of Caffe's NetParameter."""
+    file = descriptor_pb2.FileDescriptorProto(name="caffe.proto", package="caffe")
+    kind = descriptor_pb2.FieldDescriptorProto
+    types = {"i": kind.TYPE_INT64, "s": kind.TYPE_STRING, "b": kind.TYPE_BYTES}
+    for message, fields in _PROTO.items():
+        described = file.message_type.add(name=message)
+        for field in fields.split(", "):
+            name, number, letter = field.split()
+            repeated = letter[0].isupper()
+            described.field.add(
+                name=name,
+                number=int(number),
+                label=kind.LABEL_REPEATED if repeated else kind.LABEL_OPTIONAL,
+                type=types.get(letter.lower(), kind.TYPE_MESSAGE),
+                type_name=f".caffe.{letter}" if letter in _PROTO else None,
+            )
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("caffe.NetParameter"))
 
 
-def _blob(data: memoryview) -> np.ndarray:
-    legacy, shape, parts = [1, 1, 1, 1], None, []
-    for field, _, value in _fields(data):
-        if field in (1, 2, 3, 4) and isinstance(value, int):
-            legacy[field - 1] = value
-            continue
-        if isinstance(value, int):
-            continue
-        if field == _BLOB_SHAPE:
-            shape = [n for f, w, v in _fields(value) if f == 1 for n in _numbers(w, v)]
-        elif field == _BLOB_DATA:
-            parts.append(np.frombuffer(value, "<f4"))
-        elif field == _BLOB_DOUBLE_DATA:
-            parts.append(np.frombuffer(value, "<f8").astype("float32"))
+def _blob(blob: Any) -> np.ndarray:
+    parts = [np.frombuffer(part, "<f4") for part in blob.data]
+    parts += [np.frombuffer(part, "<f8").astype("float32") for part in blob.double_data]
     values = np.concatenate(parts) if parts else np.zeros(0, "float32")
-    return values.reshape(legacy if shape is None else shape)
-
-
-def _numbers(wire: int, value: int | memoryview) -> list[int]:
-    if isinstance(value, int):
-        return [value]
-    # Packed: a run of varints, read as the values of a field each.
-    numbers, current, shift = [], 0, 0
-    for byte in value:
-        current |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            numbers.append(current)
-            current, shift = 0, 0
-    return numbers
+    legacy = [getattr(blob, side) or 1 for side in ("num", "channels", "height", "width")]
+    return values.reshape(list(blob.shape[-1].dim) if blob.shape else legacy)
 
 
 def _content(path: str | Path, member: str) -> bytes:
@@ -120,28 +94,19 @@ def read_caffemodel(path: str | Path, *, member: str = "") -> list[CaffeLayer]:
         ValueError: If the file is not a Caffe network, or ends early.
         FileNotFoundError: If there is no such file.
     """
-    content = memoryview(_content(path, member))
-    layers = []
+    content = _content(path, member)
     try:
-        for field, _, value in _fields(content):
-            if field not in (_NET_LAYER, _NET_LAYER_V1) or isinstance(value, int):
-                continue
-            old = int(field == _NET_LAYER_V1)
-            name, kind, blobs = "", "", []
-            for number, _, part in _fields(value):
-                if number == _LAYER_NAME[old] and not isinstance(part, int):
-                    name = bytes(part).decode()
-                elif number == _LAYER_TYPE[old]:
-                    kind = (
-                        _V1_TYPES.get(part, str(part))
-                        if isinstance(part, int)
-                        else bytes(part).decode()
-                    )
-                elif number == _LAYER_BLOBS[old] and not isinstance(part, int):
-                    blobs.append(_blob(part))
-            if blobs:
-                layers.append(CaffeLayer(name, kind, blobs))
-    except (ValueError, IndexError) as error:
+        network = _network_message().FromString(content)
+        layers = [
+            CaffeLayer(
+                layer.name,
+                layer.type if isinstance(layer.type, str) else _V1_TYPES.get(layer.type, "unknown"),
+                [_blob(blob) for blob in layer.blobs],
+            )
+            for layer in (*network.layers, *network.layer)
+            if layer.blobs
+        ]
+    except (DecodeError, ValueError) as error:
         raise ValueError(
             f"The file must be a whole .caffemodel. Received: {path}, {len(content)} bytes "
             f"({error}). Fetch it again."

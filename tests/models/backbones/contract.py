@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_deeplab.models.backbones import build_backbone
-from keras_deeplab.presets.backbones import BackboneRow
+from keras_deeplab.presets.backbone_row import BackboneRow
 
 
 def build(row: BackboneRow, output_stride: int, **options) -> keras.Model:

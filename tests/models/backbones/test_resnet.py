@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from keras_deeplab.models.backbones.resnet import resnet
-from keras_deeplab.presets.backbones import BACKBONES, ResNetRow
+from keras_deeplab.presets.backbone_row import ResNetRow
+from keras_deeplab.presets.backbones import BACKBONES
 from tests.models.backbones.test_mobilenet_v2 import randomize
 
 ROWS = {name: row for name, row in BACKBONES.items() if isinstance(row, ResNetRow)}

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_deeplab.models.blocks import ConvOptions
 from keras_deeplab.models.heads.aspp import aspp, scaled_rates
 
 
@@ -14,7 +15,9 @@ def test_rates_double_when_the_output_stride_halves(stride: int, rates: tuple[in
 
 def build(rates: tuple[int, ...], **options) -> keras.Model:
     x = keras.Input((None, None, 4))
-    return keras.Model(x, aspp(x, atrous_rates=rates, channels=3, batch_norm="folded", **options))
+    return keras.Model(
+        x, aspp(x, atrous_rates=rates, channels=3, options=ConvOptions("folded"), **options)
+    )
 
 
 def test_branches_are_those_asked_for():

@@ -3,12 +3,15 @@ import numpy as np
 import pytest
 
 from keras_deeplab.layers.resize_bilinear import interpolation_matrix
+from keras_deeplab.models.blocks import ConvOptions
 from keras_deeplab.models.heads.decoder import decoder
 
 
 def build(**options) -> keras.Model:
     x, low_level = keras.Input((None, None, 4)), keras.Input((None, None, 5))
-    y = decoder(x, low_level, low_level_channels=2, channels=3, batch_norm="folded", **options)
+    y = decoder(
+        x, low_level, low_level_channels=2, channels=3, options=ConvOptions("folded"), **options
+    )
     return keras.Model([x, low_level], y)
 
 

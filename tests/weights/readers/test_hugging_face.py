@@ -1,8 +1,8 @@
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from keras_deeplab.presets.networks import DEEPLABS
 from keras_deeplab.weights.readers import convert_hugging_face
@@ -13,15 +13,7 @@ from tests.reference.torch_peers import import_torch, randomize, run
 
 
 def write_safetensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
-    """Another writer than the library's own, for where that is not installed."""
-    header, data = {"__metadata__": {"format": "pt"}}, b""
-    for name, tensor in tensors.items():
-        raw = tensor.astype("<f4").tobytes()
-        offsets = [len(data), len(data) + len(raw)]
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": offsets}
-        data += raw
-    text = json.dumps(header).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+    save_file({name: tensor.astype("float32") for name, tensor in tensors.items()}, path)
 
 
 def test_reads_what_safetensors_says(tmp_path: Path, rng: np.random.Generator):
@@ -31,6 +23,14 @@ def test_reads_what_safetensors_says(tmp_path: Path, rng: np.random.Generator):
     assert read.keys() == tensors.keys()
     for name, tensor in tensors.items():
         np.testing.assert_array_equal(read[name], tensor)
+
+
+def test_bfloat16_is_widened(tmp_path: Path):
+    # bfloat16 is the upper half of float32: 1.0 is 0x3F80, -2.5 is 0xC020.
+    header = b'{"a":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}'
+    data = np.array([0x3F80, 0xC020], "<u2").tobytes()
+    (tmp_path / "x.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + data)
+    assert read_safetensors(tmp_path / "x.safetensors")["a"].tolist() == [1.0, -2.5]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.99])

@@ -2,9 +2,9 @@ import keras
 import pytest
 
 from keras_deeplab.models import build_model
-from keras_deeplab.models.cost import model_cost
 from keras_deeplab.presets.costs import COSTS
 from keras_deeplab.presets.networks import DEEPLABS
+from tests.reference.model_cost import model_cost
 
 
 def test_worked_by_hand():

@@ -1,0 +1,188 @@
+"""What is known of a backbone; each family adds what its builder reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class InvertedResidualStage:
+    """A run of inverted residual blocks; only the first one strides.
+
+    Attributes:
+        expansion: Channels inside a block, as a multiple of its input channels.
+        channels: Output channels at depth multiplier 1.
+        blocks: Number of blocks.
+        stride: Stride of the first block.
+        kernel_size: Of the depthwise convolutions.
+    """
+
+    expansion: int
+    channels: int
+    blocks: int
+    stride: int
+    kernel_size: int = 3
+
+
+@dataclass(frozen=True)
+class MobileNetV3Block:
+    """One block of a MobileNetV3.
+
+    Attributes:
+        kernel_size: Of the depthwise convolution.
+        expanded: Channels inside, at depth multiplier 1.
+        channels: Output channels, at depth multiplier 1.
+        squeeze_excite: Whether it has a squeeze-excite.
+        activation: "relu" or "hard_swish".
+        stride: Of the depthwise convolution.
+    """
+
+    kernel_size: int
+    expanded: int
+    channels: int
+    squeeze_excite: bool
+    activation: str
+    stride: int
+
+
+@dataclass(frozen=True)
+class XceptionBlock:
+    """A run of equal units of three separable convolutions.
+
+    Attributes:
+        name: Prefix of the layer names.
+        channels: Output channels of the three.
+        stride: Stride of the last one.
+        units: Number of units.
+        skip: "conv" (a strided 1x1 convolution), "sum" or "none".
+        activation: "before" each separable convolution, or "after" each of its two convolutions.
+    """
+
+    name: str
+    channels: tuple[int, ...]
+    stride: int
+    units: int = 1
+    skip: str = "conv"
+    activation: str = "before"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneRow:
+    """One backbone; each family adds what its builder reads.
+
+    Attributes:
+        name: Identifier, as in `DeepLab(backbone=...)`.
+        family: The builder in `keras_deeplab.models.backbones`.
+        epsilon: Batch norm's.
+        source: Where the numbers come from.
+    """
+
+    name: str
+    family: str
+    epsilon: float
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MobileNetV2Row(BackboneRow):
+    """A MobileNetV2.
+
+    Attributes:
+        stages: Stages after the stem, in order.
+        stem_channels: Output channels of the stride-2 stem at depth multiplier 1.
+        depth_multiplier: Factor on all channel counts.
+        channel_divisor: Channel counts are rounded to a multiple of it.
+    """
+
+    family: str = "mobilenet_v2"
+    epsilon: float = 1e-3
+    stages: tuple[InvertedResidualStage, ...]
+    stem_channels: int = 32
+    depth_multiplier: float = 1.0
+    channel_divisor: int = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class EfficientNetLiteRow(MobileNetV2Row):
+    """An EfficientNet-Lite; its stem is that of MobileNetV2."""
+
+    family: str = "efficientnet_lite"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MobileNetV3Row(BackboneRow):
+    """A MobileNetV3.
+
+    Its squeeze-excites average maps whose density depends on the output stride, so that features
+    at different output strides agree nearly, not exactly.
+
+    Attributes:
+        blocks: Blocks after the stem, in order.
+        stem_channels: Output channels of the stride-2 stem at depth multiplier 1.
+        depth_multiplier: Factor on all channel counts.
+        channel_divisor: Channel counts are rounded to a multiple of it.
+        dilates_first: Whether the block whose stride was removed dilates already, as its
+            published weights were trained. Such a network is not consistent across output
+            strides.
+    """
+
+    family: str = "mobilenet_v3"
+    epsilon: float = 1e-3
+    blocks: tuple[MobileNetV3Block, ...]
+    stem_channels: int = 16
+    depth_multiplier: float = 1.0
+    channel_divisor: int = 8
+    dilates_first: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class XceptionRow(BackboneRow):
+    """An aligned Xception.
+
+    Attributes:
+        blocks: Blocks after the stem, in order.
+        stem_channels: Output channels of the stem's two convolutions, of which the first strides.
+    """
+
+    family: str = "xception"
+    epsilon: float = 1e-3
+    blocks: tuple[XceptionBlock, ...]
+    stem_channels: tuple[int, int] = (32, 64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VGGRow(BackboneRow):
+    """A VGG without its fully connected layers; it has no batch norm.
+
+    Attributes:
+        stages: (channels, convolutions) between two pools.
+    """
+
+    family: str = "vgg"
+    epsilon: float = 0.0
+    stages: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResNetRow(BackboneRow):
+    """A ResNet of bottleneck blocks.
+
+    Attributes:
+        blocks: Blocks per stage.
+        channels: Channels inside the blocks of each stage; they put out four times as many.
+        stem_channels: One: a 7x7 convolution of stride 2. Three: 3x3 each, the first of stride 2.
+        stride_on_1x1: Whether a block strides on its first 1x1 convolution, not on its 3x3 one.
+            Where such a stride is removed, the block's own 3x3 convolution dilates too: that is
+            why DeepLab v2's released network has rate 2 in all of conv4_x and 4 in all of conv5_x.
+        ceil_pool: Whether the stem's pool has a window more on even sizes, as in Caffe.
+        conv_bias: Whether convolutions have a bias before batch norm.
+    """
+
+    family: str = "resnet"
+    epsilon: float = 1e-5
+    blocks: tuple[int, ...]
+    channels: tuple[int, ...] = (64, 128, 256, 512)
+    stem_channels: tuple[int, ...] = (64,)
+    stride_on_1x1: bool = False
+    ceil_pool: bool = False
+    conv_bias: bool = False

@@ -1,0 +1,37 @@
+"""How images are normalised for a network, from RGB 0-255."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Of ImageNet's RGB levels, as fractions of 255 (torchvision) and as levels (Caffe's ILSVRC mean).
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_CAFFE_MEAN = (122.67892, 116.66877, 104.00699)
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """One normalisation: levels times `scale`, plus `offset`.
+
+    Attributes:
+        title: In words.
+        scale: One factor, or one by channel.
+        offset: Alike.
+    """
+
+    title: str
+    scale: float | list[float]
+    offset: float | list[float]
+
+
+NORMALIZATIONS: dict[str, Normalization] = {
+    "tf": Normalization("scaled to -1..1", 1 / 127.5, -1.0),
+    "torch": Normalization(
+        "ImageNet's mean subtracted, divided by its deviation",
+        [1 / (255 * deviation) for deviation in _DEVIATION],
+        [-mean / deviation for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)],
+    ),
+    "caffe": Normalization(
+        "ImageNet's mean subtracted", [1.0, 1.0, 1.0], [-mean for mean in _CAFFE_MEAN]
+    ),
+}
