@@ -18,6 +18,7 @@ from keras_deeplab._validation import check_int
 from keras_deeplab.data.pipeline import training_batches, validation_batches
 from keras_deeplab.data.sources import SegmentationData
 from keras_deeplab.inference import open_segmenter
+from keras_deeplab.layers import SegmentationOutput
 from keras_deeplab.losses import CrossEntropy
 from keras_deeplab.metrics import MeanIoU
 from keras_deeplab.models.multi_scale import training_model
@@ -94,7 +95,8 @@ def train(
         recipe: Name of a row of `keras_deeplab.presets.recipes`, or such a row.
         validation_data: What to measure each epoch; the network that does best on it is kept.
         size: Side of the square, or (height, width), that images are scaled to fit into, pixels:
-            before augmentation, and to be measured. Left out: what `segment` takes for the model.
+            before augmentation, and to be measured. The model keeps it, through saving too, as
+            the size that `segment` and `evaluate` take. Left out: the one that it has.
         validate_every: Epochs from one measurement to the next; the last epoch is measured too.
         class_weights: Factors of the loss by class id.
         loss: From integer labels and logits. Left out: `losses.CrossEntropy` with the data's
@@ -151,6 +153,7 @@ def train(
     open_folder(folder, settings)
     if check and not checkpoints(folder / "checkpoints"):
         check_files({"training": data, "validation": validation_data})
+    _keep_size(model, size)
     with _scope(model):
         trained = _with_losses(model, row.targets)
         output = model.output_names[-1]
@@ -239,6 +242,13 @@ def _size(
     height, width = open_segmenter(model, class_names=data.class_names).inference_size
     fixed = model.input_shape[1:3]
     return fixed[0] or height, fixed[1] or width
+
+
+def _keep_size(model: keras.Model, size: tuple[int, int]) -> None:
+    """Has a model carry the size that photos are fitted into for it."""
+    for layer in model.layers:
+        if isinstance(layer, SegmentationOutput):
+            layer.inference_size = size
 
 
 def _resume(folder: Path, model: keras.Model) -> tuple[int, tuple[float, int]]:
