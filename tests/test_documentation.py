@@ -18,7 +18,6 @@ from PIL import Image
 from keras_deeplab import deeplab
 from keras_deeplab.cli.commands import _parser, main
 from keras_deeplab.exports.request import AGREEMENTS
-from keras_deeplab.inference import crf_search
 from keras_deeplab.models import network
 from keras_deeplab.models.blocks import ConvOptions, conv_bn
 from keras_deeplab.presets.datasets import DATASETS
@@ -71,10 +70,6 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setitem(WEIGHTS, name, replace(row, inference_size=SIZE))
     short = replace(RECIPES["fine_tune"], epochs=1, batch_size=2, crop_size=(33, 33))
     monkeypatch.setitem(RECIPES, "fine_tune", short)
-    scores = crf_search.predict_scores
-    monkeypatch.setattr(
-        crf_search, "predict_scores", lambda model, photo, size: scores(model, photo, size=(17, 17))
-    )
     for name in ("initialize", "set_distribution", "DataParallel"):
         monkeypatch.setattr(keras.distribution, name, lambda *args, **options: None)
     monkeypatch.setattr(network, "_scores", shallow_network)

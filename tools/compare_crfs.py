@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from keras_deeplab import DeepLab, DenseCRF
-from keras_deeplab.inference import predict_scores, resized_labels
+from keras_deeplab import DeepLab, DenseCRF, open_segmenter
+from keras_deeplab.inference import InferenceOptions
 from keras_deeplab.metrics import confusion_matrix, mean_iou, mean_iou_in_truth
 from keras_deeplab.presets.crfs import CRFS
 
@@ -33,8 +33,8 @@ def main() -> None:
     parser.add_argument("--engines", nargs="+", default=["permutohedral"])
     parser.add_argument("--json", type=Path, help="also write the result here")
     arguments = parser.parse_args()
-    model = DeepLab(weights=arguments.weights)
-    classes = model.output_shape[-1]
+    segmenter = open_segmenter(DeepLab(weights=arguments.weights))
+    classes = len(segmenter.class_names)
     crfs: dict[str, DenseCRF | None] = {"without": None}
     for engine in arguments.engines:
         for preset in arguments.presets:
@@ -47,13 +47,10 @@ def main() -> None:
             continue
         image = np.asarray(Image.open(photos[0]).convert("RGB"))
         truth = np.asarray(Image.open(mask))
-        plain = predict_scores(model, image, size=(513, 513))
+        (plain,) = segmenter.predict([image], InferenceOptions(size=513))
         for name, crf in crfs.items():
-            scores = plain
-            if crf is not None:
-                refined = crf(plain.scores, plain.image, from_logits=True)
-                scores = plain._replace(scores=refined)
-            matrices[name] += confusion_matrix(truth, resized_labels(scores), classes=classes)
+            scores = plain if crf is None else plain.refined(crf)
+            matrices[name] += confusion_matrix(truth, scores.labels(), classes=classes)
     result = {
         name: {"mean_iou": mean_iou(matrix), "mean_iou_in_truth": mean_iou_in_truth(matrix)}
         for name, matrix in matrices.items()

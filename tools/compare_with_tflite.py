@@ -20,7 +20,7 @@ from tqdm import tqdm
 from keras_deeplab import DeepLab, open_segmenter
 from keras_deeplab.data.images import read_image
 from keras_deeplab.data.masks import read_mask
-from keras_deeplab.inference import predict_scores, resized_labels
+from keras_deeplab.inference import InferenceOptions
 from keras_deeplab.metrics import confusion_matrix, mean_iou, mean_iou_in_truth
 from keras_deeplab.presets.weights import WEIGHTS
 from keras_deeplab.weights import weights_file
@@ -35,14 +35,15 @@ def compare(name: str, photos: list[Path], masks: Path) -> dict[str, float]:
     matrices = {key: np.zeros((classes, classes), int) for key in ("keras", "tflite")}
     for photo in tqdm(photos, desc=name):
         image, truth = read_image(photo), read_mask(masks / f"{photo.stem}.png")
+        options = InferenceOptions(size=ours.inference_size)
         scores = {
-            key: predict_scores(model, image, size=ours.inference_size)
+            key: next(model.predict([image], options))
             for key, model in (("keras", ours), ("tflite", theirs))
         }
-        equal = scores["keras"].scores.argmax(-1) == scores["tflite"].scores
+        equal = scores["keras"].values.argmax(-1) == scores["tflite"].values
         agreement.append(float(equal.mean()))
         for key, one in scores.items():
-            matrices[key] += confusion_matrix(truth, resized_labels(one), classes=classes)
+            matrices[key] += confusion_matrix(truth, one.labels(), classes=classes)
     return {
         "agreement_mean": float(np.mean(agreement)),
         "agreement_5th_percentile": float(np.percentile(agreement, 5)),

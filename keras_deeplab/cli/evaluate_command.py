@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from keras_deeplab.cli.check_data_command import add_data_arguments, data_options
-from keras_deeplab.cli.options import (
-    add_crf,
+from keras_deeplab.cli.arguments import (
+    add_inference,
     add_network,
-    add_passes,
-    read_size,
+    resolve_inference,
     resolve_network,
 )
+from keras_deeplab.cli.check_data_command import add_data_arguments, data_options
 from keras_deeplab.cli.startup import quiet_start
 from keras_deeplab.presets.datasets import DATASETS
+
+if TYPE_CHECKING:
+    from keras_deeplab.inference.options import InferenceOptions
 
 
 def add_parser(commands: Any) -> None:
@@ -31,14 +33,7 @@ def add_parser(commands: Any) -> None:
     add_data_arguments(evaluate)
     evaluate.add_argument("--split", metavar="NAME", help="part of the dataset (default: val)")
     add_network(evaluate)
-    evaluate.add_argument(
-        "--size",
-        metavar="PIXELS",
-        help="side of the square that images are fitted into, HEIGHTxWIDTH, or 'own' for the "
-        "image's (default: the dataset's, VOC 513)",
-    )
-    add_passes(evaluate)
-    add_crf(evaluate, words="measure with a fully connected CRF too")
+    add_inference(evaluate, crf="measure with a fully connected CRF too")
     evaluate.add_argument(
         "--out", default="evaluated", metavar="DIR", help="folder to write to (default: evaluated)"
     )
@@ -53,17 +48,11 @@ def add_parser(commands: Any) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    options: dict[str, Any] = dict(
-        size=read_size(arguments.size),
-        scales=arguments.scales,
-        flip=arguments.flip,
-        sliding_window=arguments.sliding_window,
-        crf=arguments.crf,
-    )
     with quiet_start():
         import keras
 
         keras.ops.zeros(1)
+    options = resolve_inference(arguments)
     if arguments.submission:
         return _submit(arguments, options)
     from keras_deeplab.evaluation.measure import dataset_names, evaluate
@@ -71,7 +60,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
     data = _data(arguments)
     network = resolve_network(arguments, dataset_names(data))
-    result = evaluate(network, data, limit=arguments.limit, progressbar=None, **options)
+    result = evaluate(network, data, limit=arguments.limit, progressbar=None, options=options)
     files = write_report(result, arguments.out)
     if arguments.json:
         print(json.dumps(result.to_dict(), allow_nan=False))
@@ -81,7 +70,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _submit(arguments: argparse.Namespace, options: dict[str, Any]) -> int:
+def _submit(arguments: argparse.Namespace, options: InferenceOptions) -> int:
     from keras_deeplab.evaluation.submission import submission_images, write_submission
 
     images = submission_images(
@@ -93,7 +82,7 @@ def _submit(arguments: argparse.Namespace, options: dict[str, Any]) -> int:
         arguments.out,
         kind=arguments.submission,
         progressbar=None,
-        **options,
+        options=options,
     )
     if arguments.json:
         print(json.dumps([str(file) for file in files]))

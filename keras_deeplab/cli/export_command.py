@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from keras_deeplab.cli.options import add_network, check_network, read_size, resolve_network
+from keras_deeplab.cli.arguments import add_network, check_network, read_size, resolve_network
 from keras_deeplab.cli.startup import quiet_start
 from keras_deeplab.presets.crfs import CRFS, DEFAULT_CRF
 

@@ -6,12 +6,22 @@ import argparse
 import glob
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from keras_deeplab.cli.options import add_crf, add_network, add_passes, resolve_network
+from keras_deeplab.cli.arguments import (
+    add_inference,
+    add_network,
+    resolve_inference,
+    resolve_network,
+)
 from keras_deeplab.cli.startup import quiet_start
+
+if TYPE_CHECKING:
+    from keras_deeplab.inference import InferenceOptions, Segmentation
+
+Written = tuple[tuple[Path, ...], dict[str, float]]
 
 
 def add_parser(commands: Any) -> None:
@@ -34,17 +44,15 @@ def add_parser(commands: Any) -> None:
         help="folder to write to (default: %(default)s)",
     )
     add_network(segment)
-    segment.add_argument(
-        "--size",
-        type=int,
-        metavar="PIXELS",
-        help="side of the square that photos are fitted into for the network "
-        "(default: the dataset's, VOC 513)",
-    )
-    add_passes(segment)
-    add_crf(segment, words="refine the masks with a fully connected CRF; after the photos")
+    add_inference(segment, crf="refine the masks with a fully connected CRF; after the photos")
     segment.add_argument(
         "--opacity", type=float, default=0.5, help="of the overlay, 0 to 1 (default: %(default)s)"
+    )
+    segment.add_argument(
+        "--no-overlay",
+        action="store_false",
+        dest="overlay",
+        help="write the masks alone, which is faster",
     )
     segment.add_argument(
         "--json", action="store_true", help="print one JSON object per photo instead of text"
@@ -57,8 +65,6 @@ def _segment(arguments: argparse.Namespace) -> int:
     names = _output_names(photos)
     if not 0 <= arguments.opacity <= 1:
         raise ValueError(f"--opacity must be between 0 and 1. Received: {arguments.opacity}.")
-    if arguments.size is not None and arguments.size < 1:
-        raise ValueError(f"--size must be at least 1. Received: {arguments.size}.")
     Path(arguments.out).expanduser().mkdir(parents=True, exist_ok=True)
     with quiet_start():
         import keras
@@ -68,35 +74,62 @@ def _segment(arguments: argparse.Namespace) -> int:
             _first_crf()
     from tqdm import tqdm
 
-    from keras_deeplab.inference.segmentation import segment
-
     model = resolve_network(arguments)
-    options: dict[str, Any] = dict(
-        size=arguments.size,
-        scales=arguments.scales,
-        flip=arguments.flip,
-        sliding_window=arguments.sliding_window,
-        crf=arguments.crf,
+    results = segment_files(
+        model,
+        photos,
+        names,
+        arguments.out,
+        options=resolve_inference(arguments),
+        opacity=arguments.opacity,
+        overlay=arguments.overlay,
     )
     failed = 0
     progress = tqdm(
-        zip(photos, names, strict=True),
+        zip(photos, results, strict=True),
         total=len(photos),
         unit="photo",
         disable=True if len(photos) == 1 else None,
     )
-    for photo, name in progress:
-        try:
-            result = segment(model, photo, **options)
-            mask, overlay = result.save(arguments.out, name=name, opacity=arguments.opacity)
-        except (ValueError, OSError) as error:
+    for photo, result in progress:
+        if isinstance(result, Exception):
             failed += 1
-            tqdm.write(f"keras-deeplab: error: {error}", file=sys.stderr)
-            continue
-        tqdm.write(_report(photo, mask, overlay, result.shares(), as_json=arguments.json))
+            tqdm.write(f"keras-deeplab: error: {result}", file=sys.stderr)
+        else:
+            tqdm.write(_report(photo, *result, as_json=arguments.json))
     if failed:
         print(f"keras-deeplab: {failed} of {len(photos)} photos failed", file=sys.stderr)
     return 1 if failed else 0
+
+
+def segment_files(
+    model: Any,
+    photos: Sequence[Path],
+    names: Sequence[str],
+    folder: str | Path,
+    *,
+    options: InferenceOptions,
+    opacity: float = 0.5,
+    overlay: bool = True,
+) -> Iterator[Written | Exception]:
+    """Yields the files and the classes' shares of each photo, or why there are none, in order.
+
+    Args:
+        model: As for `segment`.
+        photos: Image files.
+        names: Start of the names of the files written, by photo.
+        folder: Folder to write to.
+        options: How photos go through the network.
+        opacity: Of the overlays.
+        overlay: Whether to write overlays.
+    """
+    from keras_deeplab.inference import segment
+
+    def save(number: int, result: Segmentation) -> Written:
+        files = result.save(folder, name=names[number], opacity=opacity, overlay=overlay)
+        return files, result.shares()
+
+    return segment(model, list(photos), options=options).outcomes(save)
 
 
 def _first_crf() -> None:
@@ -109,14 +142,13 @@ def _first_crf() -> None:
 
 
 def _report(
-    photo: Path, mask: Path, overlay: Path, shares: dict[str, float], *, as_json: bool
+    photo: Path, files: tuple[Path, ...], shares: dict[str, float], *, as_json: bool
 ) -> str:
     if as_json:
-        return json.dumps(
-            {"photo": str(photo), "mask": str(mask), "overlay": str(overlay), "shares": shares}
-        )
+        written = dict(zip(("mask", "overlay"), map(str, files), strict=False))
+        return json.dumps({"photo": str(photo), **written, "shares": shares})
     listed = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
-    return f"{photo}: {listed}\n  {mask}\n  {overlay}"
+    return "\n  ".join([f"{photo}: {listed}", *map(str, files)])
 
 
 def _photo_paths(arguments: Sequence[str]) -> list[Path]:

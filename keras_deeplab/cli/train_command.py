@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_deeplab.cli.arguments import read_size
 from keras_deeplab.cli.check_data_command import add_data_arguments, data_options
-from keras_deeplab.cli.options import read_size
 from keras_deeplab.cli.startup import quiet_start
 from keras_deeplab.presets.backbones import BACKBONES
 from keras_deeplab.presets.recipes import RECIPES
@@ -100,8 +100,8 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size",
         metavar="PIXELS",
-        help="side of the square that images are scaled to fit into, or HEIGHTxWIDTH; segment and "
-        "evaluate must be given the same (default: the dataset's, or 513)",
+        help="side of the square that images are scaled to fit into, or HEIGHTxWIDTH; the network "
+        "keeps it for segment and evaluate (default: its own, the dataset's, or 513)",
     )
     parser.add_argument(
         "--class-weights",

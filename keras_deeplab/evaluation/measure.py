@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from typing import Any
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import tee
+from typing import Any, Unpack
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 from keras_deeplab._validation import check_int
-from keras_deeplab.evaluation.boundaries import boundary_counts, trimap_matrices
 from keras_deeplab.evaluation.elements import Element, count, elements
-from keras_deeplab.evaluation.predicted_masks import masks
-from keras_deeplab.evaluation.result import Evaluation, ImageResult, Picture
+from keras_deeplab.evaluation.result import Evaluation, Picture
+from keras_deeplab.evaluation.tally import Counting, Masks, Tally
 from keras_deeplab.inference import (
-    Passes,
+    DenseCRF,
+    InferenceOptions,
+    InferenceSettings,
+    Scores,
     Segmenter,
-    find_passes,
+    in_order,
     nearest_labels,
     open_segmenter,
+    read_ahead,
+    resolve_crf,
+    resolve_options,
 )
-from keras_deeplab.inference.dense_crf import DenseCRF, resolve_crf
-from keras_deeplab.metrics import confusion_matrix, mean_iou, pixel_accuracy
 
 _PICTURE_SIDE = 400
 _logger = logging.getLogger("keras_deeplab")
@@ -34,17 +39,14 @@ def evaluate(
     model: Any,
     dataset: Iterable[Any],
     *,
-    size: int | tuple[int, int] | str | None = None,
-    scales: Sequence[float] = (1.0,),
-    flip: bool = False,
-    sliding_window: bool = False,
-    crf: DenseCRF | str | bool = False,
     class_names: Sequence[str] | None = None,
     ignore_class: int | None = None,
     trimap_width: int = 40,
     pictures: int = 4,
     limit: int | None = None,
     progressbar: bool | None = True,
+    options: InferenceOptions | None = None,
+    **settings: Unpack[InferenceSettings],
 ) -> Evaluation:
     """Measures how good a network's masks of a dataset are.
 
@@ -60,19 +62,17 @@ def evaluate(
         dataset: A `keras_deeplab.data.SegmentationData`; or an iterable (a `tf.data.Dataset` too)
             of dicts with "image" (height, width, 3), RGB 0-255, "labels" (height, width) and, if
             you like, "name", or of pairs (image, labels); or batches of such.
-        size: As for `segment`: what images are fitted into; "own" leaves them as they are.
-        scales: Factors of the size whose probabilities are averaged; the papers' best are
-            (0.5, 0.75, 1, 1.25, 1.5, 1.75) with ``flip=True``.
-        flip: Whether to average with the mirror image.
-        sliding_window: Whether windows of `size` pass over the images as large as they are.
-        crf: A fully connected CRF to measure in the same pass, besides the network alone: True, a
-            preset's name, or a `DenseCRF`.
         class_names: Names by label id. Left out: those that the model carries, else the dataset's.
         ignore_class: True label of pixels to leave out. Left out: the dataset's, else the model's.
         trimap_width: Width of the widest band around the true borders, pixels.
         pictures: How many of the worst images, and of the best, to keep for the report.
         limit: Number of images to stop after.
         progressbar: Whether to show one; None: where a terminal is watching.
+        options: How images go through the network. A CRF is measured in the same pass, besides
+            the network alone.
+        **settings: Fields of `keras_deeplab.inference.InferenceOptions`, which replace those of
+            `options`: ``size="own"``, ``scales=(0.75, 1, 1.25)``, ``flip=True``, ``crf=True``,
+            ``batch_size=4``.
 
     Returns:
         The measures; ``evaluation.crf`` holds those with CRF.
@@ -99,34 +99,29 @@ def evaluate(
     segmenter = open_segmenter(
         model, class_names=class_names, fallback_names=dataset_names(dataset)
     )
-    passes = find_passes(
-        size,
-        default=segmenter.inference_size,
-        scales=scales,
-        flip=flip,
-        sliding_window=sliding_window,
-    )
-    refinement = resolve_crf(crf)
+    options = resolve_options(options, settings)
+    segmenter.check(options)
     _check_classes(segmenter, dataset)
     if ignore_class is None:
         ignore_class = getattr(dataset, "ignore_class", segmenter.ignore_class)
     classes = len(segmenter.class_names)
-    tallies = [_Tally(classes, ignore_class, trimap_width) for _ in range(1 + bool(refinement))]
+    counting = Counting(classes, ignore_class, trimap_width)
+    tallies = [Tally(counting) for _ in range(1 + bool(options.crf))]
     gallery = _Gallery(pictures)
-    for element in tqdm(
-        elements(dataset, classes=classes, ignore_class=ignore_class, limit=limit),
+    found = elements(dataset, classes=classes, ignore_class=ignore_class, limit=limit)
+    for element, made, counts in tqdm(
+        in_order(counting.count, _predicted(segmenter, found, options)),
         total=count(dataset, limit),
         desc=segmenter.name,
         unit="image",
         disable=None if progressbar is None else not progressbar,
     ):
-        made = list(masks(segmenter, element.image, passes, refinement))
-        for tally, (labels, seconds) in zip(tallies, made, strict=True):
-            tally.add(element, labels, seconds)
+        for tally, one in zip(tallies, counts, strict=True):
+            tally.add(one)
         gallery.add(
             element,
             [labels for labels, _ in made],
-            [tally.images[-1].mean_iou for tally in tallies],
+            [one.image.mean_iou for one in counts],
         )
     if not tallies[0].images:
         raise ValueError("The dataset must hold images. Received: none.")
@@ -135,51 +130,36 @@ def evaluate(
         class_names=segmenter.class_names,
         palette=segmenter.palette,
         ignore_class=ignore_class,
-        protocol=_protocol(segmenter, passes, refinement),
+        protocol=segmenter.protocol(options),
     )
-    with_crf = tallies[1].result(facts) if refinement else None
+    with_crf = tallies[1].result(facts) if options.crf else None
     return tallies[0].result(facts, pictures=gallery.pictures(), crf=with_crf)
 
 
-class _Tally:
-    """Counts over the images, of one kind of mask."""
+def _predicted(
+    segmenter: Segmenter, found: Iterable[Element], options: InferenceOptions
+) -> Iterator[tuple[Element, Masks]]:
+    """Yields each image with its masks and the seconds they took: without CRF, then with."""
+    crf = resolve_crf(options.crf)
+    for_images, again = tee(read_ahead(found))
+    scores = segmenter.predict(
+        (element.image for element in for_images), replace(options, crf=False)
+    )
+    for element, one in zip(again, scores, strict=True):
+        yield element, [_timed_labels(one)] if crf is None else list(_both_masks(one, crf))
 
-    def __init__(self, classes: int, ignore_class: int, trimap_width: int) -> None:
-        self.labels: dict[str, int] = dict(classes=classes, ignore_class=ignore_class)
-        self.confusion = np.zeros((classes, classes), "int64")
-        self.trimap = np.zeros((trimap_width, classes, classes), "int64")
-        self.boundary = np.zeros((2, classes), "int64")
-        self.images: list[ImageResult] = []
 
-    def add(self, element: Element, labels: np.ndarray, seconds: float) -> None:
-        truth = element.labels
-        try:
-            confusion = confusion_matrix(truth, labels, **self.labels)
-        except ValueError as error:
-            raise ValueError(f"{element.name}: {error}") from error
-        self.confusion += confusion
-        self.trimap += trimap_matrices(truth, labels, **self.labels, maximum=len(self.trimap))
-        self.boundary += boundary_counts(truth, labels, **self.labels)
-        self.images.append(
-            ImageResult(
-                name=element.name,
-                height=truth.shape[0],
-                width=truth.shape[1],
-                mean_iou=mean_iou(confusion),
-                pixel_accuracy=pixel_accuracy(confusion),
-                seconds=seconds,
-            )
-        )
+def _both_masks(scores: Scores, crf: DenseCRF) -> Iterator[tuple[np.ndarray, float]]:
+    yield _timed_labels(scores)
+    start = time.perf_counter()
+    refined = scores.refined(crf)
+    yield _timed_labels(replace(refined, seconds=scores.seconds + time.perf_counter() - start))
 
-    def result(self, facts: dict[str, Any], **more: Any) -> Evaluation:
-        return Evaluation(
-            **facts,
-            confusion=self.confusion,
-            trimap=self.trimap,
-            boundary=self.boundary,
-            images=tuple(self.images),
-            **more,
-        )
+
+def _timed_labels(scores: Scores) -> tuple[np.ndarray, float]:
+    start = time.perf_counter()
+    labels = scores.labels()
+    return labels, scores.seconds + time.perf_counter() - start
 
 
 class _Gallery:
@@ -247,15 +227,3 @@ def _check_classes(segmenter: Segmenter, dataset: Any) -> None:
 
 def _first(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-
-
-def _protocol(segmenter: Segmenter, passes: Passes, crf: DenseCRF | None) -> dict[str, Any]:
-    fixed = [side for side in segmenter.input_shape[1:3] if side]
-    size = fixed if len(fixed) == 2 else passes.size
-    return {
-        "size": "own" if size is None else list(size),
-        "scales": list(passes.scales),
-        "flip": passes.flip,
-        "sliding_window": passes.sliding_window,
-        "crf": None if crf is None else asdict(crf),
-    }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from itertools import tee
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from PIL import Image
@@ -12,9 +13,14 @@ from tqdm import tqdm
 
 from keras_deeplab._validation import check_choice
 from keras_deeplab.data.images import folder_images, read_image
-from keras_deeplab.evaluation.predicted_masks import masks
-from keras_deeplab.inference import find_passes, open_segmenter
-from keras_deeplab.inference.dense_crf import DenseCRF, resolve_crf
+from keras_deeplab.inference import (
+    InferenceOptions,
+    InferenceSettings,
+    Scores,
+    in_order,
+    open_segmenter,
+    resolve_options,
+)
 from keras_deeplab.presets.datasets import DATASETS
 from keras_deeplab.presets.label_maps import CITYSCAPES_LABEL_IDS
 from keras_deeplab.visualize import palette_image
@@ -30,12 +36,9 @@ def write_submission(
     folder: str | Path,
     *,
     kind: str,
-    size: int | tuple[int, int] | str | None = None,
-    scales: Sequence[float] = (1.0,),
-    flip: bool = False,
-    sliding_window: bool = False,
-    crf: DenseCRF | str | bool = False,
     progressbar: bool | None = True,
+    options: InferenceOptions | None = None,
+    **settings: Unpack[InferenceSettings],
 ) -> list[Path]:
     """Writes the masks of test images as a dataset's server takes them.
 
@@ -48,12 +51,10 @@ def write_submission(
             or of image files.
         folder: Folder to write into; made where there is none.
         kind: "voc" or "cityscapes".
-        size: As for `evaluate`.
-        scales: As for `evaluate`.
-        flip: As for `evaluate`.
-        sliding_window: As for `evaluate`.
-        crf: As for `evaluate`; the masks are those after the CRF.
         progressbar: Whether to show one; None: where a terminal is watching.
+        options: How images go through the network; the masks are those after a CRF.
+        **settings: Fields of `keras_deeplab.inference.InferenceOptions`, which replace those of
+            `options`.
 
     Returns:
         The files, in the order of the images.
@@ -74,29 +75,28 @@ def write_submission(
             f"The network must have the {len(row.class_names)} classes of {row.title}. Received: "
             f"{segmenter.name} with {len(segmenter.class_names)}."
         )
-    passes = find_passes(
-        size,
-        default=segmenter.inference_size,
-        scales=scales,
-        flip=flip,
-        sliding_window=sliding_window,
-    )
+    options = resolve_options(options, settings)
     if isinstance(images, (str, Path)):
         images = [(path.stem, path) for path in submission_images(images, kind)]
-    refinement = resolve_crf(crf)
     target = Path(folder).expanduser() / (_VOC_FOLDER if kind == "voc" else "")
     target.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name, image in tqdm(
-        images,
-        desc=segmenter.name,
-        unit="image",
-        disable=None if progressbar is None else not progressbar,
-    ):
-        *_, (labels, _) = masks(segmenter, read_image(image), passes, refinement)
+    pairs, again = tee(in_order(lambda pair: (pair[0], read_image(pair[1])), images))
+    scores = segmenter.predict((image for _, image in again), options)
+
+    def write(item: tuple[tuple[str, Any], Scores]) -> Path:
+        (name, _), one = item
         path = target / f"{name}.png"
-        _picture(labels, kind).save(path)
-        written.append(path)
+        _picture(one.labels(), kind).save(path)
+        return path
+
+    written = list(
+        tqdm(
+            in_order(write, zip(pairs, scores, strict=True)),
+            desc=segmenter.name,
+            unit="image",
+            disable=None if progressbar is None else not progressbar,
+        )
+    )
     if not written:
         raise ValueError("There must be images. Received: none.")
     return written

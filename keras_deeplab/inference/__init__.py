@@ -1,41 +1,38 @@
-"""From photos to masks: networks and exported files, tiles, scales and flips, the CRF."""
+"""From photos to masks: networks and exported files, options, scores, the CRF."""
 
 from keras_deeplab.inference.crf_search import CRFSearch, tune_crf
 from keras_deeplab.inference.dense_crf import DenseCRF, resolve_crf
+from keras_deeplab.inference.fitting import fit_image, fitted_size
+from keras_deeplab.inference.interpolation import nearest_labels
 from keras_deeplab.inference.opening import open_file, open_segmenter
-from keras_deeplab.inference.passes import Passes, find_passes, predict
-from keras_deeplab.inference.scores import (
-    Network,
-    Scores,
-    fit_image,
-    nearest_labels,
-    predict_scores,
-    resized_labels,
-    resized_scores,
-    softmax,
+from keras_deeplab.inference.options import (
+    InferenceOptions,
+    InferenceSettings,
+    resolve_options,
 )
-from keras_deeplab.inference.segmentation import Segmentation, segment
+from keras_deeplab.inference.scores import Scores
+from keras_deeplab.inference.segmentation import Segmentation, Segmentations, segment
 from keras_deeplab.inference.segmenter import Segmenter
+from keras_deeplab.inference.streaming import in_order, read_ahead
 
 __all__ = [
     "CRFSearch",
     "DenseCRF",
-    "Network",
-    "Passes",
+    "InferenceOptions",
+    "InferenceSettings",
     "Scores",
     "Segmentation",
+    "Segmentations",
     "Segmenter",
-    "find_passes",
     "fit_image",
+    "fitted_size",
+    "in_order",
     "nearest_labels",
     "open_file",
     "open_segmenter",
-    "predict",
-    "predict_scores",
-    "resized_labels",
-    "resized_scores",
+    "read_ahead",
     "resolve_crf",
+    "resolve_options",
     "segment",
-    "softmax",
     "tune_crf",
 ]

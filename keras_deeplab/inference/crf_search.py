@@ -5,17 +5,23 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-import keras
 import numpy as np
 from tqdm import tqdm
 
 from keras_deeplab.inference.dense_crf import DenseCRF
-from keras_deeplab.inference.scores import Scores, predict_scores, resized_labels
+from keras_deeplab.inference.opening import open_segmenter
+from keras_deeplab.inference.options import (
+    InferenceOptions,
+    InferenceSettings,
+    resolve_options,
+)
+from keras_deeplab.inference.scores import Scores
+from keras_deeplab.inference.segmenter import Segmenter
 from keras_deeplab.metrics import confusion_matrix, mean_iou
 
 # Chen et al., arXiv:1606.00915, section 4.1: w2 and theta_gamma are fixed.
@@ -45,43 +51,47 @@ class CRFSearch:
 
 
 def tune_crf(
-    model: keras.Model,
+    model: Any,
     examples: Iterable[tuple[np.ndarray, np.ndarray]],
     *,
     start: DenseCRF | None = None,
     bilateral_weights: Sequence[float] = BILATERAL_WEIGHTS,
     theta_alphas: Sequence[float] = THETA_ALPHAS,
     theta_betas: Sequence[float] = THETA_BETAS,
-    size: tuple[int, int] = (513, 513),
     ignore_class: int = 255,
     results: str | Path | None = None,
     progressbar: bool = True,
+    options: InferenceOptions | None = None,
+    **settings: Unpack[InferenceSettings],
 ) -> CRFSearch:
     """Finds the weight and widths of the bilateral kernel that serve a network best.
 
-    First every other value of each parameter is tried, then the neighbours of the best.
+    First every other value of each parameter is tried, then the neighbours of the best. The widths
+    are in pixels of the size that the network sees photos at: use the result at the same size.
 
     Args:
-        model: A model from RGB 0-255 to logits.
+        model: As for `segment`.
         examples: Pairs of a photo, uint8 (height, width, 3), and its labels (height, width). 100
-            photos in the paper; their scores are kept in memory, 11 MB each for VOC.
+            photos in the paper; their scores are kept in memory, 11 MB each for VOC at 513.
         start: CRF whose other parameters are kept. Left out: w2 = 3, theta_gamma = 3, 10
             iterations, as in the paper.
         bilateral_weights: Values to search, in order.
         theta_alphas: Values to search, in order, pixels.
         theta_betas: Values to search, in order, RGB levels.
-        size: As in `segment`.
         ignore_class: Label left out of the mean IoU.
         results: JSON file that every result is written to at once. Where it exists, what it holds
-            is not computed again, so an interrupted search goes on where it was.
+            is not computed again, so an interrupted search resumes.
         progressbar: Whether to show one.
+        options: How photos go through the network, without a CRF.
+        **settings: Fields of `InferenceOptions`, which replace those of `options`, such as
+            ``size=513``.
 
     Returns:
         The best CRF and all results.
 
     Raises:
-        ValueError: If there are no examples, a photo and its labels differ in size, or the file
-            holds the results of another search.
+        ValueError: If there are no examples, a photo and its labels differ in size, the file holds
+            the results of another search, or a CRF is among the options.
 
     Example:
 
@@ -89,20 +99,26 @@ def tune_crf(
     >>> segment(model, photo, crf=search.best)  # doctest: +SKIP
     """
     start = start or DenseCRF(spatial_weight=3, theta_gamma=3, num_iterations=10)
-    scored = [_score(model, photo, labels, size) for photo, labels in examples]
+    options = resolve_options(options, settings)
+    if options.crf:
+        raise ValueError(
+            f"tune_crf searches the CRF itself. Received: crf={options.crf!r}. Pass it as start."
+        )
+    segmenter = open_segmenter(model)
+    segmenter.check(replace(options, crf=start))
+    scored = list(_scored(segmenter, examples, options))
     if not scored:
         raise ValueError("There must be at least one example. Received: none.")
     axes = (tuple(bilateral_weights), tuple(theta_alphas), tuple(theta_betas))
-    book = _Results(results, {"photos": len(scored), "start": repr(start), "size": list(size)})
+    search = {"photos": len(scored), "start": repr(start), **segmenter.protocol(options)}
+    book = _Results(results, search)
 
     def measure(crf: DenseCRF | None) -> float:
-        classes = scored[0][0].scores.shape[-1]
+        classes = scored[0][0].values.shape[-1]
         matrix = np.zeros((classes, classes), "int64")
-        for scores, labels in scored:
-            values = scores.scores.astype("float32")
-            if crf is not None:
-                values = crf(values, scores.image, from_logits=True)
-            predicted = resized_labels(scores._replace(scores=values))
+        for half, labels in scored:
+            scores = replace(half, values=half.values.astype("float32"))
+            predicted = (scores if crf is None else scores.refined(crf)).labels()
             matrix += confusion_matrix(
                 labels, predicted, classes=classes, ignore_class=ignore_class
             )
@@ -182,13 +198,25 @@ def _around(axis: Axis, value: float) -> Axis:
     return axis[max(0, index - 1) : index + 2]
 
 
-def _score(
-    model: keras.Model, photo: np.ndarray, labels: np.ndarray, size: tuple[int, int]
-) -> tuple[Scores, np.ndarray]:
-    if labels.shape != photo.shape[:2]:
-        raise ValueError(
-            f"A photo and its labels must have one size. Received: {photo.shape} and "
-            f"{labels.shape}."
-        )
-    scores = predict_scores(model, photo, size=size)
-    return scores._replace(scores=scores.scores.astype("float16")), labels
+def _scored(
+    segmenter: Segmenter,
+    examples: Iterable[tuple[np.ndarray, np.ndarray]],
+    options: InferenceOptions,
+) -> Iterator[tuple[Scores, np.ndarray]]:
+    """Yields the scores of each photo, in half precision, with its labels."""
+    for_photos, for_labels = itertools.tee(_checked(examples))
+    scores = segmenter.predict((photo for photo, _ in for_photos), options)
+    for (_, labels), one in zip(for_labels, scores, strict=True):
+        yield replace(one, values=one.values.astype("float16")), labels
+
+
+def _checked(
+    examples: Iterable[tuple[np.ndarray, np.ndarray]],
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for photo, labels in examples:
+        if labels.shape != photo.shape[:2]:
+            raise ValueError(
+                f"A photo and its labels must have one size. Received: {photo.shape} and "
+                f"{labels.shape}."
+            )
+        yield photo, labels

@@ -7,13 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from keras_deeplab.inference.describing import Hints, Opened, checked
 from keras_deeplab.inference.runtimes import (
     keras_runtime,
     onnx_runtime,
     saved_model_runtime,
     tflite_runtime,
 )
-from keras_deeplab.inference.segmenter import Names, Opened, Segmenter, checked, described
+from keras_deeplab.inference.segmenter import Segmenter
+from keras_deeplab.presets.datasets import dataset_of
 
 _READERS = {".tflite": tflite_runtime.open_file, ".onnx": onnx_runtime.open_file}
 
@@ -23,6 +25,7 @@ def open_segmenter(
     *,
     class_names: Sequence[str] | None = None,
     fallback_names: Sequence[str] | None = None,
+    from_logits: bool | None = None,
 ) -> Segmenter:
     """Makes anything that segments usable in one way.
 
@@ -34,6 +37,9 @@ def open_segmenter(
         class_names: Names by label id. Left out: those that the model carries, or that the export
             wrote beside it. Files of others need them.
         fallback_names: Names for a network that carries none.
+        from_logits: Whether the network returns logits (True) or probabilities (False). None: what
+            the model's or export's description says; else the activation of a Keras model's last
+            layer, or whether the scores of a file sum to 1.
 
     Returns:
         The network with names, colours and preprocessing. A file was run once on a grey image.
@@ -49,17 +55,17 @@ def open_segmenter(
     >>> segmenter.class_names[:2]  # doctest: +SKIP
     ('background', 'aeroplane')
     """
-    names = Names(class_names, fallback_names)
+    hints = Hints(class_names, fallback_names, from_logits)
     if isinstance(model, Segmenter):
-        return model if class_names is None else _renamed(model, class_names)
+        return _changed(model, hints)
     if not isinstance(model, (str, Path)):
-        return keras_runtime.describe(model, names)
+        return keras_runtime.describe(model, hints)
     path = Path(model).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"The network's file must exist. Received: {str(model)!r}.")
     if path.suffix.lower() in (".keras", ".h5") and path.is_file():
-        return keras_runtime.describe(keras_runtime.load(path), names, name=path.name)
-    return checked(open_file(path), names)
+        return keras_runtime.describe(keras_runtime.load(path), hints, name=path.name)
+    return checked(open_file(path), hints)
 
 
 def open_file(path: Path) -> Opened:
@@ -80,13 +86,17 @@ def open_file(path: Path) -> Opened:
     return reader(path)
 
 
-def _renamed(segmenter: Segmenter, class_names: Sequence[str]) -> Segmenter:
-    if len(class_names) != len(segmenter.class_names):
+def _changed(segmenter: Segmenter, hints: Hints) -> Segmenter:
+    if hints.from_logits is not None and segmenter.output != "labels":
+        output = "logits" if hints.from_logits else "probabilities"
+        segmenter = replace(segmenter, output=output)
+    names = hints.class_names
+    if names is None:
+        return segmenter
+    if len(names) != len(segmenter.class_names):
         raise ValueError(
             f"class_names must name the model's {len(segmenter.class_names)} classes. Received: "
-            f"{len(class_names)} names."
+            f"{len(names)} names."
         )
-    new = described(
-        segmenter.run, segmenter.input_shape, segmenter.output, class_names, name=segmenter.name
-    )
-    return replace(new, ignore_class=segmenter.ignore_class)
+    palette = dataset_of(tuple(names)).palette
+    return replace(segmenter, class_names=tuple(names), palette=palette)

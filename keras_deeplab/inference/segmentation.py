@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import tee
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, Unpack, overload
 
 import numpy as np
 from PIL import Image
 
 from keras_deeplab.data.images import folder_images, read_image
-from keras_deeplab.inference.dense_crf import DenseCRF, resolve_crf
 from keras_deeplab.inference.opening import open_segmenter
-from keras_deeplab.inference.passes import Passes, find_passes, predict
-from keras_deeplab.inference.scores import resized_labels, resized_scores, softmax
+from keras_deeplab.inference.options import (
+    InferenceOptions,
+    InferenceSettings,
+    resolve_options,
+)
+from keras_deeplab.inference.scores import Scores
 from keras_deeplab.inference.segmenter import Segmenter
+from keras_deeplab.inference.streaming import in_order
 from keras_deeplab.presets.datasets import Palette
 from keras_deeplab.visualize import blend, palette_image, with_legend
 
 OVERLAY_SIZE = 2048
+# Of PNG files: five times as fast as the default of 6, and little larger.
+_COMPRESSION = 1
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -83,40 +92,130 @@ class Segmentation:
         return replace(self, image=np.asarray(image), labels=np.asarray(labels), probabilities=None)
 
     def save(
-        self, folder: str | Path = ".", *, name: str | None = None, opacity: float = 0.5
-    ) -> tuple[Path, Path]:
+        self,
+        folder: str | Path = ".",
+        *,
+        name: str | None = None,
+        opacity: float = 0.5,
+        overlay: bool = True,
+    ) -> tuple[Path, ...]:
         """Writes ``{name}_mask.png`` and ``{name}_overlay.png``.
 
         The mask's pixel values are the label ids, with the dataset's colours as its palette.
 
         Args:
-            folder: Folder to write into; made where there is none.
+            folder: Folder to write into; made if it does not exist.
             name: Start of the file names; the photo's own by default.
-            opacity: As in `overlay`.
+            opacity: Of the overlay: 0 shows the photo, 1 the colours.
+            overlay: Whether to write the overlay.
 
         Returns:
-            The paths of mask and overlay.
+            The paths of the mask and, if written, of the overlay.
         """
         folder = Path(folder).expanduser()
         folder.mkdir(parents=True, exist_ok=True)
-        mask = folder / f"{name or self.name}_mask.png"
-        overlay = folder / f"{name or self.name}_overlay.png"
-        palette_image(self.labels, self.palette).save(mask)
-        self.overlay(opacity=opacity).save(overlay, compress_level=1)
-        return mask, overlay
+        paths = [folder / f"{name or self.name}_{kind}.png" for kind in ("mask", "overlay")]
+        palette_image(self.labels, self.palette).save(paths[0], compress_level=_COMPRESSION)
+        if not overlay:
+            return (paths[0],)
+        self.overlay(opacity=opacity).save(paths[1], compress_level=_COMPRESSION)
+        return tuple(paths)
+
+
+class Segmentations(Sequence[Segmentation]):
+    """The masks of several photos, computed when they are asked for and not kept.
+
+    Iterating runs the photos in batches, and reads the next ones meanwhile. An index runs one
+    photo, a slice none. Each use runs the network again: keep what you need twice.
+
+    Args:
+        segmenter: The network.
+        photos: What `read_image` takes: paths, PIL images or arrays.
+        options: How photos go through the network.
+        probabilities: Whether the results hold probabilities.
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        photos: Sequence[Any],
+        options: InferenceOptions,
+        *,
+        probabilities: bool = False,
+    ) -> None:
+        segmenter.check(options)
+        self.segmenter = segmenter
+        self.photos = photos
+        self.options = options
+        self.probabilities = probabilities
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    @overload
+    def __getitem__(self, index: int) -> Segmentation: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Segmentations: ...
+
+    def __getitem__(self, index: int | slice) -> Segmentation | Segmentations:
+        photos = self.photos[index] if isinstance(index, slice) else [self.photos[index]]
+        chosen = Segmentations(
+            self.segmenter, photos, self.options, probabilities=self.probabilities
+        )
+        return chosen if isinstance(index, slice) else next(iter(chosen))
+
+    def __iter__(self) -> Iterator[Segmentation]:
+        for result in self.outcomes(lambda number, segmentation: segmentation):
+            if isinstance(result, Exception):
+                raise result
+            yield result
+
+    def outcomes(
+        self, finish: Callable[[int, Segmentation], _Result]
+    ) -> Iterator[_Result | Exception]:
+        """Yields ``finish(index, segmentation)`` of each photo, computed in threads, in order.
+
+        A photo that cannot be read, or finished, gives its `ValueError` or `OSError` in its place.
+        """
+        ahead = (self.options.batch_size or self.segmenter.batch_size) + 2
+        images, again = tee(in_order(_read, self.photos, ahead=ahead))
+        scores = self.segmenter.predict(
+            (image for image in again if not isinstance(image, Exception)), self.options
+        )
+
+        def build(item: tuple[int, Scores | Exception]) -> _Result | Exception:
+            number, one = item
+            if isinstance(one, Exception):
+                return one
+            try:
+                return finish(number, self._build(number, one))
+            except (ValueError, OSError) as error:
+                return error
+
+        items = (image if isinstance(image, Exception) else next(scores) for image in images)
+        return in_order(build, enumerate(items))
+
+    def _build(self, number: int, scores: Scores) -> Segmentation:
+        photo = self.photos[number]
+        return Segmentation(
+            image=scores.photo,
+            labels=scores.labels(),
+            class_names=self.segmenter.class_names,
+            palette=self.segmenter.palette,
+            probabilities=scores.probabilities() if self.probabilities else None,
+            name=Path(photo).stem if isinstance(photo, (str, Path)) else "photo",
+        )
 
 
 def segment(
     model: Any,
     image: str | Path | Image.Image | np.ndarray | Sequence[Any],
     *,
-    size: int | tuple[int, int] | str | None = None,
-    scales: Sequence[float] = (1.0,),
-    flip: bool = False,
-    sliding_window: bool = False,
-    crf: DenseCRF | str | bool = False,
+    options: InferenceOptions | None = None,
     probabilities: bool = False,
     class_names: Sequence[str] | None = None,
+    **settings: Unpack[InferenceSettings],
 ) -> Any:
     """Segments one photo, or several.
 
@@ -130,21 +229,16 @@ def segment(
             an export.
         image: A path, a PIL image or an array of one photo (height, width[, channels]); or several
             photos: a folder, a sequence of the former, or an array (batch, height, width, 3).
-        size: Side of the square in pixels, or (height, width), that the photo is fitted into.
-            Left out: what the model was trained for, else that of the dataset of its classes
-            (VOC: 513), or 513. A model of fixed input size ignores it. "own" leaves the photo as
-            it is.
-        scales: Factors of the size to run at; the probabilities are averaged.
-        flip: Whether to run on the mirror image too, and average.
-        sliding_window: Whether to leave the photo as large as it is and pass windows of `size`
-            over it: for photos of much more pixels than the network was trained on.
-        crf: Whether to refine the scores with a fully connected CRF: True, the name of a preset
-            ("v2_resnet101", ...), or a `DenseCRF`. It runs at the size the network saw.
+        options: How photos go through the network.
         probabilities: Whether to keep the probabilities, height x width x classes floats.
         class_names: Names by label id. Left out: those that the model carries.
+        **settings: Fields of `keras_deeplab.inference.InferenceOptions`, which replace those of
+            `options`: ``size=513``, ``scales=(0.75, 1, 1.25)``, ``flip=True``,
+            ``sliding_window=True``, ``crf=True``, ``batch_size=4``.
 
     Returns:
-        A `Segmentation`, or for several photos a list of them.
+        A `Segmentation`; for several photos a sequence of them, `Segmentations`, that is computed
+        as it is iterated over and holds no pictures.
 
     Raises:
         ValueError: If a photo can't be read, or the model's outputs are not class scores.
@@ -153,55 +247,34 @@ def segment(
     Example:
 
     >>> model = DeepLab(weights="voc")  # doctest: +SKIP
-    >>> result = segment(model, "cat.jpg")  # doctest: +SKIP
-    >>> result.save("masks")  # doctest: +SKIP
+    >>> segment(model, "cat.jpg").save("masks")  # doctest: +SKIP
+    >>> for result in segment(model, "photos/", crf=True):  # doctest: +SKIP
+    ...     result.save("masks")
     """
+    options = resolve_options(options, settings)
     segmenter = open_segmenter(model, class_names=class_names)
-    if segmenter.output == "labels" and (crf or probabilities):
+    if probabilities and segmenter.output == "labels":
         raise ValueError(
-            f"A network must return scores for a CRF and for probabilities. Received: "
-            f"{segmenter.name}, which returns labels. Export it without argmax."
+            f"A network must return scores for probabilities. Received: {segmenter.name}, which "
+            f"returns labels. Export it without argmax."
         )
-    options: dict[str, Any] = dict(
-        passes=find_passes(
-            size,
-            default=segmenter.inference_size,
-            scales=scales,
-            flip=flip,
-            sliding_window=sliding_window,
-        ),
-        crf=resolve_crf(crf),
-        probabilities=probabilities,
-    )
+    several = _several(image)
+    photos = [image] if several is None else several
+    results = Segmentations(segmenter, photos, options, probabilities=probabilities)
+    return results[0] if several is None else results
+
+
+def _several(image: Any) -> Sequence[Any] | None:
     if isinstance(image, (str, Path)) and Path(image).expanduser().is_dir():
-        image = list(folder_images(image))
-    several = isinstance(image, (list, tuple)) or (
-        not isinstance(image, (str, Path, Image.Image)) and np.ndim(image) == 4
-    )
-    if several:
-        return [_segment_one(segmenter, one, **options) for one in image]  # type: ignore[union-attr]
-    return _segment_one(segmenter, image, **options)
+        return list(folder_images(image))
+    if isinstance(image, (list, tuple)):
+        return image
+    is_array = not isinstance(image, (str, Path, Image.Image)) and np.ndim(image) == 4
+    return list(image) if is_array else None
 
 
-def _segment_one(
-    model: Segmenter, source: Any, *, passes: Passes, crf: DenseCRF | None, probabilities: bool
-) -> Segmentation:
-    image = read_image(source)
-    are_logits = model.output == "logits"
-    scores = predict(model, image, passes, from_logits=are_logits)
-    are_logits = are_logits and not passes.are_averaged
-    if crf is not None:
-        refined = crf(scores.scores, scores.image, from_logits=are_logits)
-        scores, are_logits = scores._replace(scores=refined), False
-    resized = None
-    if probabilities:
-        resized = resized_scores(scores)
-        resized = softmax(resized) if are_logits else resized
-    return Segmentation(
-        image=image,
-        labels=resized_labels(scores),
-        class_names=model.class_names,
-        palette=model.palette,
-        probabilities=resized,
-        name=Path(source).stem if isinstance(source, (str, Path)) else "photo",
-    )
+def _read(source: Any) -> np.ndarray | Exception:
+    try:
+        return read_image(source)
+    except (ValueError, OSError) as error:
+        return error

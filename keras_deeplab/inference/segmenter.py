@@ -1,18 +1,27 @@
-"""What segments, whatever it was made with."""
+"""The one way from photos to class scores, whatever the network was made with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
-from keras_deeplab.inference.sidecar import Sidecar
-from keras_deeplab.presets.datasets import Palette, dataset_of
-
-# Of free sides.
-_PROBE_SHAPE = (1, 65, 65)
+from keras_deeplab.inference.dense_crf import DenseCRF, resolve_crf
+from keras_deeplab.inference.fitting import (
+    fit_image,
+    fitted_size,
+    padded,
+    resized_image,
+    windows,
+)
+from keras_deeplab.inference.interpolation import resized_scores, softmax
+from keras_deeplab.inference.options import InferenceOptions, Size
+from keras_deeplab.inference.scores import Scores
+from keras_deeplab.inference.streaming import batched, in_order
+from keras_deeplab.presets.datasets import Palette
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +38,7 @@ class Segmenter:
         ignore_class: True label that its training left out.
         inference_size: (height, width) that photos are fitted into unless told otherwise.
         name: Name of the model or its file.
+        batch_size: Images that run together unless told otherwise.
     """
 
     run: Callable[[np.ndarray], np.ndarray]
@@ -37,153 +47,196 @@ class Segmenter:
     class_names: tuple[str, ...]
     palette: Palette
     ignore_class: int
-    inference_size: tuple[int, int]
+    inference_size: Size
     name: str
+    batch_size: int = 1
 
-    def predict_on_batch(self, x: np.ndarray) -> np.ndarray:
-        """Returns the scores, or labels, of a batch of images.
+    def predict(
+        self, images: Iterable[np.ndarray], options: InferenceOptions | None = None
+    ) -> Iterator[Scores]:
+        """Runs photos through the network as the options say.
 
-        A network of fixed batch size gets the last image as often as it takes to fill it.
+        Photos are drawn from `images` a batch at a time, and scaled in threads while the network
+        runs, so memory does not grow with their number.
+
+        Args:
+            images: Photos, uint8 arrays of shape (height, width, 3) of any sizes.
+            options: Size, scales, mirror image, windows, CRF, batch size.
+
+        Returns:
+            Iterator over the scores, in the order of the photos. One run gives the network's own
+            scores, at the size of the photo as it was fitted in; several give the mean of the
+            probabilities; a CRF gives probabilities.
+
+        Raises:
+            ValueError: If the options do not suit the network.
+
+        Example:
+
+        >>> import keras
+        >>> from keras_deeplab import open_segmenter
+        >>> model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(2, 1)])
+        >>> photos = [np.zeros((40, 80, 3), "uint8")]
+        >>> (scores,) = open_segmenter(model).predict(photos, InferenceOptions(size=64))
+        >>> scores.size, scores.kind
+        ((32, 64), 'logits')
         """
-        batch = self.input_shape[0]
-        if batch is None or batch == len(x):
-            return self.run(x)
-        results = []
-        for start in range(0, len(x), batch):
-            part = x[start : start + batch]
-            filled = np.concatenate([part, *[part[-1:]] * (batch - len(part))])
-            results.append(self.run(filled)[: len(part)])
-        return np.concatenate(results)
+        options = options or InferenceOptions()
+        self.check(options)
+        return _predict(self, images, options)
 
+    def resolve_size(self, options: InferenceOptions) -> Size | None:
+        """Returns (height, width) of the network's input, or None for that of each photo."""
+        size = options.resolve_size(self.inference_size)
+        height, width = self.input_shape[1:3]
+        return size and (height or size[0], width or size[1])
 
-class Names(NamedTuple):
-    """Class names that come from elsewhere than the network.
-
-    Attributes:
-        given: Come before the network's own.
-        fallback: Come after them.
-    """
-
-    given: Sequence[str] | None = None
-    fallback: Sequence[str] | None = None
-
-
-class Opened(NamedTuple):
-    """A network as its format's reader hands it over.
-
-    Attributes:
-        run: As in `Segmenter`.
-        input_shape: Of the images, as the file states it.
-        sidecar: What stands beside the file.
-        name: Of the file.
-    """
-
-    run: Callable[[np.ndarray], np.ndarray]
-    input_shape: tuple[int | None, ...]
-    sidecar: Sidecar
-    name: str
-
-
-def checked(opened: Opened, class_names: Names) -> Segmenter:
-    """Runs a network on a grey image and returns it with its names.
-
-    Raises:
-        ValueError: If it is not a network from images to scores or labels of their size, or
-            nobody says what its classes are.
-    """
-    shape = opened.input_shape
-    if len(shape) != 4 or shape[-1] != 3:
-        raise ValueError(
-            f"The network must take RGB images of shape (batch, height, width, 3). Received: "
-            f"{opened.name}, which takes shape {shape}."
-        )
-    batch, height, width = (
-        side or free for side, free in zip(shape[:3], _PROBE_SHAPE, strict=True)
-    )
-    grey = np.full((batch, height, width, 3), 127, "uint8")
-    try:
-        result = opened.run(grey)
-    except Exception as error:
-        # Each runtime has errors of its own.
-        raise ValueError(
-            f"The network must run on an image of {height}x{width}. Received: {opened.name}, "
-            f"which says: {_first_line(error)}"
-        ) from error
-    kind = _kind(result, grey.shape, opened)
-    names = _names(None if kind == "labels" else result.shape[-1], class_names, opened)
-    return described(
-        opened.run,
-        shape,
-        kind,
-        names,
-        name=opened.name,
-        palette=opened.sidecar.palette,
-        ignore_class=opened.sidecar.ignore_class,
-        inference_size=opened.sidecar.inference_size,
-    )
-
-
-def described(
-    run: Callable[[np.ndarray], np.ndarray],
-    input_shape: tuple[int | None, ...],
-    output: str,
-    class_names: Sequence[str],
-    *,
-    name: str,
-    palette: Palette | None = None,
-    ignore_class: int | None = None,
-    inference_size: tuple[int, int] | None = None,
-) -> Segmenter:
-    """Returns a segmenter; what is not known of it is that of its classes' dataset."""
-    dataset = dataset_of(tuple(class_names))
-    return Segmenter(
-        run=run,
-        input_shape=tuple(input_shape),
-        output=output,
-        class_names=tuple(class_names),
-        palette=dataset.palette if palette is None else palette,
-        ignore_class=dataset.ignore_class if ignore_class is None else ignore_class,
-        inference_size=inference_size or dataset.inference_size,
-        name=name,
-    )
-
-
-def _kind(result: np.ndarray, images: tuple[int, ...], opened: Opened) -> str:
-    fits = result.ndim in (3, 4) and result.shape[:3] == images[:3]
-    if not fits or (result.ndim == 3 and not np.issubdtype(result.dtype, np.integer)):
-        raise ValueError(
-            f"The network must return class scores of shape (batch, height, width, classes), or "
-            f"labels of shape (batch, height, width), at the size of the images. Received: "
-            f"{opened.name}, which returns shape {result.shape} for images of shape {images}."
-        )
-    if result.ndim == 3:
-        return "labels"
-    if opened.sidecar.output in ("logits", "probabilities"):
-        return opened.sidecar.output
-    sums = result.sum(axis=-1)
-    return "probabilities" if result.min() >= 0 and np.abs(sums - 1).max() < 0.02 else "logits"
-
-
-def _names(classes: int | None, names: Names, opened: Opened) -> tuple[str, ...]:
-    sidecar = opened.sidecar
-    for source, found in (
-        ("class_names", names.given),
-        (str(sidecar.path), sidecar.class_names),
-        ("The dataset", names.fallback),
-    ):
-        if found is None:
-            continue
-        if classes not in (None, len(found)):
+    def check(self, options: InferenceOptions) -> None:
+        """Raises `ValueError` if the network cannot run as the options say."""
+        fixed = self.input_shape[1:3]
+        problem = None
+        if self.output == "labels" and (options.crf or options.averages):
+            purpose = "a CRF" if options.crf else "the mean over scales, mirror images or windows"
             raise ValueError(
-                f"{source} must name the network's {classes} classes. Received: {len(found)} names "
-                f"for {opened.name}."
+                f"A network must return scores for {purpose}. Received: {self.name}, which "
+                f"returns labels. Export it without argmax."
             )
-        return tuple(found)
-    raise ValueError(
-        f"The classes must be known. Received: {opened.name} without {sidecar.path} beside it, in "
-        f"which an export of keras_deeplab names them. Pass class_names (on the shell, --dataset)."
-    )
+        if fixed == (None, None):
+            return
+        if options.scales != (1.0,) and not options.sliding_window:
+            problem = "be run at several scales"
+        elif options.size == "own":
+            problem = "see photos at their own size"
+        if problem:
+            raise ValueError(
+                f"A network must take images of any size to {problem}. Received: {self.name}, "
+                f"which takes {fixed[0]}x{fixed[1]}. Build or export it with a free size, or use "
+                f"a sliding window."
+            )
+
+    def protocol(self, options: InferenceOptions) -> dict[str, Any]:
+        """Returns what the options mean for this network, as JSON holds it."""
+        size = self.resolve_size(options)
+        crf = resolve_crf(options.crf)
+        return {
+            "size": "own" if size is None else list(size),
+            "scales": list(options.scales),
+            "flip": options.flip,
+            "sliding_window": options.sliding_window,
+            "crf": None if crf is None else vars(crf).copy(),
+        }
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _predict(
+    network: Segmenter, images: Iterable[np.ndarray], options: InferenceOptions
+) -> Iterator[Scores]:
+    size, crf = network.resolve_size(options), resolve_crf(options.crf)
+    run = _BatchRun(network, options.batch_size)
+    # Photos of their own size rarely share one, and their mean scores may fill the memory.
+    photos_at_once = 1 if size is None or options.sliding_window else run.size
+
+    def fitted(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        single = size is not None and not options.averages
+        return photo, fit_image(photo, size) if single and size else None
+
+    prepared = in_order(fitted, images, ahead=photos_at_once + 2)
+    for batch in batched(prepared, photos_at_once):
+        start = time.perf_counter()
+        photos = [photo for photo, _ in batch]
+        if options.averages:
+            values, kind = _averaged(run, photos, options, size), "probabilities"
+        else:
+            inputs = (photo if image is None else image for photo, image in batch)
+            values, kind = list(_cropped(run(inputs), photos, size)), network.output
+        seconds = (time.perf_counter() - start) / len(batch)
+        for photo, value in zip(photos, values, strict=True):
+            yield _refined(Scores(value, kind, photo, seconds), crf)
+
+
+def _refined(scores: Scores, crf: DenseCRF | None) -> Scores:
+    return scores if crf is None else scores.refined(crf)
+
+
+def _cropped(
+    outputs: Iterable[np.ndarray], photos: list[np.ndarray], size: Size | None
+) -> Iterator[np.ndarray]:
+    """Yields the scores of photos without those of the padding."""
+    for output, photo in zip(outputs, photos, strict=True):
+        own = (photo.shape[0], photo.shape[1])
+        height, width = own if size is None else fitted_size(own, size)
+        yield output[:height, :width]
+
+
+class _BatchRun:
+    """Runs images of one size in batches.
+
+    Once a whole batch has run, shorter ones are filled up: a graph is compiled for each number of
+    images.
+    """
+
+    def __init__(self, network: Segmenter, batch_size: int | None) -> None:
+        fixed = network.input_shape[0]
+        self.run = network.run
+        self.output = network.output
+        self.size = fixed or batch_size or network.batch_size
+        self.fills = fixed is not None
+
+    def __call__(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        for batch in batched(images, self.size):
+            missing = self.size - len(batch)
+            self.fills = self.fills or not missing
+            stack = np.stack(batch + batch[-1:] * (missing if self.fills else 0))
+            yield from self.run(stack)[: len(batch)]
+
+    def probabilities(self, scores: np.ndarray) -> np.ndarray:
+        """Returns probabilities of the network's scores."""
+        return softmax(scores) if self.output == "logits" else scores
+
+
+def _averaged(
+    run: _BatchRun, photos: list[np.ndarray], options: InferenceOptions, size: Size | None
+) -> list[np.ndarray]:
+    """Returns the mean probabilities over scales and mirror images, at the photos' fitted size."""
+    sizes = [(photo.shape[0], photo.shape[1]) for photo in photos]
+    if size is not None and not options.sliding_window:
+        sizes = [fitted_size(own, size) for own in sizes]
+    totals = [np.zeros((), "float32")] * len(photos)
+    steps = (1, -1)[: 1 + options.flip]
+    for scale in options.scales:
+        for step in steps:
+            seen = [np.ascontiguousarray(photo[:, ::step]) for photo in photos]
+            if options.sliding_window and size is not None:
+                found = [resized_scores(_over_windows(run, seen[0], size, scale), sizes[0])]
+            else:
+                found = _at_scale(run, seen, sizes, size, scale)
+            totals = [total + one[:, ::step] for total, one in zip(totals, found, strict=True)]
+    return [total / (len(options.scales) * len(steps)) for total in totals]
+
+
+def _at_scale(
+    run: _BatchRun, photos: list[np.ndarray], sizes: list[Size], size: Size | None, scale: float
+) -> list[np.ndarray]:
+    # 513 becomes 257 and 897: features keep lying on the same points of the photo.
+    height, width = (max(1, round(scale * (length - 1)) + 1) for length in size or sizes[0])
+    outputs = run(fit_image(photo, (height, width)) for photo in photos)
+    return [
+        run.probabilities(resized_scores(values, target))
+        for values, target in zip(_cropped(outputs, photos, (height, width)), sizes, strict=True)
+    ]
+
+
+def _over_windows(run: _BatchRun, photo: np.ndarray, window: Size, scale: float) -> np.ndarray:
+    """Returns the mean probabilities of the windows over a photo."""
+    height, width = (max(1, round(scale * length)) for length in photo.shape[:2])
+    photo = resized_image(photo, (height, width))
+    tiles = list(windows((height, width), window))
+    total: Any = None
+    count = np.zeros((height, width, 1), "float32")
+    outputs = run(padded(photo[tile], window) for tile in tiles)
+    for tile, output in zip(tiles, outputs, strict=True):
+        if total is None:
+            total = np.zeros((height, width, output.shape[-1]), "float32")
+        rows, columns = total[tile].shape[:2]
+        total[tile] += run.probabilities(output[:rows, :columns].astype("float32"))
+        count[tile] += 1
+    return total / count

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from keras_deeplab.data.sources import SegmentationData
-from keras_deeplab.inference import predict_scores, resized_labels
+from keras_deeplab.inference import InferenceOptions, open_segmenter
 from keras_deeplab.visualize import blend
 
 _HEIGHT = 200
@@ -37,9 +37,9 @@ class PredictionSheet:
         number: int,
         size: tuple[int, int],
     ) -> None:
-        self.network = network
+        self.segmenter = open_segmenter(network)
+        self.options = InferenceOptions(size=size)
         self.folder = folder
-        self.size = size
         self.palette = data.palette
         self.classes = len(data.class_names)
         step = max(1, len(data) // max(1, number))
@@ -49,7 +49,12 @@ class PredictionSheet:
         if not self.elements:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        rows = [_row(self._panels(element)) for element in self.elements]
+        images = (element["image"] for element in self.elements)
+        scores = self.segmenter.predict(images, self.options)
+        rows = [
+            _row(self._panels(element, one.labels()))
+            for element, one in zip(self.elements, scores, strict=True)
+        ]
         sheet = Image.new("RGB", (max(x.width for x in rows), sum(x.height for x in rows)), "white")
         top = 0
         for row in rows:
@@ -57,9 +62,8 @@ class PredictionSheet:
             top += row.height
         sheet.save(self.folder / f"epoch_{epoch:03d}.png")
 
-    def _panels(self, element: dict[str, Any]) -> list[np.ndarray]:
+    def _panels(self, element: dict[str, Any], predicted: np.ndarray) -> list[np.ndarray]:
         image = element["image"]
-        predicted = resized_labels(predict_scores(self.network, image, size=self.size))
         # White stands for labels that are ignored.
         palette = (*self.palette[: self.classes], (255, 255, 255))
         truth = np.where(element["labels"] < self.classes, element["labels"], self.classes)

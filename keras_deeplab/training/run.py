@@ -18,6 +18,7 @@ from keras_deeplab._validation import check_int
 from keras_deeplab.data.pipeline import training_batches, validation_batches
 from keras_deeplab.data.sources import SegmentationData
 from keras_deeplab.inference import open_segmenter
+from keras_deeplab.layers import SegmentationOutput
 from keras_deeplab.losses import CrossEntropy
 from keras_deeplab.metrics import MeanIoU
 from keras_deeplab.models.multi_scale import training_model
@@ -96,7 +97,8 @@ def train(
         recipe: Name of a row of `keras_deeplab.presets.recipes`, or such a row.
         validation_data: What to measure each epoch; the network that does best on it is kept.
         size: Side of the square, or (height, width), that images are scaled to fit into, pixels:
-            before augmentation, and to be measured. Left out: what `segment` takes for the model.
+            before augmentation, and to be measured. The model keeps it, through saving too, as
+            the size that `segment` and `evaluate` take. Left out: the one that it has.
         validate_every: Epochs from one measurement to the next; the last epoch is measured too.
         class_weights: Factors of the loss by class id.
         loss: From integer labels and logits. Left out: `losses.CrossEntropy` with the data's
@@ -144,6 +146,7 @@ def train(
     steps_per_epoch = max(1, len(data) // row.batch_size)
     steps = row.steps * accumulate or row.epochs * steps_per_epoch
     epochs = math.ceil(steps / steps_per_epoch)
+    _keep_size(model, size)
     loss = loss or CrossEntropy(ignore_class=data.ignore_class, class_weights=class_weights)
     with _scope(model):
         optimizer = build_optimizer(row, steps, accumulate)
@@ -251,6 +254,13 @@ def _size(
     height, width = open_segmenter(model, class_names=data.class_names).inference_size
     fixed = model.input_shape[1:3]
     return fixed[0] or height, fixed[1] or width
+
+
+def _keep_size(model: keras.Model, size: tuple[int, int]) -> None:
+    """Has a model carry the size that photos are fitted into for it."""
+    for layer in model.layers:
+        if isinstance(layer, SegmentationOutput):
+            layer.inference_size = size
 
 
 def _resume(folder: Path, model: keras.Model) -> tuple[int, tuple[float, int]]:

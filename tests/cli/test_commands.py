@@ -55,6 +55,33 @@ def test_folder_gives_every_photo_its_own_files(folder: Path):
     ]  # fmt: skip
 
 
+def test_masks_alone_in_batches_at_another_size(folder: Path, capsys):
+    assert segment("photos", "--no-overlay", "--batch-size", "2", "--size", "33x49", "--json") == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert all(row.keys() == {"photo", "mask", "shares"} for row in rows)
+    assert sorted(path.name for path in Path("segmented").iterdir()) == [
+        "a_mask.png", "b_2_mask.png", "b_mask.png",
+    ]  # fmt: skip
+    for row in rows:
+        with Image.open(row["mask"]) as mask, Image.open(row["photo"]) as photo:
+            assert mask.size == photo.size
+
+
+def test_the_size_is_that_of_the_network_unless_told(folder: Path, monkeypatch):
+    import keras_deeplab.inference as inference
+
+    asked = []
+
+    def stop(model, photos, *, options):
+        asked.append(options.size)
+        raise ValueError("stop")
+
+    monkeypatch.setattr(inference, "segment", stop)
+    for arguments in ([], ["--size", "own"], ["--size", "97x129"], ["--size", "97"]):
+        assert main(["segment", "photos/a.png", *arguments]) == 1
+    assert asked == [None, "own", (97, 129), 97]
+
+
 def test_pattern_and_json(folder: Path, capsys: pytest.CaptureFixture[str]):
     assert segment("photos/b.*", "--json") == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -79,7 +106,9 @@ def test_one_bad_file_does_not_stop_the_others(folder: Path, capsys):
         (["gone.jpg"], "gone.jpg, which does not exist"),
         (["photos/*.webp"], "pattern must match files. Received: 'photos/*.webp'"),
         (["photos/a.png", "--opacity", "3"], "--opacity must be between 0 and 1. Received: 3.0"),
-        (["photos/a.png", "--size", "0"], "--size must be at least 1. Received: 0"),
+        (["photos/a.png", "--size", "0"], "size must be at least 1. Received: size=0"),
+        (["photos/a.png", "--size", "9y9"], "--size must be PIXELS, HEIGHTxWIDTH or own"),
+        (["photos/a.png", "--batch-size", "0"], "batch_size must be at least 1"),
         (["photos/a.png", "--weights", "vok"], "Did you mean 'voc'"),
         (["photos/a.png", "--out", "net.tflite"], "net.tflite"),
     ],

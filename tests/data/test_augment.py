@@ -156,15 +156,16 @@ def test_photometric_stays_in_range_and_leaves_labels():
 
 
 def test_fit_is_what_segment_does(rng):
-    """A model that passes its input on shows the image that `predict_scores` fitted."""
+    """A model that passes its input on shows the image that `Segmenter.predict` fitted."""
     import keras
 
-    from keras_deeplab.inference import predict_scores
+    from keras_deeplab.inference import InferenceOptions, open_segmenter
 
     image = rng.integers(0, 256, (40, 31, 3), "uint8")
     copy = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Identity()])
     for size in ((20, 20), (64, 50)):
-        theirs = predict_scores(copy, image, size=size).scores
+        (scores,) = open_segmenter(copy).predict([image], InferenceOptions(size=size))
+        theirs = scores.values
         element = {"image": tf.constant(image), "labels": tf.zeros((40, 31), tf.int32)}
         ours = augment.fit(element, size)
         inside = ours["labels"].numpy() == 0

@@ -1,12 +1,15 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from keras_deeplab import DenseCRF, tune_crf
+from keras_deeplab import DenseCRF, open_segmenter, segment, tune_crf
 from keras_deeplab.inference import crf_search as module
+from keras_deeplab.layers import SegmentationOutput
+from keras_deeplab.metrics import confusion_matrix, mean_iou
 
 AXES = dict(bilateral_weights=(0, 1, 2, 3), theta_alphas=(10, 20, 30), theta_betas=(60, 90))
 
@@ -33,9 +36,8 @@ def model() -> keras.Model:
 
 def search(model, examples, **options):
     start = DenseCRF(spatial_weight=0.01, theta_gamma=3, num_iterations=2)
-    return tune_crf(
-        model, examples, start=start, size=(24, 32), progressbar=False, **{**AXES, **options}
-    )
+    settings = {**AXES, "size": (24, 32), **options}
+    return tune_crf(model, examples, start=start, progressbar=False, **settings)
 
 
 def test_finds_what_an_exhaustive_search_would(model, examples):
@@ -78,3 +80,35 @@ def test_wrong_examples(model, examples):
         search(model, [])
     with pytest.raises(ValueError, match="must have one size"):
         search(model, [(examples[0][0], np.zeros((3, 3), "uint8"))])
+
+
+def test_the_size_is_the_one_that_segment_takes(model, examples):
+    """Widths in pixels hold for the size that they were found at."""
+    output = SegmentationOutput(["a", "b"], inference_size=(24, 32))
+    sized = keras.Model(model.input, output(model.output))
+    given = search(model, examples)
+    assert search(sized, examples, size=None) == given
+    assert search(sized, examples, size=12).table != given.table
+    for crf, expected in ((given.best, given.mean_iou), (False, given.mean_iou_without)):
+        matrix = sum(
+            confusion_matrix(labels, segment(sized, photo, crf=crf).labels, classes=2)
+            for photo, labels in examples
+        )
+        # Scores are kept in half precision.
+        assert mean_iou(matrix) == pytest.approx(expected, abs=2e-3)
+
+
+@pytest.mark.parametrize("end", [SegmentationOutput(["a", "b"], "softmax"), keras.layers.Softmax()])
+def test_probabilities_are_tuned_as_such(model, examples, end):
+    softmax = keras.Model(model.input, end(model.output))
+    given, found = search(model, examples), search(softmax, examples)
+    assert found.best == given.best
+    assert list(found.table.values()) == pytest.approx(list(given.table.values()), abs=2e-3)
+
+
+def test_a_crf_is_no_option(model, examples):
+    with pytest.raises(ValueError, match="Pass it as start"):
+        search(model, examples, crf=True)
+    labels = replace(open_segmenter(model), output="labels")
+    with pytest.raises(ValueError, match="must return scores for a CRF"):
+        search(labels, examples)

@@ -124,12 +124,10 @@ def test_formats_answer_as_the_model_does(tmp_path, images, form):
     model = small_model()
     segmenter = open_segmenter(export(model, tmp_path, form))
     expected = model.predict_on_batch(images)
-    np.testing.assert_allclose(segmenter.predict_on_batch(images), expected, atol=1e-4)
+    np.testing.assert_allclose(segmenter.run(images), expected, atol=1e-4)
     # Another size, a batch, floats.
     several = np.random.default_rng(1).uniform(0, 255, (2, 9, 11, 3)).astype("float32")
-    np.testing.assert_allclose(
-        segmenter.predict_on_batch(several), model.predict_on_batch(several), atol=1e-4
-    )
+    np.testing.assert_allclose(segmenter.run(several), model.predict_on_batch(several), atol=1e-4)
     assert segmenter.class_names == NAMES
     assert segmenter.output == "logits"
     if form != ".keras":
@@ -145,7 +143,7 @@ def test_quantised_files_return_floats(tmp_path, images, kind):
     segmenter = open_segmenter(path)
     assert segmenter.input_shape == (None, 16, 24, 3)
     expected = model.predict_on_batch(images)
-    result = segmenter.predict_on_batch(images)
+    result = segmenter.run(images)
     assert result.dtype == np.float32
     # 8 bits of the range of the scores.
     np.testing.assert_allclose(result, expected, atol=4 * np.ptp(expected) / 255)
@@ -158,11 +156,10 @@ def test_a_fixed_batch_is_filled(tmp_path, images):
     assert segmenter.input_shape == (4, 16, 24, 3)
     filled = np.concatenate([images, images[:, ::-1], images, images])
     for count in (1, 3):
-        np.testing.assert_allclose(
-            segmenter.predict_on_batch(filled[:count]),
-            model.predict_on_batch(filled)[:count],
-            atol=1e-4,
-        )
+        scores = list(segmenter.predict(filled[:count]))
+        assert len(scores) == count
+        for one, expected in zip(scores, model.predict_on_batch(filled), strict=False):
+            np.testing.assert_allclose(one.values, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["probabilities", "labels"])
@@ -170,7 +167,7 @@ def test_the_kind_of_output_is_found_without_sidecar(tmp_path, images, kind):
     path = write_tflite(small_model(kind=kind), tmp_path / "net.tflite", argmax=kind == "labels")
     segmenter = open_segmenter(path, class_names=NAMES)
     assert segmenter.output == kind
-    result = segmenter.predict_on_batch(images)
+    result = segmenter.run(images)
     assert result.shape == ((1, 16, 24) if kind == "labels" else (1, 16, 24, 4))
     assert segmenter.palette == voc_palette(4)
 
@@ -297,7 +294,7 @@ def test_onnx_of_others(tmp_path: Path, images):
     with words(ValueError, r"without .*net.onnx.json"):
         open_segmenter(path)
     segmenter = open_segmenter(path, class_names=["a", "b", "c"])
-    np.testing.assert_array_equal(segmenter.predict_on_batch(images), images)
+    np.testing.assert_array_equal(segmenter.run(images), images)
     with words(ValueError, "must have one input, of float or uint8, and one output"):
         open_segmenter(write_onnx_identity(tmp_path / "two.onnx", outputs=2))
     with words(ValueError, r"must take RGB images of shape \(batch, height, width, 3\)"):
@@ -322,3 +319,33 @@ def test_names_may_be_changed():
     assert open_segmenter(segmenter, class_names=list("abcd")).class_names == tuple("abcd")
     with words(ValueError, "must name the model's 4 classes. Received: 1 names"):
         open_segmenter(segmenter, class_names="a")
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (lambda x: x, "logits"),
+        (keras.layers.Softmax(), "probabilities"),
+        (keras.layers.Activation("softmax"), "probabilities"),
+        (keras.layers.Conv2D(4, 1, activation="softmax"), "probabilities"),
+        (keras.layers.Conv2D(4, 1, activation="sigmoid"), "probabilities"),
+        (keras.layers.Conv2D(4, 1, activation="relu"), "logits"),
+        (keras.ops.softmax, "probabilities"),
+        (keras.Sequential([keras.layers.Softmax()]), "probabilities"),
+        (SegmentationOutput(NAMES, "softmax"), "probabilities"),
+        (SegmentationOutput(NAMES), "logits"),
+    ],
+)
+def test_the_kind_of_a_keras_model(end, expected):
+    image = keras.Input((8, 8, 3))
+    model = keras.Model(image, end(keras.layers.Conv2D(4, 1)(image)))
+    assert open_segmenter(model).output == expected
+    assert open_segmenter(model, from_logits=True).output == "logits"
+    other = open_segmenter(open_segmenter(model), from_logits=False)
+    assert other.output == "probabilities"
+
+
+def test_a_batch_runs_together_on_accelerators_only(monkeypatch):
+    assert open_segmenter(small_model()).batch_size == 1
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: ["0"] * (kind == "gpu"))
+    assert open_segmenter(small_model()).batch_size == 16

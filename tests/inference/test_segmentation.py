@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -5,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_deeplab import DeepLab, DenseCRF, segment
+from keras_deeplab import DeepLab, DenseCRF, open_segmenter, segment
+from keras_deeplab.inference import InferenceOptions
 from keras_deeplab.layers import SegmentationOutput
 from keras_deeplab.presets.datasets import DATASETS
 
@@ -79,6 +81,46 @@ def test_files_folders_batches_and_lists(model: keras.Model, photo_array, tmp_pa
     assert [result.name for result in several["folder"]] == ["a", "b"]
 
 
+def test_several_photos_are_computed_as_they_are_asked_for(model: keras.Model, photo_array):
+    runs = []
+    segmenter = open_segmenter(model)
+    counted = replace(segmenter, run=lambda x: runs.append(len(x)) or segmenter.run(x))
+    results = segment(counted, [photo_array, photo_array[:, ::-1], photo_array], batch_size=2)
+    assert (runs, len(results)) == ([], 3)
+    np.testing.assert_array_equal(results[1].labels[0], np.where(np.arange(40) < 30, 2, 0))
+    np.testing.assert_array_equal(results[-1].labels, results[0].labels)
+    assert runs == [1, 1, 1]
+    assert len(results[1:]) == 2
+    assert [x.labels[0, 0] for x in results] == [0, 2, 0]
+    # The second batch is filled up.
+    assert runs[3:] == [2, 2]
+    with pytest.raises(IndexError):
+        results[3]
+
+
+def test_a_damaged_photo_stops_where_it_is(model: keras.Model, photo_array, tmp_path: Path):
+    for name in ("a.png", "c.png"):
+        Image.fromarray(photo_array).save(tmp_path / name)
+    (tmp_path / "b.png").write_text("none")
+    results = segment(model, tmp_path)
+    stream = iter(results)
+    assert next(stream).name == "a"
+    with pytest.raises(ValueError, match="b.png"):
+        next(stream)
+    names = list(results.outcomes(lambda number, result: (number, result.name)))
+    assert names[::2] == [(0, "a"), (2, "c")]
+    assert isinstance(names[1], ValueError)
+
+
+def test_options_and_settings(model: keras.Model, photo_array):
+    options = InferenceOptions(size=17, flip=True)
+    expected = segment(model, photo_array, size=33, flip=True, probabilities=True)
+    result = segment(model, photo_array, options=options, size=33, probabilities=True)
+    np.testing.assert_array_equal(result.probabilities, expected.probabilities)
+    with pytest.raises(ValueError, match="Did you mean 'size'"):
+        segment(model, photo_array, sizes=33)
+
+
 def test_save_writes_mask_and_overlay(model: keras.Model, photo_array, tmp_path: Path):
     result = segment(model, photo_array)
     mask, overlay = result.save(tmp_path / "new" / "folder", name="x")
@@ -88,6 +130,8 @@ def test_save_writes_mask_and_overlay(model: keras.Model, photo_array, tmp_path:
         np.testing.assert_array_equal(np.asarray(image), result.labels)
     with Image.open(overlay) as image:
         assert image.size[0] > 40
+    assert result.save(tmp_path, overlay=False) == (tmp_path / "photo_mask.png",)
+    assert not (tmp_path / "photo_overlay.png").exists()
 
 
 def test_overlay_of_a_large_photo_is_reduced(model: keras.Model):

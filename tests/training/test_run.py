@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_deeplab import DeepLab
+from keras_deeplab import DeepLab, open_segmenter
 from keras_deeplab.data.formats import read_folder
 from keras_deeplab.data.sources import SegmentationFiles
 from keras_deeplab.losses import CrossEntropy
@@ -340,3 +340,12 @@ def test_every_recipe_states_its_source():
         assert row.source
         assert (row.steps > 0) != (row.epochs > 0)
     json.dumps([row.__dict__ for row in RECIPES.values()])
+
+
+def test_the_model_keeps_the_size_it_was_trained_at(data, tmp_path: Path):
+    model = network()
+    result = train(model, data, tmp_path / "run", epochs=1, **{**SMALL, "size": (40, 48)})
+    for trained in (model, result.best, result.folder / "last.keras"):
+        assert open_segmenter(trained).inference_size == (40, 48)
+    again = train(model, data, tmp_path / "again", epochs=1, **{**SMALL, "size": None})
+    assert open_segmenter(again.best).inference_size == (40, 48)

@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from keras_deeplab import DeepLab
 from keras_deeplab.data.images import read_image
-from keras_deeplab.inference.scores import fit_image, fitted_size
+from keras_deeplab.inference import fit_image, fitted_size
 
 GRID = 49
 CLASSES = 21

@@ -32,7 +32,7 @@ from keras_deeplab import DeepLab
 from keras_deeplab.data.augment import FILL, photometric
 from keras_deeplab.data.images import read_image
 from keras_deeplab.data.masks import read_mask
-from keras_deeplab.inference.scores import fit_image, fitted_size
+from keras_deeplab.inference import fit_image, fitted_size
 from keras_deeplab.layers.resize_bilinear import ResizeBilinear
 from keras_deeplab.metrics import confusion_matrix, mean_iou
 from keras_deeplab.optimizers import LayerwiseAdam, PolyDecay

@@ -9,7 +9,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_deeplab.inference.segmenter import Names, Segmenter, described
+from keras_deeplab.inference.describing import Hints, described
+from keras_deeplab.inference.segmenter import Segmenter
 from keras_deeplab.layers import SegmentationOutput
 
 # What Keras says of a custom layer, before pages of its configuration.
@@ -42,7 +43,16 @@ def load(path: Path) -> keras.Model:
         ) from error
 
 
-def describe(model: keras.Model, class_names: Names, *, name: str | None = None) -> Segmenter:
+def device_batch_size() -> int:
+    """Returns how many images run together best on the device at hand."""
+    # On a CPU, a batch of 1 is 10 to 20 % faster per image than one of 4 (2 cores, 513x513).
+    devices = [
+        device for kind in ("gpu", "tpu") for device in keras.distribution.list_devices(kind)
+    ]
+    return 16 if devices else 1
+
+
+def describe(model: keras.Model, hints: Hints, *, name: str | None = None) -> Segmenter:
     """Returns a Keras model with the class names that its output layer carries.
 
     Raises:
@@ -55,7 +65,9 @@ def describe(model: keras.Model, class_names: Names, *, name: str | None = None)
             f"."
         )
     output = next((x for x in reversed(model.layers) if isinstance(x, SegmentationOutput)), None)
-    linear = output is None or output.activation is keras.activations.linear
+    logits = hints.from_logits
+    if logits is None:
+        logits = not ends_in_activation(model) if output is None else _is_linear(output)
 
     def run(images: np.ndarray) -> np.ndarray:
         return np.asarray(model.predict_on_batch(images))
@@ -63,15 +75,32 @@ def describe(model: keras.Model, class_names: Names, *, name: str | None = None)
     return described(
         run,
         model.input_shape,
-        "logits" if linear else "probabilities",
-        _class_names(model, output, class_names),
+        "logits" if logits else "probabilities",
+        _class_names(model, output, hints),
         name=name or model.name,
         inference_size=output and output.inference_size,
+        batch_size=device_batch_size(),
     )
 
 
+def ends_in_activation(model: keras.Model) -> bool:
+    """Whether the last layer of a model is a softmax or sigmoid, or has one as activation."""
+    history = getattr(model.outputs[0], "_keras_history", None)
+    last = model.layers[-1] if history is None else history.operation
+    if isinstance(last, keras.Model):
+        return ends_in_activation(last)
+    # `keras.ops.softmax` in a functional model is an operation of that name.
+    named = type(last).__name__.lower() in ("softmax", "sigmoid")
+    activations = (keras.activations.softmax, keras.activations.sigmoid)
+    return named or getattr(last, "activation", None) in activations
+
+
+def _is_linear(output: SegmentationOutput) -> bool:
+    return output.activation is keras.activations.linear
+
+
 def _class_names(
-    model: keras.Model, output: SegmentationOutput | None, names: Names
+    model: keras.Model, output: SegmentationOutput | None, hints: Hints
 ) -> tuple[str, ...]:
     shape = model.output_shape
     if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] is None:
@@ -79,7 +108,7 @@ def _class_names(
             f"The model must return class scores of shape (batch, height, width, classes). "
             f"Received: a model with output shape {shape}."
         )
-    class_names = names.given or (output.class_names if output else names.fallback)
+    class_names = hints.class_names or (output.class_names if output else hints.fallback_names)
     if class_names is None:
         return tuple(f"class {label}" for label in range(shape[-1]))
     if len(class_names) != shape[-1]:

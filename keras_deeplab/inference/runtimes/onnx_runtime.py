@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_deeplab.inference.segmenter import Opened
+from keras_deeplab.inference.describing import Opened
 from keras_deeplab.inference.sidecar import read_sidecar
 
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_deeplab.inference.segmenter import Opened
+from keras_deeplab.inference.describing import Opened
+from keras_deeplab.inference.runtimes.keras_runtime import device_batch_size
 from keras_deeplab.inference.sidecar import read_sidecar
 
 _SIGNATURE = "serving_default"
@@ -54,4 +55,4 @@ def open_folder(path: Path) -> Opened:
         return next(iter(result.values())).numpy()
 
     shape = tuple(spec.shape.as_list()) if spec.shape.rank is not None else ()
-    return Opened(run, shape, read_sidecar(path), str(path))
+    return Opened(run, shape, read_sidecar(path), str(path), device_batch_size())

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_deeplab.inference.segmenter import Opened
+from keras_deeplab.inference.describing import Opened
 from keras_deeplab.inference.sidecar import read_sidecar
 
 _IDENTIFIER = b"TFL3"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras_deeplab.presets.backbones import BACKBONES
 from keras_deeplab.presets.crfs import CRFS, DEFAULT_CRF
+
+if TYPE_CHECKING:
+    from keras_deeplab.inference.options import InferenceOptions
 
 
 def add_network(
@@ -32,8 +35,14 @@ def add_network(
     )
 
 
-def add_passes(parser: argparse.ArgumentParser) -> None:
-    """Adds what runs a network several times: --scales, --flip, --sliding-window."""
+def add_inference(parser: argparse.ArgumentParser, *, crf: str) -> None:
+    """Adds the fields of `InferenceOptions`; `crf` says what --crf does."""
+    parser.add_argument(
+        "--size",
+        metavar="PIXELS",
+        help="side of the square that photos are fitted into, HEIGHTxWIDTH, or 'own' for that of "
+        "each photo (default: the size that the network was trained for)",
+    )
     parser.add_argument(
         "--scales",
         nargs="+",
@@ -48,10 +57,12 @@ def add_passes(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="pass windows of --size over the photos as large as they are",
     )
-
-
-def add_crf(parser: argparse.ArgumentParser, *, words: str) -> None:
-    """Adds --crf, which says `words`."""
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="photos that run together (default: 16 on a GPU or TPU, 1 on a CPU)",
+    )
     parser.add_argument(
         "--crf",
         nargs="?",
@@ -59,7 +70,22 @@ def add_crf(parser: argparse.ArgumentParser, *, words: str) -> None:
         default=False,
         choices=list(CRFS),
         metavar="PRESET",
-        help=f"{words}: --crf, or --crf and one of {', '.join(CRFS)} (default: {DEFAULT_CRF})",
+        help=f"{crf}: --crf, or --crf and one of {', '.join(CRFS)} (default: {DEFAULT_CRF})",
+    )
+
+
+def resolve_inference(arguments: argparse.Namespace) -> InferenceOptions:
+    """Returns what `add_inference`'s options ask for."""
+    size = read_size(arguments.size)
+    from keras_deeplab.inference.options import InferenceOptions
+
+    return InferenceOptions(
+        size=size,
+        scales=arguments.scales,
+        flip=arguments.flip,
+        sliding_window=arguments.sliding_window,
+        crf=arguments.crf,
+        batch_size=arguments.batch_size,
     )
 
 

@@ -1,0 +1,87 @@
+"""Counts that measures are made of: over one image, and summed over a dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from keras_deeplab.evaluation.boundaries import boundary_counts, trimap_matrices
+from keras_deeplab.evaluation.elements import Element
+from keras_deeplab.evaluation.result import Evaluation, ImageResult
+from keras_deeplab.metrics import confusion_matrix, mean_iou, pixel_accuracy
+
+# Labels, and the seconds they took.
+Masks = list[tuple[np.ndarray, float]]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts over one image, of one kind of mask."""
+
+    image: ImageResult
+    confusion: np.ndarray
+    trimap: np.ndarray
+    boundary: np.ndarray
+
+
+@dataclass(frozen=True)
+class Counting:
+    """Compares masks with the truth."""
+
+    classes: int
+    ignore_class: int
+    trimap_width: int
+
+    def count(self, item: tuple[Element, Masks]) -> tuple[Element, Masks, list[Counts]]:
+        """Returns an image, its masks, and the counts of each."""
+        element, masks = item
+        return element, masks, [self._count(element, *mask) for mask in masks]
+
+    def _count(self, element: Element, labels: np.ndarray, seconds: float) -> Counts:
+        truth = element.labels
+        ids: dict[str, int] = dict(classes=self.classes, ignore_class=self.ignore_class)
+        try:
+            confusion = confusion_matrix(truth, labels, **ids)
+        except ValueError as error:
+            raise ValueError(f"{element.name}: {error}") from error
+        image = ImageResult(
+            name=element.name,
+            height=truth.shape[0],
+            width=truth.shape[1],
+            mean_iou=mean_iou(confusion),
+            pixel_accuracy=pixel_accuracy(confusion),
+            seconds=seconds,
+        )
+        trimap = trimap_matrices(truth, labels, **ids, maximum=self.trimap_width)
+        return Counts(image, confusion, trimap, boundary_counts(truth, labels, **ids))
+
+
+class Tally:
+    """Counts over the images, of one kind of mask."""
+
+    def __init__(self, counting: Counting) -> None:
+        classes = counting.classes
+        self.confusion = np.zeros((classes, classes), "int64")
+        self.trimap = np.zeros((counting.trimap_width, classes, classes), "int64")
+        self.boundary = np.zeros((2, classes), "int64")
+        self.images: list[ImageResult] = []
+
+    def add(self, counts: Counts) -> None:
+        """Adds those of an image."""
+        self.confusion += counts.confusion
+        self.trimap += counts.trimap
+        self.boundary += counts.boundary
+        self.images.append(counts.image)
+
+    def result(self, facts: dict[str, Any], **more: Any) -> Evaluation:
+        """Returns the measures; `facts` and `more` are its further fields."""
+        return Evaluation(
+            **facts,
+            confusion=self.confusion,
+            trimap=self.trimap,
+            boundary=self.boundary,
+            images=tuple(self.images),
+            **more,
+        )

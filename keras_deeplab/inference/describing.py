@@ -1,0 +1,157 @@
+"""Makes a `Segmenter` of a network that its format's reader has opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_deeplab.inference.scores import are_probabilities
+from keras_deeplab.inference.segmenter import Segmenter
+from keras_deeplab.inference.sidecar import Sidecar
+from keras_deeplab.presets.datasets import Palette, dataset_of
+
+# Of free sides.
+_PROBE_SHAPE = (1, 65, 65)
+
+
+class Hints(NamedTuple):
+    """What the caller says of a network.
+
+    Attributes:
+        class_names: Names that come before the network's own.
+        fallback_names: Names for a network that has none.
+        from_logits: Whether it returns logits or probabilities; None: as far as it shows.
+    """
+
+    class_names: Sequence[str] | None = None
+    fallback_names: Sequence[str] | None = None
+    from_logits: bool | None = None
+
+
+class Opened(NamedTuple):
+    """A network as its format's reader hands it over.
+
+    Attributes:
+        run: As in `Segmenter`.
+        input_shape: Of the images, as the file states it.
+        sidecar: What stands beside the file.
+        name: Of the file.
+        batch_size: Images that run together unless told otherwise.
+    """
+
+    run: Callable[[np.ndarray], np.ndarray]
+    input_shape: tuple[int | None, ...]
+    sidecar: Sidecar
+    name: str
+    batch_size: int = 1
+
+
+def checked(opened: Opened, hints: Hints) -> Segmenter:
+    """Runs a network on a grey image and returns it with its names.
+
+    Raises:
+        ValueError: If it is not a network from images to scores or labels of their size, or
+            nobody says what its classes are.
+    """
+    shape = opened.input_shape
+    if len(shape) != 4 or shape[-1] != 3:
+        raise ValueError(
+            f"The network must take RGB images of shape (batch, height, width, 3). Received: "
+            f"{opened.name}, which takes shape {shape}."
+        )
+    batch, height, width = (
+        side or free for side, free in zip(shape[:3], _PROBE_SHAPE, strict=True)
+    )
+    grey = np.full((batch, height, width, 3), 127, "uint8")
+    try:
+        result = opened.run(grey)
+    except Exception as error:
+        # Each runtime has errors of its own.
+        raise ValueError(
+            f"The network must run on an image of {height}x{width}. Received: {opened.name}, "
+            f"which says: {_first_line(error)}"
+        ) from error
+    kind = _kind(result, grey.shape, opened, hints)
+    names = _names(None if kind == "labels" else result.shape[-1], hints, opened)
+    return described(
+        opened.run,
+        shape,
+        kind,
+        names,
+        name=opened.name,
+        palette=opened.sidecar.palette,
+        ignore_class=opened.sidecar.ignore_class,
+        inference_size=opened.sidecar.inference_size,
+        batch_size=opened.batch_size,
+    )
+
+
+def described(
+    run: Callable[[np.ndarray], np.ndarray],
+    input_shape: tuple[int | None, ...],
+    output: str,
+    class_names: Sequence[str],
+    *,
+    name: str,
+    palette: Palette | None = None,
+    ignore_class: int | None = None,
+    inference_size: tuple[int, int] | None = None,
+    batch_size: int = 1,
+) -> Segmenter:
+    """Returns a segmenter; what is not known of it is that of its classes' dataset."""
+    dataset = dataset_of(tuple(class_names))
+    return Segmenter(
+        run=run,
+        input_shape=tuple(input_shape),
+        output=output,
+        class_names=tuple(class_names),
+        palette=dataset.palette if palette is None else palette,
+        ignore_class=dataset.ignore_class if ignore_class is None else ignore_class,
+        inference_size=inference_size or dataset.inference_size,
+        name=name,
+        batch_size=batch_size,
+    )
+
+
+def _kind(result: np.ndarray, images: tuple[int, ...], opened: Opened, hints: Hints) -> str:
+    fits = result.ndim in (3, 4) and result.shape[:3] == images[:3]
+    if not fits or (result.ndim == 3 and not np.issubdtype(result.dtype, np.integer)):
+        raise ValueError(
+            f"The network must return class scores of shape (batch, height, width, classes), or "
+            f"labels of shape (batch, height, width), at the size of the images. Received: "
+            f"{opened.name}, which returns shape {result.shape} for images of shape {images}."
+        )
+    if result.ndim == 3:
+        return "labels"
+    if hints.from_logits is not None:
+        return "logits" if hints.from_logits else "probabilities"
+    if opened.sidecar.output in ("logits", "probabilities"):
+        return opened.sidecar.output
+    return "probabilities" if are_probabilities(result) else "logits"
+
+
+def _names(classes: int | None, hints: Hints, opened: Opened) -> tuple[str, ...]:
+    sidecar = opened.sidecar
+    for source, found in (
+        ("class_names", hints.class_names),
+        (str(sidecar.path), sidecar.class_names),
+        ("The dataset", hints.fallback_names),
+    ):
+        if found is None:
+            continue
+        if classes not in (None, len(found)):
+            raise ValueError(
+                f"{source} must name the network's {classes} classes. Received: {len(found)} names "
+                f"for {opened.name}."
+            )
+        return tuple(found)
+    raise ValueError(
+        f"The classes must be known. Received: {opened.name} without {sidecar.path} beside it, in "
+        f"which an export of keras_deeplab names them. Pass class_names (on the shell, --dataset)."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

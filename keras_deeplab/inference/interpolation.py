@@ -1,0 +1,109 @@
+"""Scores and labels at another size: bilinear, in blocks of rows, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+_BLOCK_PIXELS = 1 << 22
+
+
+def resized_scores(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns scores (height, width, classes) resized bilinearly to a (height, width), float32."""
+    classes = scores.shape[-1]
+    resized = np.empty((*size, classes), "float32")
+    for rows, planes in _blocks(scores, size, np.arange(classes)):
+        for label, plane in enumerate(planes):
+            resized[rows, :, label] = plane
+    return resized
+
+
+def resized_labels(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns the best class of every pixel after bilinear resizing to a (height, width).
+
+    The resized scores are never held as a whole.
+
+    Returns:
+        Array of shape (height, width), uint8, or uint16 above 256 classes.
+
+    Example:
+
+    >>> resized_labels(np.array([[[1.0, 0.0], [0.0, 2.0]]]), (1, 4)).tolist()
+    [[0, 0, 1, 1]]
+    """
+    contenders = _contenders(scores)
+    labels = np.empty(size, "uint8" if scores.shape[-1] <= 256 else "uint16")
+    if len(contenders) == 1:
+        labels[:] = contenders[0]
+        return labels
+    for rows, planes in _blocks(scores, size, contenders):
+        best = next(planes)
+        block = np.full(best.shape, contenders[0]).astype(labels.dtype)
+        for label, plane in zip(contenders[1:], planes, strict=True):
+            block[plane > best] = label
+            np.maximum(best, plane, out=best)
+        labels[rows] = block
+    return labels
+
+
+def nearest_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns labels at another (height, width), each that of the nearest pixel."""
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype("intp")
+        for old, new in zip(labels.shape, size, strict=True)
+    )
+    return labels[rows[:, None], columns]
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Turns logits into probabilities over the last axis, in place, and returns them."""
+    scores -= scores.max(axis=-1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=-1, keepdims=True)
+    return scores
+
+
+def _contenders(scores: np.ndarray) -> np.ndarray:
+    """Returns the labels that can win after interpolation.
+
+    A class below another one everywhere stays below it in every weighted mean.
+    """
+    classes = scores.shape[-1]
+    flat = np.ascontiguousarray(scores.reshape(-1, classes).T)
+    winners = np.unique(flat.argmax(axis=0))
+    beaten = [
+        label not in winners and any((flat[label] < flat[winner]).all() for winner in winners)
+        for label in range(classes)
+    ]
+    return np.flatnonzero(~np.array(beaten))
+
+
+def _blocks(
+    scores: np.ndarray, size: tuple[int, int], labels: np.ndarray
+) -> Iterator[tuple[slice, Iterator[np.ndarray]]]:
+    """Yields blocks of rows, each as the planes of `labels` resized bilinearly."""
+    planes = np.ascontiguousarray(np.moveaxis(scores, -1, 0)[labels], "float32")
+    top, bottom, down = _taps(planes.shape[1], size[0])
+    left, right, across = _taps(planes.shape[2], size[1])
+    step = max(1, _BLOCK_PIXELS // size[1])
+    for start in range(0, size[0], step):
+        rows = slice(start, min(start + step, size[0]))
+        narrow = (
+            _lerp(plane[top[rows]], plane[bottom[rows]], down[rows, None]) for plane in planes
+        )
+        yield rows, (_lerp(x[:, left], x[:, right], across[None, :]) for x in narrow)
+
+
+def _taps(length: int, new_length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns, per new pixel, its two source pixels and the weight of the second (half-pixel)."""
+    source = np.clip((np.arange(new_length) + 0.5) * length / new_length - 0.5, 0, length - 1)
+    low = np.floor(source).astype("intp")
+    return low, np.minimum(low + 1, length - 1), (source - low).astype("float32")
+
+
+def _lerp(first: np.ndarray, second: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    second -= first
+    second *= weight
+    second += first
+    return second

@@ -1,0 +1,121 @@
+"""How photos go through a network: every option of inference, its default and its checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypedDict
+
+from keras_deeplab._validation import check_choice, check_int
+from keras_deeplab.inference.dense_crf import DenseCRF, resolve_crf
+
+Size = tuple[int, int]
+
+
+class InferenceSettings(TypedDict, total=False):
+    """Fields of `InferenceOptions` as keyword arguments; the dataclass describes them."""
+
+    size: int | Size | str | None
+    scales: Sequence[float]
+    flip: bool
+    sliding_window: bool
+    crf: DenseCRF | str | bool
+    batch_size: int | None
+
+
+@dataclass(frozen=True)
+class InferenceOptions:
+    """How photos go through a network.
+
+    Attributes:
+        size: Side of the square in pixels, or (height, width), that a photo is scaled to fit into
+            and padded to; with `sliding_window`, the size of the window. None: the size that the
+            network was trained for, which the model or file carries, else that of its classes'
+            dataset. "own": each photo's own size. A network of fixed input size keeps that.
+        scales: Factors of the size. The network runs at each, and the probabilities are averaged.
+            (0.5, 0.75, 1, 1.25, 1.5, 1.75) with `flip` in the papers.
+        flip: Whether to run on the mirror image too, and average.
+        sliding_window: Whether photos keep their own size and are seen through windows of `size`,
+            which overlap by a third or more: for photos with many more pixels than the network
+            was trained on.
+        crf: Fully connected CRF that refines the scores at the size they were computed at: True,
+            the name of a preset ("v2_resnet101", ...), or a `DenseCRF`.
+        batch_size: Photos that go through the network together. None: 16 on a GPU or TPU; 1 on a
+            CPU, where larger batches are slower. With `sliding_window`, or at the photo's own
+            size, photos run one by one; the windows of a photo run together.
+
+    Raises:
+        TypeError: If a size or the batch size is no int.
+        ValueError: If an option is out of its range, or a window has no size.
+
+    Example:
+
+    >>> InferenceOptions(size=513, scales=(0.75, 1, 1.25), flip=True).averages
+    True
+
+    Reference:
+        Chen et al., arXiv:1706.05587, section 4.1.
+    """
+
+    size: int | Size | str | None = None
+    scales: Sequence[float] = (1.0,)
+    flip: bool = False
+    sliding_window: bool = False
+    crf: DenseCRF | str | bool = False
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the options."""
+        _check_size(self.size)
+        scales = tuple(float(scale) for scale in self.scales)
+        if not scales or any(not 0.1 <= scale <= 8 for scale in scales):
+            raise ValueError(
+                f"scales must be one or more factors from 0.1 to 8. Received: scales={scales!r}."
+            )
+        object.__setattr__(self, "scales", scales)
+        if self.sliding_window and self.size == "own":
+            raise ValueError(
+                "A sliding window must have a size. Received: sliding_window=True with the "
+                "photo's own size. Give size=513, for example."
+            )
+        resolve_crf(self.crf)
+        if self.batch_size is not None:
+            check_int("batch_size", self.batch_size, minimum=1)
+
+    @property
+    def averages(self) -> bool:
+        """Whether a photo's scores are the mean of several runs: scales, mirror image, windows."""
+        return self.scales != (1.0,) or self.flip or self.sliding_window
+
+    def resolve_size(self, default: Size) -> Size | None:
+        """Returns (height, width) in pixels, `default` if none is set, or None for the photo's."""
+        if isinstance(self.size, int):
+            return self.size, self.size
+        if isinstance(self.size, tuple):
+            return self.size
+        return default if self.size is None else None
+
+
+def resolve_options(
+    options: InferenceOptions | None, settings: InferenceSettings
+) -> InferenceOptions:
+    """Returns `options`, or the defaults, with the fields in `settings` replaced.
+
+    Raises:
+        ValueError: If a setting is unknown or out of its range.
+    """
+    names = tuple(field.name for field in fields(InferenceOptions))
+    for name in settings:
+        check_choice("An option of inference", name, names)
+    return replace(options or InferenceOptions(), **settings)
+
+
+def _check_size(size: Any) -> None:
+    if size is None or size == "own":
+        return
+    if isinstance(size, str) or (isinstance(size, tuple) and len(size) != 2):
+        raise ValueError(
+            f"size must be pixels, (height, width), or 'own'. Received: size={size!r}."
+        )
+    for length in size if isinstance(size, tuple) else (size,):
+        check_int("size", length, minimum=1)

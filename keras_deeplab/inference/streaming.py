@@ -1,0 +1,70 @@
+"""Work on a stream of items in threads, in order, a bounded number ahead."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import repeat
+from typing import Any, TypeVar
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+def in_order(
+    function: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    *,
+    workers: int = 2,
+    ahead: int = 4,
+) -> Iterator[_Result]:
+    """Yields `function(item)` of each item, computed in threads, in the order of the items.
+
+    Args:
+        function: Runs in a thread; what it raises is raised where its result is due.
+        items: Drawn from in the caller's thread.
+        workers: Number of threads.
+        ahead: Results that are computed or waiting at most.
+
+    Example:
+
+    >>> list(in_order(abs, [-3, 2, -1]))
+    [3, 2, 1]
+    """
+    pool = ThreadPoolExecutor(workers)
+    pending: deque[Future[_Result]] = deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            while pending and (len(pending) >= ahead or pending[0].done()):
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def read_ahead(items: Iterable[_Item], *, ahead: int = 4) -> Iterator[_Item]:
+    """Yields items that a thread draws from their iterator in advance."""
+    iterator, end = iter(items), object()
+
+    def draw(_: None) -> Any:
+        return next(iterator, end)
+
+    for item in in_order(draw, repeat(None), workers=1, ahead=ahead):
+        if item is end:
+            return
+        yield item
+
+
+def batched(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    """Yields lists of `size` items; the last may be shorter."""
+    batch: list[_Item] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
