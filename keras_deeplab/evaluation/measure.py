@@ -16,9 +16,8 @@ from tqdm import tqdm
 from keras_deeplab._validation import check_int
 from keras_deeplab.evaluation.elements import Element, count, elements
 from keras_deeplab.evaluation.result import Evaluation, Picture
-from keras_deeplab.evaluation.tally import Counting, Masks, Tally
+from keras_deeplab.evaluation.tally import Counts, Tally
 from keras_deeplab.inference import (
-    DenseCRF,
     InferenceOptions,
     InferenceSettings,
     Scores,
@@ -31,6 +30,8 @@ from keras_deeplab.inference import (
     resolve_options,
 )
 
+# Labels, and the seconds they took, of each kind of mask.
+Masks = list[tuple[np.ndarray, float]]
 _PICTURE_SIDE = 400
 _logger = logging.getLogger("keras_deeplab")
 
@@ -105,12 +106,16 @@ def evaluate(
     if ignore_class is None:
         ignore_class = getattr(dataset, "ignore_class", segmenter.ignore_class)
     classes = len(segmenter.class_names)
-    counting = Counting(classes, ignore_class, trimap_width)
-    tallies = [Tally(counting) for _ in range(1 + bool(options.crf))]
+    tallies = [Tally(classes, ignore_class, trimap_width) for _ in range(1 + bool(options.crf))]
     gallery = _Gallery(pictures)
     found = elements(dataset, classes=classes, ignore_class=ignore_class, limit=limit)
-    for element, made, counts in tqdm(
-        in_order(counting.count, _predicted(segmenter, found, options)),
+
+    def compare(item: tuple[Element, Masks]) -> tuple[Element, Masks, list[Counts]]:
+        element, masks = item
+        return element, masks, [tallies[0].count(element, *mask) for mask in masks]
+
+    for element, masks, counts in tqdm(
+        in_order(compare, _predicted(segmenter, found, options)),
         total=count(dataset, limit),
         desc=segmenter.name,
         unit="image",
@@ -120,7 +125,7 @@ def evaluate(
             tally.add(one)
         gallery.add(
             element,
-            [labels for labels, _ in made],
+            [labels for labels, _ in masks],
             [one.image.mean_iou for one in counts],
         )
     if not tallies[0].images:
@@ -142,21 +147,19 @@ def _predicted(
     """Yields each image with its masks and the seconds they took: without CRF, then with."""
     crf = resolve_crf(options.crf)
     for_images, again = tee(read_ahead(found))
-    scores = segmenter.predict(
-        (element.image for element in for_images), replace(options, crf=False)
-    )
-    for element, one in zip(again, scores, strict=True):
-        yield element, [_timed_labels(one)] if crf is None else list(_both_masks(one, crf))
+    images = (element.image for element in for_images)
+    scores = segmenter.predict(images, replace(options, crf=False))
+    for element, plain in zip(again, scores, strict=True):
+        masks = [_labels(plain)]
+        if crf is not None:
+            start = time.perf_counter()
+            refined = plain.refined(crf)
+            seconds = plain.seconds + time.perf_counter() - start
+            masks.append(_labels(replace(refined, seconds=seconds)))
+        yield element, masks
 
 
-def _both_masks(scores: Scores, crf: DenseCRF) -> Iterator[tuple[np.ndarray, float]]:
-    yield _timed_labels(scores)
-    start = time.perf_counter()
-    refined = scores.refined(crf)
-    yield _timed_labels(replace(refined, seconds=scores.seconds + time.perf_counter() - start))
-
-
-def _timed_labels(scores: Scores) -> tuple[np.ndarray, float]:
+def _labels(scores: Scores) -> tuple[np.ndarray, float]:
     start = time.perf_counter()
     labels = scores.labels()
     return labels, scores.seconds + time.perf_counter() - start

@@ -12,9 +12,6 @@ from keras_deeplab.evaluation.elements import Element
 from keras_deeplab.evaluation.result import Evaluation, ImageResult
 from keras_deeplab.metrics import confusion_matrix, mean_iou, pixel_accuracy
 
-# Labels, and the seconds they took.
-Masks = list[tuple[np.ndarray, float]]
-
 
 @dataclass(frozen=True)
 class Counts:
@@ -26,24 +23,21 @@ class Counts:
     boundary: np.ndarray
 
 
-@dataclass(frozen=True)
-class Counting:
-    """Compares masks with the truth."""
+class Tally:
+    """Counts over the images, of one kind of mask."""
 
-    classes: int
-    ignore_class: int
-    trimap_width: int
+    def __init__(self, classes: int, ignore_class: int, trimap_width: int) -> None:
+        self.ids: dict[str, int] = dict(classes=classes, ignore_class=ignore_class)
+        self.confusion = np.zeros((classes, classes), "int64")
+        self.trimap = np.zeros((trimap_width, classes, classes), "int64")
+        self.boundary = np.zeros((2, classes), "int64")
+        self.images: list[ImageResult] = []
 
-    def count(self, item: tuple[Element, Masks]) -> tuple[Element, Masks, list[Counts]]:
-        """Returns an image, its masks, and the counts of each."""
-        element, masks = item
-        return element, masks, [self._count(element, *mask) for mask in masks]
-
-    def _count(self, element: Element, labels: np.ndarray, seconds: float) -> Counts:
+    def count(self, element: Element, labels: np.ndarray, seconds: float) -> Counts:
+        """Returns the counts of a mask, which took so many seconds, and adds nothing."""
         truth = element.labels
-        ids: dict[str, int] = dict(classes=self.classes, ignore_class=self.ignore_class)
         try:
-            confusion = confusion_matrix(truth, labels, **ids)
+            confusion = confusion_matrix(truth, labels, **self.ids)
         except ValueError as error:
             raise ValueError(f"{element.name}: {error}") from error
         image = ImageResult(
@@ -54,19 +48,8 @@ class Counting:
             pixel_accuracy=pixel_accuracy(confusion),
             seconds=seconds,
         )
-        trimap = trimap_matrices(truth, labels, **ids, maximum=self.trimap_width)
-        return Counts(image, confusion, trimap, boundary_counts(truth, labels, **ids))
-
-
-class Tally:
-    """Counts over the images, of one kind of mask."""
-
-    def __init__(self, counting: Counting) -> None:
-        classes = counting.classes
-        self.confusion = np.zeros((classes, classes), "int64")
-        self.trimap = np.zeros((counting.trimap_width, classes, classes), "int64")
-        self.boundary = np.zeros((2, classes), "int64")
-        self.images: list[ImageResult] = []
+        trimap = trimap_matrices(truth, labels, **self.ids, maximum=len(self.trimap))
+        return Counts(image, confusion, trimap, boundary_counts(truth, labels, **self.ids))
 
     def add(self, counts: Counts) -> None:
         """Adds those of an image."""

@@ -204,19 +204,12 @@ def _scored(
     options: InferenceOptions,
 ) -> Iterator[tuple[Scores, np.ndarray]]:
     """Yields the scores of each photo, in half precision, with its labels."""
-    for_photos, for_labels = itertools.tee(_checked(examples))
-    scores = segmenter.predict((photo for photo, _ in for_photos), options)
-    for (_, labels), one in zip(for_labels, scores, strict=True):
-        yield replace(one, values=one.values.astype("float16")), labels
-
-
-def _checked(
-    examples: Iterable[tuple[np.ndarray, np.ndarray]],
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    for photo, labels in examples:
+    examples, again = itertools.tee(examples)
+    scores = segmenter.predict((photo for photo, _ in again), options)
+    for (photo, labels), one in zip(examples, scores, strict=True):
         if labels.shape != photo.shape[:2]:
             raise ValueError(
                 f"A photo and its labels must have one size. Received: {photo.shape} and "
                 f"{labels.shape}."
             )
-        yield photo, labels
+        yield replace(one, values=one.values.astype("float16")), labels

@@ -10,7 +10,7 @@ import numpy as np
 from keras_deeplab.inference.scores import are_probabilities
 from keras_deeplab.inference.segmenter import Segmenter
 from keras_deeplab.inference.sidecar import Sidecar
-from keras_deeplab.presets.datasets import Palette, dataset_of
+from keras_deeplab.presets.datasets import dataset_of
 
 # Of free sides.
 _PROBE_SHAPE = (1, 65, 65)
@@ -75,43 +75,22 @@ def checked(opened: Opened, hints: Hints) -> Segmenter:
         ) from error
     kind = _kind(result, grey.shape, opened, hints)
     names = _names(None if kind == "labels" else result.shape[-1], hints, opened)
-    return described(
-        opened.run,
-        shape,
-        kind,
-        names,
-        name=opened.name,
-        palette=opened.sidecar.palette,
-        ignore_class=opened.sidecar.ignore_class,
-        inference_size=opened.sidecar.inference_size,
-        batch_size=opened.batch_size,
-    )
+    return described(opened, kind, names)
 
 
-def described(
-    run: Callable[[np.ndarray], np.ndarray],
-    input_shape: tuple[int | None, ...],
-    output: str,
-    class_names: Sequence[str],
-    *,
-    name: str,
-    palette: Palette | None = None,
-    ignore_class: int | None = None,
-    inference_size: tuple[int, int] | None = None,
-    batch_size: int = 1,
-) -> Segmenter:
+def described(opened: Opened, output: str, class_names: Sequence[str]) -> Segmenter:
     """Returns a segmenter; what is not known of it is that of its classes' dataset."""
-    dataset = dataset_of(tuple(class_names))
+    known, dataset = opened.sidecar, dataset_of(tuple(class_names))
     return Segmenter(
-        run=run,
-        input_shape=tuple(input_shape),
+        run=opened.run,
+        input_shape=tuple(opened.input_shape),
         output=output,
         class_names=tuple(class_names),
-        palette=dataset.palette if palette is None else palette,
-        ignore_class=dataset.ignore_class if ignore_class is None else ignore_class,
-        inference_size=inference_size or dataset.inference_size,
-        name=name,
-        batch_size=batch_size,
+        palette=known.palette or dataset.palette,
+        ignore_class=dataset.ignore_class if known.ignore_class is None else known.ignore_class,
+        inference_size=known.inference_size or dataset.inference_size,
+        name=opened.name,
+        batch_size=opened.batch_size,
     )
 
 

@@ -11,9 +11,8 @@ _BLOCK_PIXELS = 1 << 22
 
 def resized_scores(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Returns scores (height, width, classes) resized bilinearly to a (height, width), float32."""
-    classes = scores.shape[-1]
-    resized = np.empty((*size, classes), "float32")
-    for rows, planes in _blocks(scores, size, np.arange(classes)):
+    resized = np.empty((*size, scores.shape[-1]), "float32")
+    for rows, planes in _blocks(_planes(scores), size):
         for label, plane in enumerate(planes):
             resized[rows, :, label] = plane
     return resized
@@ -32,12 +31,13 @@ def resized_labels(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     >>> resized_labels(np.array([[[1.0, 0.0], [0.0, 2.0]]]), (1, 4)).tolist()
     [[0, 0, 1, 1]]
     """
-    contenders = _contenders(scores)
+    all_planes = _planes(scores)
+    contenders = _contenders(all_planes)
     labels = np.empty(size, "uint8" if scores.shape[-1] <= 256 else "uint16")
     if len(contenders) == 1:
         labels[:] = contenders[0]
         return labels
-    for rows, planes in _blocks(scores, size, contenders):
+    for rows, planes in _blocks(all_planes[contenders], size):
         best = next(planes)
         block = np.full(best.shape, contenders[0]).astype(labels.dtype)
         for label, plane in zip(contenders[1:], planes, strict=True):
@@ -64,26 +64,29 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return scores
 
 
-def _contenders(scores: np.ndarray) -> np.ndarray:
+def _planes(scores: np.ndarray) -> np.ndarray:
+    """Returns scores as a contiguous array of shape (classes, height, width)."""
+    return np.ascontiguousarray(np.moveaxis(scores, -1, 0), "float32")
+
+
+def _contenders(planes: np.ndarray) -> np.ndarray:
     """Returns the labels that can win after interpolation.
 
     A class below another one everywhere stays below it in every weighted mean.
     """
-    classes = scores.shape[-1]
-    flat = np.ascontiguousarray(scores.reshape(-1, classes).T)
-    winners = np.unique(flat.argmax(axis=0))
+    highest = planes.max(axis=0)
+    winners = [label for label, plane in enumerate(planes) if (plane == highest).any()]
     beaten = [
-        label not in winners and any((flat[label] < flat[winner]).all() for winner in winners)
-        for label in range(classes)
+        label not in winners and any((plane < planes[winner]).all() for winner in winners)
+        for label, plane in enumerate(planes)
     ]
     return np.flatnonzero(~np.array(beaten))
 
 
 def _blocks(
-    scores: np.ndarray, size: tuple[int, int], labels: np.ndarray
+    planes: np.ndarray, size: tuple[int, int]
 ) -> Iterator[tuple[slice, Iterator[np.ndarray]]]:
-    """Yields blocks of rows, each as the planes of `labels` resized bilinearly."""
-    planes = np.ascontiguousarray(np.moveaxis(scores, -1, 0)[labels], "float32")
+    """Yields blocks of rows, each as planes resized bilinearly."""
     top, bottom, down = _taps(planes.shape[1], size[0])
     left, right, across = _taps(planes.shape[2], size[1])
     step = max(1, _BLOCK_PIXELS // size[1])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_deeplab.inference.dense_crf import DenseCRF, resolve_crf
+from keras_deeplab.inference.dense_crf import resolve_crf
 from keras_deeplab.inference.fitting import (
     fit_image,
     fitted_size,
@@ -20,7 +20,7 @@ from keras_deeplab.inference.fitting import (
 from keras_deeplab.inference.interpolation import resized_scores, softmax
 from keras_deeplab.inference.options import InferenceOptions, Size
 from keras_deeplab.inference.scores import Scores
-from keras_deeplab.inference.streaming import batched, in_order
+from keras_deeplab.inference.streaming import WORKERS, batched, in_order
 from keras_deeplab.presets.datasets import Palette
 
 
@@ -139,7 +139,7 @@ def _predict(
         single = size is not None and not options.averages
         return photo, fit_image(photo, size) if single and size else None
 
-    prepared = in_order(fitted, images, ahead=photos_at_once + 2)
+    prepared = in_order(fitted, images, ahead=photos_at_once + WORKERS)
     for batch in batched(prepared, photos_at_once):
         start = time.perf_counter()
         photos = [photo for photo, _ in batch]
@@ -150,11 +150,8 @@ def _predict(
             values, kind = list(_cropped(run(inputs), photos, size)), network.output
         seconds = (time.perf_counter() - start) / len(batch)
         for photo, value in zip(photos, values, strict=True):
-            yield _refined(Scores(value, kind, photo, seconds), crf)
-
-
-def _refined(scores: Scores, crf: DenseCRF | None) -> Scores:
-    return scores if crf is None else scores.refined(crf)
+            scores = Scores(value, kind, photo, seconds)
+            yield scores.refined(crf) if crf else scores
 
 
 def _cropped(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import repeat
 from typing import Any, TypeVar
+
+WORKERS = min(8, os.cpu_count() or 2)
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -16,8 +19,8 @@ def in_order(
     function: Callable[[_Item], _Result],
     items: Iterable[_Item],
     *,
-    workers: int = 2,
-    ahead: int = 4,
+    workers: int = WORKERS,
+    ahead: int = 2 * WORKERS,
 ) -> Iterator[_Result]:
     """Yields `function(item)` of each item, computed in threads, in the order of the items.
 

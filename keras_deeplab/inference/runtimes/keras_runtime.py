@@ -9,8 +9,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_deeplab.inference.describing import Hints, described
+from keras_deeplab.inference.describing import Hints, Opened, described
 from keras_deeplab.inference.segmenter import Segmenter
+from keras_deeplab.inference.sidecar import Sidecar
 from keras_deeplab.layers import SegmentationOutput
 
 # What Keras says of a custom layer, before pages of its configuration.
@@ -72,15 +73,11 @@ def describe(model: keras.Model, hints: Hints, *, name: str | None = None) -> Se
     def run(images: np.ndarray) -> np.ndarray:
         return np.asarray(model.predict_on_batch(images))
 
-    return described(
-        run,
-        model.input_shape,
-        "logits" if logits else "probabilities",
-        _class_names(model, output, hints),
-        name=name or model.name,
-        inference_size=output and output.inference_size,
-        batch_size=device_batch_size(),
-    )
+    # What a file says beside it, a model says in its output layer.
+    sidecar = Sidecar(Path(), inference_size=output and output.inference_size)
+    opened = Opened(run, model.input_shape, sidecar, name or model.name, device_batch_size())
+    kind = "logits" if logits else "probabilities"
+    return described(opened, kind, _class_names(model, output, hints))
 
 
 def ends_in_activation(model: keras.Model) -> bool:
