@@ -9,7 +9,7 @@ import keras
 
 from keras_deeplab.models.blocks import Feature
 from keras_deeplab.models.deeplab_v2 import deeplab_v2
-from keras_deeplab.models.heads.options import HeadOptions
+from keras_deeplab.models.heads.head_options import HeadOptions
 from keras_deeplab.presets.networks import DeepLabRow
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_deeplab.models.blocks import ConvOptions, Feature
 from keras_deeplab.models.heads.aspp import aspp, scaled_rates
-from keras_deeplab.models.heads.options import HeadOptions
+from keras_deeplab.models.heads.head_options import HeadOptions
 from keras_deeplab.models.heads.output import classifier
 from keras_deeplab.presets.networks import DeepLabRow
 

@@ -8,7 +8,7 @@ from typing import Any
 from keras_deeplab.models.blocks import ConvOptions, Feature
 from keras_deeplab.models.deeplab_v3 import aspp_of
 from keras_deeplab.models.heads.decoder import decoder
-from keras_deeplab.models.heads.options import HeadOptions
+from keras_deeplab.models.heads.head_options import HeadOptions
 from keras_deeplab.models.heads.output import classifier
 from keras_deeplab.presets.networks import DeepLabRow
 

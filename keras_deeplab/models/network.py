@@ -14,7 +14,7 @@ from keras_deeplab.models.deeplab_v1 import deeplab_v1
 from keras_deeplab.models.deeplab_v2 import deeplab_v2
 from keras_deeplab.models.deeplab_v3 import deeplab_v3
 from keras_deeplab.models.deeplab_v3_plus import deeplab_v3_plus
-from keras_deeplab.models.heads.options import HeadOptions
+from keras_deeplab.models.heads.head_options import HeadOptions
 from keras_deeplab.models.heads.output import segmentation_output
 from keras_deeplab.models.multi_scale import multi_scale
 from keras_deeplab.presets.backbones import BACKBONES
