@@ -34,8 +34,9 @@ def check_data(
 
     Errors: missing, unreadable and truncated files; masks of another size; ids beyond the classes,
     with a guess at their cause (black and white masks, colours turned to grey, resized masks);
-    images without a mask; the same image in two splits. Warnings: masks without an image, classes that
-    are absent, masks without a class, images turned by EXIF, images in two splits that look alike.
+    images without a mask; the same image in two splits. Warnings: masks without an image, classes
+    that are absent, masks without a class, images turned by EXIF, images in two splits that look
+    alike.
 
     Args:
         path: The folder.
