@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from keras_deeplab.data.checks.data_report import DataReport, SplitSummary
 from keras_deeplab.data.checks.duplicates import find_duplicates
-from keras_deeplab.data.checks.inspection import Finding, Inspection, inspect
+from keras_deeplab.data.checks.inspection import Finding, Inspection, inspect_example
 from keras_deeplab.data.formats.folder import unpaired
 from keras_deeplab.data.formats.registry import dataset_splits, own_reader, read_dataset
 from keras_deeplab.data.sources import SegmentationFiles
@@ -114,7 +114,7 @@ def _inspect_all(data: SegmentationFiles, split: str, *, fast: bool) -> Iterator
     masks = _spread(size, _FAST_MASKS if fast else size)
     with ThreadPoolExecutor() as pool:
         yield from pool.map(
-            lambda index: inspect(
+            lambda index: inspect_example(
                 data, index, split, read_pixels=index in images, read_labels=index in masks
             ),
             range(size),
