@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from keras_deeplab._validation import listed
 from keras_deeplab.data.mat_file import read_mat_mask
 from keras_deeplab.presets.datasets import Palette
 from keras_deeplab.presets.label_maps import VOID_COLOURS
 
 # Pillow spreads the levels of grey PNGs of 2 and 4 bits over 0-255.
 _SPREAD = {"L;2": 85, "L;4": 17}
-# Colours that the words of an error list at most.
-_LISTED = 6
 
 
 def read_mask(
@@ -145,12 +144,11 @@ def _labels_of_colours(
     unknown = [code for code in found.tolist() if code not in known]
     if palette is None or unknown:
         strange = found.tolist() if palette is None else unknown
-        listed = [str((code >> 16, code >> 8 & 255, code & 255)) for code in strange[:_LISTED]]
-        more = f" and {len(strange) - _LISTED} more" if len(strange) > _LISTED else ""
+        levels = [(code >> 16, code >> 8 & 255, code & 255) for code in strange]
         raise ValueError(
             f"A mask must have one channel of class ids, grey or palette"
             f"{'' if palette is None else ', or the colours of the palette'}. Received: "
-            f"{str(path)!r}, a colour image with {', '.join(listed)}{more}. Save the ids "
+            f"{str(path)!r}, a colour image with {listed(levels)}. Save the ids "
             f"themselves, or give the colours of the classes (palette=, or a labelmap.txt with "
             f"lines NAME:RED,GREEN,BLUE in the folder)."
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_deeplab._validation import suggestion
+from keras_deeplab._validation import listed, suggestion
 from keras_deeplab.data.formats.pairing import files_by_stem, is_mask_name, stem
 from keras_deeplab.data.images import IMAGE_SUFFIXES
 
@@ -158,5 +158,4 @@ def _child(folder: Path, names: Sequence[str]) -> Path | None:
 
 def _contents(path: Path) -> str:
     names = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return ", ".join(names[:6]) + more if names else "nothing in it"
+    return listed(names) or "nothing in it"
