@@ -11,7 +11,7 @@ import keras
 from keras_deeplab._files import write_atomically
 from keras_deeplab.data.checks.label_check import check_sources
 from keras_deeplab.data.sources import SegmentationData, SegmentationFiles
-from keras_deeplab.layers import find_output
+from keras_deeplab.layers.segmentation_output import find_output
 from keras_deeplab.training.callbacks import is_chief
 from keras_deeplab.training.checkpoint import checkpoints
 

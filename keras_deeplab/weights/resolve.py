@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from keras_deeplab._validation import check_choice, listed, suggestion
-from keras_deeplab.layers import RescaleBilinear, find_output
+from keras_deeplab.layers import RescaleBilinear
+from keras_deeplab.layers.segmentation_output import find_output
 from keras_deeplab.models import BuildOptions
 from keras_deeplab.models.blocks import normalization_mode
 from keras_deeplab.models.multi_scale import scores_name

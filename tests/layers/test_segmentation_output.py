@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 
-from keras_deeplab.layers import SegmentationOutput, find_output
+from keras_deeplab.layers.segmentation_output import SegmentationOutput, find_output
 
 
 def test_is_float32_and_keeps_names():
