@@ -59,8 +59,8 @@ def load_arrays(
     if missing or unused:
         raise ValueError(
             f"The weights must be those of {model.name!r}. Received: {source}, which lacks "
-            f"{listed(missing, 3) or 'none'}, and has {listed(unused, 3) or 'none'} besides. Choose "
-            f"the version and backbone that the file was made for."
+            f"{listed(missing, 3) or 'none'}, and has {listed(unused, 3) or 'none'} besides. "
+            f"Choose the version and backbone that the file was made for."
         )
     for key, array in arrays.items():
         if tuple(weights[key].shape) != array.shape:

@@ -109,8 +109,8 @@ def _weights_row(weights: str, networks: list[DeepLabRow]) -> WeightsRow:
         near = [row for row in WEIGHTS.values() if row.dataset == dataset or row.network in names]
         raise ValueError(
             f"There must be weights for the combination. There are: "
-            f"{listed([row.name for row in near], 8) or 'none'}. Received: weights={weights!r} with "
-            f"{listed(sorted(names), 8)}."
+            f"{listed([row.name for row in near], 8) or 'none'}. Received: weights={weights!r} "
+            f"with {listed(sorted(names), 8)}."
         )
     return max(rows, key=lambda row: (row.recommended, not row.trained_on_val))
 
