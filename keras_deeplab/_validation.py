@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 
 def suggestion(value: object, options: Iterable[object]) -> str:
     """Returns ``" Did you mean 'x'?"`` for a near miss among ``options``, else an empty string."""
     near = difflib.get_close_matches(str(value), [str(option) for option in options], n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def listed(names: Sequence[object], most: int = 6) -> str:
+    """Returns names with commas between, the first ones of many.
+
+    Example:
+
+    >>> listed(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more
 
 
 def check_choice(name: str, value: object, options: Collection[object]) -> None:

@@ -108,14 +108,13 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
     class_names = _class_names(classes, start.class_names)
     options = replace(
         start.options,
-        output_stride=output_stride or start.options.output_stride or start.row.output_stride,
+        output_stride=output_stride or start.options.output_stride,
         preprocessing=start.options.preprocessing if include_preprocessing else None,
         batch_norm=_batch_norm(batch_norm, start),
         head_batch_norm=_head_batch_norm(batch_norm, start.options),
         multi_scale_inputs=_scales(multi_scale_inputs, start.options.multi_scale_inputs),
         inference_size=_inference_size(class_names, start),
     )
-    check_choice("output_stride", options.output_stride, start.row.output_strides)
     model = build_model(
         start.row,
         class_names=class_names,

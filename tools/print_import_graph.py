@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "keras_deeplab"
 # Imports point to lower floors only.
 FLOORS = {
+    "_files": 1,
     "_validation": 1,
     "_version": 1,
     "presets": 2,

@@ -175,22 +175,21 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _read(arguments: argparse.Namespace) -> tuple[SegmentationFiles, SegmentationFiles]:
     """Returns the images to train on and those to measure on."""
-    from keras_deeplab.data.formats import dataset_splits, read_dataset
+    from keras_deeplab.data.formats import dataset_splits, read_splits
 
-    def read(split: str | None) -> SegmentationFiles:
-        return read_dataset(arguments.data, split, dataset=arguments.dataset, **options)
-
+    there = dataset_splits(arguments.data, dataset=arguments.dataset)
+    splits = [arguments.split or ("train" if "train" in there else None)]
+    if held := arguments.validation_split or ("val" if "val" in there else None):
+        splits.append(held)
     options = data_options(arguments)
-    splits = dataset_splits(arguments.data, dataset=arguments.dataset)
-    data = read(arguments.split or ("train" if "train" in splits else None))
-    held = arguments.validation_split or ("val" if "val" in splits else None)
-    if held is not None:
-        return data, read(held)
+    data, *rest = read_splits(arguments.data, splits, dataset=arguments.dataset, **options)
+    if rest:
+        return data, rest[0]
     if len(data) < 2:
         raise ValueError(
             f"There must be at least two images, one of them to measure on. Received: "
             f"{len(data)} in {arguments.data}."
         )
     every = min(10, len(data))
-    rest = [index for index in range(len(data)) if index % every]
-    return data.subset(rest), data.subset(range(0, len(data), every))
+    others = [index for index in range(len(data)) if index % every]
+    return data.subset(others), data.subset(range(0, len(data), every))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from keras_deeplab.presets.datasets import voc_palette
 
 CLASS_NAMES = ("background", "balloon", "kite")
 _SMOOTH = 3
+Shape = tuple[np.ndarray, np.ndarray]
 _SPLITS = {"train": 24, "val": 8}
 
 
@@ -63,32 +64,22 @@ def draw_dataset(
     return path
 
 
-class _Canvas:
-    """A picture and its mask, drawn with one pen; the picture is larger, so that it is smooth."""
-
-    def __init__(self, scene: Image.Image) -> None:
-        self.image = scene.resize([_SMOOTH * side for side in scene.size])
-        self.labels = Image.new("L", scene.size)
-        self._pens = (ImageDraw.Draw(self.image), ImageDraw.Draw(self.labels))
-
-    def polygon(self, points: np.ndarray, colour: np.ndarray, label: int) -> None:
-        image, labels = self._pens
-        shape = [(float(x), float(y)) for x, y in points]
-        image.polygon([(_SMOOTH * x, _SMOOTH * y) for x, y in shape], fill=_level(colour))
-        labels.polygon(shape, fill=label)
-
-
 def _picture(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Image.Image, Image.Image]:
     height, width = size
-    canvas = _Canvas(Image.fromarray(_scene(rng, size)))
+    # The picture is drawn larger than the mask, so that it is smooth.
+    image = Image.fromarray(_scene(rng, size)).resize((_SMOOTH * width, _SMOOTH * height))
+    labels = Image.new("L", (width, height))
+    pens = (ImageDraw.Draw(image), ImageDraw.Draw(labels))
     for index in range(int(rng.integers(1, 4))):
         radius = height * rng.uniform(0.11, 0.24)
         centre = rng.uniform((radius, radius), (width - radius, 0.85 * height - radius))
-        draw = (_balloon, _kite)[int((index + rng.integers(0, 2)) % 2)]
-        draw(canvas, rng, centre, radius)
-    image = canvas.image.resize((width, height), Image.Resampling.LANCZOS)
+        label = int((index + rng.integers(0, 2)) % 2) + 1
+        for points, colour in (_balloon, _kite)[label - 1](rng, centre, radius):
+            pens[0].polygon([tuple(_SMOOTH * point) for point in points], tuple(colour))
+            pens[1].polygon([tuple(point) for point in points], label)
+    image = image.resize((width, height), Image.Resampling.LANCZOS)
     noisy = np.asarray(image, "float32") + rng.normal(0, 4, (height, width, 3))
-    return Image.fromarray(np.clip(noisy, 0, 255).astype("uint8")), canvas.labels
+    return Image.fromarray(np.clip(noisy, 0, 255).astype("uint8")), labels
 
 
 def _scene(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
@@ -108,13 +99,13 @@ def _scene(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     )
 
 
-def _balloon(canvas: _Canvas, rng: np.random.Generator, centre: np.ndarray, radius: float) -> None:
-    colours = rng.uniform(30, 250, (2, 3))
+def _balloon(rng: np.random.Generator, centre: np.ndarray, radius: float) -> Iterator[Shape]:
+    colours = rng.uniform(30, 250, (2, 3)).astype(int)
     x, y = centre
-    below, half = y + 1.35 * radius, 0.2 * radius
-    basket = np.array([(x - half, below), (x + half, below), (x + half, below + 1.5 * half),
-                       (x - half, below + 1.5 * half)])  # fmt: skip
-    canvas.polygon(basket, np.array((90, 60, 30)), 1)
+    top, half = y + 1.35 * radius, 0.2 * radius
+    bottom = top + 1.5 * half
+    basket = [(x - half, top), (x + half, top), (x + half, bottom), (x - half, bottom)]
+    yield np.array(basket), np.array((90, 60, 30))
     angle = np.linspace(0, 2 * np.pi, 60)
     across, along = np.sin(angle), -np.cos(angle)
     across = np.where(along > 0, across * (1 - 0.25 * along**2), across)
@@ -122,21 +113,14 @@ def _balloon(canvas: _Canvas, rng: np.random.Generator, centre: np.ndarray, radi
     # From the rim inwards: each stripe is a narrower envelope over the last.
     for index, share in enumerate((1.0, 0.75, 0.45, 0.15)):
         outline = np.stack([x + share * radius * across, y + radius * along], -1)
-        canvas.polygon(outline, colours[index % 2], 1)
+        yield outline, colours[index % 2]
 
 
-def _kite(canvas: _Canvas, rng: np.random.Generator, centre: np.ndarray, radius: float) -> None:
-    colours = rng.uniform(30, 250, (2, 3))
+def _kite(rng: np.random.Generator, centre: np.ndarray, radius: float) -> Iterator[Shape]:
+    colours = rng.uniform(30, 250, (2, 3)).astype(int)
     turn = rng.uniform(-0.7, 0.7)
     rotation = np.array([(np.cos(turn), -np.sin(turn)), (np.sin(turn), np.cos(turn))])
-    tip, right, tail, left = (
-        centre + radius * rotation @ np.array(point)
-        for point in ((0, -1), (0.7, -0.25), (0, 1.2), (-0.7, -0.25))
-    )
-    for index, corner in enumerate((right, left)):
-        canvas.polygon(np.stack([tip, corner, tail]), colours[index], 2)
-
-
-def _level(colour: np.ndarray) -> tuple[int, int, int]:
-    red, green, blue = (int(value) for value in colour)
-    return red, green, blue
+    corners = np.array([(0, -1), (0.7, -0.25), (0, 1.2), (-0.7, -0.25)])
+    tip, right, tail, left = centre + radius * corners @ rotation.T
+    for colour, corner in zip(colours, (right, left), strict=True):
+        yield np.stack([tip, corner, tail]), colour

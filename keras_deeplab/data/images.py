@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,26 +67,35 @@ def folder_images(folder: str | Path) -> Iterator[Path]:
 
 
 def _read_file(path: Path) -> np.ndarray:
-    if not path.exists():
-        raise FileNotFoundError(f"The photo must exist. Received: {str(path)!r}.")
     if path.is_dir():
         raise ValueError(f"The photo must be a file. Received: the folder {str(path)!r}.")
+    with image_errors(path, "The photo"), Image.open(path) as image:
+        return _to_rgb(image, str(path))
+
+
+@contextmanager
+def image_errors(path: Path, what: str) -> Iterator[None]:
+    """Turns what Pillow raises while it reads a file into `ValueError`.
+
+    Args:
+        path: The file.
+        what: What it should be, such as "The photo".
+    """
     try:
-        with Image.open(path) as image:
-            return _to_rgb(image, str(path))
+        yield
     except UnidentifiedImageError as error:
         raise ValueError(
-            f"The file must be an image that Pillow reads, such as JPEG or PNG. "
-            f"Received: {str(path)!r}, {path.stat().st_size} bytes."
+            f"{what} must be an image that Pillow reads, such as PNG. Received: {str(path)!r}, "
+            f"{path.stat().st_size} bytes."
         ) from error
     except Image.DecompressionBombError as error:
-        raise ValueError(
-            f"The photo must be smaller. Received: {str(path)!r} ({error})."
-        ) from error
+        raise ValueError(f"{what} must be smaller. Received: {str(path)!r} ({error}).") from error
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{what} must exist. Received: {str(path)!r}.") from error
     except (OSError, SyntaxError) as error:
         raise ValueError(
-            f"The photo must be a whole file. Received: {str(path)!r}, which is damaged or cut "
-            f"short ({error})."
+            f"{what} must be a whole file. Received: {str(path)!r}, which is damaged or cut short "
+            f"({error})."
         ) from error
 
 

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from keras_deeplab._validation import listed
+from keras_deeplab.data.images import image_errors
 from keras_deeplab.data.mat_file import read_mat_mask
 from keras_deeplab.presets.datasets import Palette
 from keras_deeplab.presets.label_maps import VOID_COLOURS
 
 # Pillow spreads the levels of grey PNGs of 2 and 4 bits over 0-255.
 _SPREAD = {"L;2": 85, "L;4": 17}
-# Colours that the words of an error list at most.
-_LISTED = 6
 
 
 def read_mask(
@@ -91,38 +91,25 @@ def map_labels(labels: np.ndarray, label_map: Mapping[int, int] | None) -> np.nd
 
 def _read_pixels(path: Path) -> np.ndarray:
     """Returns levels or palette indices (height, width), or colours (height, width, 3 or 4)."""
-    try:
-        with Image.open(path) as image:
-            if image.format in ("JPEG", "MPO"):
-                raise ValueError(
-                    f"A mask must be stored without loss, such as PNG. Received: {str(path)!r}, a "
-                    f"JPEG, whose pixels are no longer the ids that were saved. Export the masks "
-                    f"as PNG."
-                )
-            spread = _SPREAD.get(str(image.tile[0][3])) if image.tile else None
-            if image.mode == "F":
-                raise ValueError(
-                    f"A mask must hold integers. Received: {str(path)!r} with float levels."
-                )
-            pixels = np.asarray(
-                image.getchannel(0)
-                if image.mode in ("LA", "PA", "La")
-                else image
-                if image.mode in ("1", "L", "P", "RGB", "RGBA") or image.mode[0] == "I"
-                else image.convert("RGB")
+    with image_errors(path, "The mask"), Image.open(path) as image:
+        if image.format in ("JPEG", "MPO"):
+            raise ValueError(
+                f"A mask must be stored without loss, such as PNG. Received: {str(path)!r}, a "
+                f"JPEG, whose pixels are no longer the ids that were saved. Export the masks "
+                f"as PNG."
             )
-    except UnidentifiedImageError as error:
-        raise ValueError(
-            f"A mask must be an image that Pillow reads, such as PNG. Received: {str(path)!r}, "
-            f"{path.stat().st_size} bytes."
-        ) from error
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"The mask must exist. Received: {str(path)!r}.") from error
-    except (OSError, SyntaxError) as error:
-        raise ValueError(
-            f"A mask must be a whole file. Received: {str(path)!r}, which is damaged or cut short "
-            f"({error})."
-        ) from error
+        spread = _SPREAD.get(str(image.tile[0][3])) if image.tile else None
+        if image.mode == "F":
+            raise ValueError(
+                f"A mask must hold integers. Received: {str(path)!r} with float levels."
+            )
+        pixels = np.asarray(
+            image.getchannel(0)
+            if image.mode in ("LA", "PA", "La")
+            else image
+            if image.mode in ("1", "L", "P", "RGB", "RGBA") or image.mode[0] == "I"
+            else image.convert("RGB")
+        )
     if pixels.dtype == np.uint8:
         return pixels // spread if spread else pixels
     if pixels.dtype == bool:
@@ -145,12 +132,11 @@ def _labels_of_colours(
     unknown = [code for code in found.tolist() if code not in known]
     if palette is None or unknown:
         strange = found.tolist() if palette is None else unknown
-        listed = [str((code >> 16, code >> 8 & 255, code & 255)) for code in strange[:_LISTED]]
-        more = f" and {len(strange) - _LISTED} more" if len(strange) > _LISTED else ""
+        levels = [(code >> 16, code >> 8 & 255, code & 255) for code in strange]
         raise ValueError(
             f"A mask must have one channel of class ids, grey or palette"
             f"{'' if palette is None else ', or the colours of the palette'}. Received: "
-            f"{str(path)!r}, a colour image with {', '.join(listed)}{more}. Save the ids "
+            f"{str(path)!r}, a colour image with {listed(levels)}. Save the ids "
             f"themselves, or give the colours of the classes (palette=, or a labelmap.txt with "
             f"lines NAME:RED,GREEN,BLUE in the folder)."
         )

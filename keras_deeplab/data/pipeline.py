@@ -37,10 +37,11 @@ def training_batches(
         size: (height, width) that images are scaled to fit into first, as `segment` does; so a
             network learns objects in the size that it will see them in. None leaves them.
         scales: Smallest and largest factor of `augment.random_scale`; None: no scaling.
-        scale_step: As in `augment.random_scale`.
+        scale_step: Distance of the factors to choose from; 0 draws from all between.
         flip: Whether to mirror at random.
         photometric: Whether to change colours at random; or arguments of `augment.photometric`.
-        largest_share: As in `augment.random_crop`.
+        largest_share: A crop is drawn again if one class has more than this share of its labelled
+            pixels; 1 takes the first.
         seed: Of order and augmentation.
         start: Number of batches to leave out.
 
@@ -99,7 +100,8 @@ def validation_batches(
         size: (height, width) that images are scaled and padded to, pixels.
 
     Returns:
-        Dataset of (images, labels) as in `training_batches`.
+        Dataset of (images, labels): float32 (batch_size, height, width, 3), RGB 0-255, and int32
+        (batch_size, height, width).
     """
     check_int("batch_size", batch_size, minimum=1)
     batches = -(-len(data) // batch_size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -148,20 +148,11 @@ class SegmentationFiles(SegmentationData):
     def stream(self, *, shuffle: bool = False, seed: int = 0, start: int = 0) -> Any:
         import tensorflow as tf
 
-        check_int("start", start, minimum=0)
-        size = len(self)
-
         def read(index: np.int64) -> tuple[np.ndarray, np.ndarray, str]:
             element = self[int(index)]
             return element["image"], element["labels"].astype("int32"), element["name"]
 
-        def load(position: tf.Tensor) -> dict[str, tf.Tensor]:
-            index = position % size
-            if shuffle:
-                # An order of each pass that can be entered anywhere.
-                index = tf.random.experimental.index_shuffle(
-                    index, [seed, position // size], size - 1
-                )
+        def load(index: tf.Tensor) -> dict[str, tf.Tensor]:
             image, labels, name = tf.numpy_function(
                 read, [index], [tf.uint8, tf.int32, tf.string], stateful=False
             )
@@ -169,11 +160,36 @@ class SegmentationFiles(SegmentationData):
                 "image": tf.ensure_shape(image, (None, None, 3)),
                 "labels": tf.ensure_shape(labels, (None, None)),
                 "name": tf.ensure_shape(name, ()),
-                "position": position,
             }
 
-        positions = tf.data.Dataset.range(start, np.iinfo("int64").max)
-        return positions.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return endless(load, len(self), shuffle=shuffle, seed=seed, start=start)
+
+
+def endless(
+    load: Callable[[Any], dict[str, Any]], size: int, *, shuffle: bool, seed: int, start: int
+) -> Any:
+    """Returns the `stream` of elements that are read by their index.
+
+    Args:
+        load: From an index, int64, to the element's dict.
+        size: Number of elements.
+        shuffle: Whether each pass has an order of its own, given by `seed` and its number.
+        seed: Of the orders.
+        start: Number of elements to leave out at the beginning.
+    """
+    import tensorflow as tf
+
+    check_int("start", start, minimum=0)
+
+    def at(position: tf.Tensor) -> dict[str, tf.Tensor]:
+        index = position % size
+        if shuffle:
+            # An order of each pass that can be entered anywhere.
+            index = tf.random.experimental.index_shuffle(index, [seed, position // size], size - 1)
+        return load(index) | {"position": position}
+
+    positions = tf.data.Dataset.range(start, np.iinfo("int64").max)
+    return positions.map(at, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
 def size_words(example: Example, image_size: tuple[int, ...], mask_size: tuple[int, ...]) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
 
-from keras_deeplab._validation import check_int, suggestion
+from keras_deeplab._validation import suggestion
 from keras_deeplab.data.masks import map_labels
-from keras_deeplab.data.sources import SegmentationData
+from keras_deeplab.data.sources import SegmentationData, endless
 from keras_deeplab.presets.datasets import DATASETS, Palette, voc_palette
 from keras_deeplab.presets.label_maps import CITYSCAPES_LABEL_IDS
 
@@ -46,44 +47,36 @@ def _known(name: str) -> _Known | None:
 
 
 @final
+@dataclass(eq=False)
 class TFDSData(SegmentationData):
     """Images and labels of a prepared TFDS dataset; made by `from_tfds`.
 
     Its records are read in any order, so that a pass is shuffled as a whole and a stream can be
     entered anywhere.
 
-    Args:
+    Attributes:
         builder: The prepared builder.
         split: Split, or a slice of one such as "train[:80%]".
         image: Key of the image.
         labels: Key of the mask.
         class_names: Names by label id.
         ignore_class: Label of pixels to leave out.
-        palette: RGB colours by label id; VOC's by default.
+        palette: RGB colours by label id.
         label_map: Label id by value of the masks; values that it lacks stay.
     """
 
-    def __init__(
-        self,
-        builder: Any,
-        split: str,
-        *,
-        image: str,
-        labels: str,
-        class_names: Sequence[str],
-        ignore_class: int = 255,
-        palette: Palette | None = None,
-        label_map: Mapping[int, int] | None = None,
-    ) -> None:
-        self.builder = builder
-        self.split = split
-        self.image = image
-        self.labels = labels
-        self.class_names = tuple(class_names)
-        self.ignore_class = ignore_class
-        self.palette = palette or voc_palette(len(self.class_names))
-        self.label_map = dict(label_map) if label_map else None
-        self._files, self._records = _index(builder, split)
+    builder: Any
+    split: str
+    image: str
+    labels: str
+    class_names: tuple[str, ...]
+    ignore_class: int
+    palette: Palette
+    label_map: Mapping[int, int] | None
+
+    def __post_init__(self) -> None:
+        """Finds where the records are."""
+        self._files, self._records = _index(self.builder, self.split)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -96,20 +89,11 @@ class TFDSData(SegmentationData):
     def stream(self, *, shuffle: bool = False, seed: int = 0, start: int = 0) -> Any:
         import tensorflow as tf
 
-        check_int("start", start, minimum=0)
-        size = len(self)
-
-        def load(position: tf.Tensor) -> dict[str, tf.Tensor]:
-            index = position % size
-            if shuffle:
-                index = tf.random.experimental.index_shuffle(
-                    index, [seed, position // size], size - 1
-                )
+        def load(index: tf.Tensor) -> dict[str, tf.Tensor]:
             record = tf.numpy_function(self._record, [index], tf.string, stateful=False)
-            return self._element(tf.ensure_shape(record, ()), index) | {"position": position}
+            return self._element(tf.ensure_shape(record, ()), index)
 
-        positions = tf.data.Dataset.range(start, np.iinfo("int64").max)
-        return positions.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return endless(load, len(self), shuffle=shuffle, seed=seed, start=start)
 
     def _record(self, index: np.int64) -> bytes:
         import tensorflow as tf
@@ -209,16 +193,9 @@ def from_tfds(
             f"class_names must be given: {builder.info.full_name} does not name the classes of "
             f"{labels!r}. Received: class_names=None."
         )
-    return TFDSData(
-        builder,
-        split,
-        image=image,
-        labels=labels,
-        class_names=class_names,
-        ignore_class=ignore_class,
-        palette=palette,
-        label_map=label_map,
-    )
+    names = tuple(class_names)
+    palette = palette or voc_palette(len(names))
+    return TFDSData(builder, split, image, labels, names, ignore_class, palette, label_map)
 
 
 def _find_key(name: str, keys: Sequence[str], builder: Any) -> str:

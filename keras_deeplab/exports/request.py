@@ -11,7 +11,8 @@ import keras
 from keras_deeplab._validation import check_choice, check_int
 from keras_deeplab._version import __version__
 from keras_deeplab.inference.sidecar import FORMAT_VERSION
-from keras_deeplab.layers import CRFAsRNN, SegmentationOutput, find_output
+from keras_deeplab.layers import CRFAsRNN, SegmentationOutput
+from keras_deeplab.layers.segmentation_output import find_output
 from keras_deeplab.presets.crfs import CRFS
 from keras_deeplab.presets.datasets import dataset_of, numbered_classes
 

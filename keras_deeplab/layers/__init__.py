@@ -6,7 +6,7 @@ from keras_deeplab.layers.crf_as_rnn import CRFAsRNN
 from keras_deeplab.layers.hard_swish import HardSwish
 from keras_deeplab.layers.initializer import ScaledUniform
 from keras_deeplab.layers.resize_bilinear import RescaleBilinear, ResizeBilinear
-from keras_deeplab.layers.segmentation_output import SegmentationOutput, find_output
+from keras_deeplab.layers.segmentation_output import SegmentationOutput
 
 __all__ = [
     "AtrousConv2D",
@@ -17,5 +17,4 @@ __all__ = [
     "ResizeBilinear",
     "ScaledUniform",
     "SegmentationOutput",
-    "find_output",
 ]

@@ -72,7 +72,7 @@ class RescaleBilinear(keras.layers.Layer):
     Args:
         scale: Factor on height and width; the new size is rounded down. On the align-corners grid
             the factor applies to the distance of the corners: 321 becomes 161 with 0.5, not 160.
-        align_corners: As in `ResizeBilinear`.
+        align_corners: Whether the grid runs through the centres of the corner pixels.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:

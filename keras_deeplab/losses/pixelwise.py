@@ -15,16 +15,18 @@ from keras_deeplab.losses.targets import at_logits_size, targets
 class _Pixelwise(keras.losses.Loss):
     """A mean over the pixels that count, of the whole batch, in float32 under every policy."""
 
+    default_name: str
+
     def __init__(
         self,
         *,
-        ignore_class: int | None,
-        class_weights: Sequence[float] | None,
-        top_k: float | None,
-        name: str,
-        reduction: str | None,
+        ignore_class: int | None = 255,
+        class_weights: Sequence[float] | None = None,
+        top_k: float | None = None,
+        name: str | None = None,
+        reduction: str | None = "sum_over_batch_size",
     ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype="float32")
+        super().__init__(name=name or self.default_name, reduction=reduction, dtype="float32")
         if reduction == "mean_with_sample_weight":
             raise ValueError(
                 "reduction must be another than 'mean_with_sample_weight': the mean is over the "
@@ -101,7 +103,7 @@ class CrossEntropy(_Pixelwise):
         top_k: Fraction of the valid pixels to keep, those with the largest (weighted) loss in the
             batch, and pixels that tie with the last of them; None keeps all.
         name: Name of the loss.
-        reduction: As in `keras.losses.Loss`; None gives one value per pixel, 0 where ignored.
+        reduction: "sum_over_batch_size", "sum", or None for one value per pixel, 0 where ignored.
 
     Call arguments:
         y_true: Integer labels of shape (batch, height, width) or (batch, height, width, 1).
@@ -126,22 +128,7 @@ class CrossEntropy(_Pixelwise):
         arXiv:1604.03540.
     """
 
-    def __init__(
-        self,
-        *,
-        ignore_class: int | None = 255,
-        class_weights: Sequence[float] | None = None,
-        top_k: float | None = None,
-        name: str = "cross_entropy",
-        reduction: str | None = "sum_over_batch_size",
-    ) -> None:
-        super().__init__(
-            ignore_class=ignore_class,
-            class_weights=class_weights,
-            top_k=top_k,
-            name=name,
-            reduction=reduction,
-        )
+    default_name = "cross_entropy"
 
     def pixel_losses(self, labels: Any, logits: Any) -> Any:
         return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
@@ -153,21 +140,25 @@ class Focal(_Pixelwise):
     """Cross-entropy times (1 - p) ** gamma, where p is the probability of the true class.
 
     Args:
-        gamma: How much pixels that are right already are held back; 0 is `CrossEntropy`.
-        ignore_class: As in `CrossEntropy`.
-        class_weights: As in `CrossEntropy`; the paper's alpha.
-        top_k: As in `CrossEntropy`.
+        gamma: How much pixels that are classified well count less; 0 is `CrossEntropy`.
+        ignore_class: Label to leave out, or None. Other labels that are no class are left out too.
+        class_weights: Factors by class id, the paper's alpha. The sum is still divided by the
+            number of pixels; a class of weight 0 is left out as if ignored.
+        top_k: Fraction of the valid pixels to keep, those with the largest (weighted) loss in the
+            batch; None keeps all.
         name: Name of the loss.
-        reduction: As in `CrossEntropy`.
+        reduction: "sum_over_batch_size", "sum", or None for one value per pixel, 0 where ignored.
 
     Call arguments:
-        As in `CrossEntropy`.
+        y_true: Integer labels of shape (batch, height, width) or (batch, height, width, 1).
+        y_pred: Logits of shape (batch, new_height, new_width, classes), at most as large.
+        sample_weight: Factors of shape (batch,), or (batch, height, width) per pixel.
 
     Returns:
         float32 scalar; 0 if no pixel counts.
 
     Raises:
-        ValueError: As `CrossEntropy`, and if gamma is negative.
+        ValueError: If a rank, a size or the number of class weights is wrong, or gamma is negative.
 
     Example:
 
@@ -178,6 +169,8 @@ class Focal(_Pixelwise):
         Lin et al., arXiv:1708.02002, section 3.2.
     """
 
+    default_name = "focal"
+
     def __init__(
         self,
         gamma: float = 2.0,
@@ -185,7 +178,7 @@ class Focal(_Pixelwise):
         ignore_class: int | None = 255,
         class_weights: Sequence[float] | None = None,
         top_k: float | None = None,
-        name: str = "focal",
+        name: str | None = None,
         reduction: str | None = "sum_over_batch_size",
     ) -> None:
         if gamma < 0:

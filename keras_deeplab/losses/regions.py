@@ -15,17 +15,19 @@ from keras_deeplab.losses.targets import targets
 class _Regions(keras.losses.Loss):
     """A mean over classes, of the batch as one picture or of each image."""
 
+    default_name: str
+
     def __init__(
         self,
         *,
-        ignore_class: int | None,
-        classes: str,
-        per_image: bool,
-        name: str,
-        reduction: str | None,
+        ignore_class: int | None = 255,
+        classes: str = "present",
+        per_image: bool = False,
+        name: str | None = None,
+        reduction: str | None = "sum_over_batch_size",
     ) -> None:
         check_choice("classes", classes, ("present", "all"))
-        super().__init__(name=name, reduction=reduction, dtype="float32")
+        super().__init__(name=name or self.default_name, reduction=reduction, dtype="float32")
         self.ignore_class = ignore_class
         self.classes = classes
         self.per_image = per_image
@@ -88,16 +90,16 @@ class Dice(_Regions):
 
     Args:
         smooth: Pixels added to numerator and denominator.
-        ignore_class: As in `CrossEntropy`.
+        ignore_class: Label to leave out, or None. Other labels that are no class are left out too.
         classes: "present" takes the mean over the classes that occur in the truth, "all" over all.
         per_image: True takes the overlap within each image and the mean over images; False within
             the batch.
         name: Name of the loss.
-        reduction: As in `keras.losses.Loss`, over images.
+        reduction: Over images: "sum_over_batch_size", "sum" or None.
 
     Call arguments:
-        y_true: As in `CrossEntropy`.
-        y_pred: As in `CrossEntropy`.
+        y_true: Integer labels of shape (batch, height, width) or (batch, height, width, 1).
+        y_pred: Logits of shape (batch, new_height, new_width, classes), at most as large.
         sample_weight: Factors of shape (batch,), with ``per_image`` only.
 
     Returns:
@@ -115,6 +117,8 @@ class Dice(_Regions):
         Milletari et al., arXiv:1606.04797, section 3, without the squares.
     """
 
+    default_name = "dice"
+
     def __init__(
         self,
         smooth: float = 1.0,
@@ -122,7 +126,7 @@ class Dice(_Regions):
         ignore_class: int | None = 255,
         classes: str = "present",
         per_image: bool = False,
-        name: str = "dice",
+        name: str | None = None,
         reduction: str | None = "sum_over_batch_size",
     ) -> None:
         if smooth < 0:
@@ -153,20 +157,23 @@ class LovaszSoftmax(_Regions):
     all pixels once per class: on large crops that costs more than a convolution.
 
     Args:
-        ignore_class: As in `CrossEntropy`.
-        classes: As in `Dice`.
-        per_image: As in `Dice`.
+        ignore_class: Label to leave out, or None. Other labels that are no class are left out too.
+        classes: "present" takes the mean over the classes that occur in the truth, "all" over all.
+        per_image: True takes the overlap within each image and the mean over images; False within
+            the batch.
         name: Name of the loss.
-        reduction: As in `Dice`.
+        reduction: Over images: "sum_over_batch_size", "sum" or None.
 
     Call arguments:
-        As in `Dice`.
+        y_true: Integer labels of shape (batch, height, width) or (batch, height, width, 1).
+        y_pred: Logits of shape (batch, new_height, new_width, classes), at most as large.
+        sample_weight: Factors of shape (batch,), with ``per_image`` only.
 
     Returns:
         float32 scalar; 0 if no pixel counts.
 
     Raises:
-        ValueError: As `Dice`.
+        ValueError: If a rank, a size or an argument is wrong.
 
     Example:
 
@@ -177,22 +184,7 @@ class LovaszSoftmax(_Regions):
         Berman et al., arXiv:1705.08790, section 2 and algorithm 1.
     """
 
-    def __init__(
-        self,
-        *,
-        ignore_class: int | None = 255,
-        classes: str = "present",
-        per_image: bool = False,
-        name: str = "lovasz_softmax",
-        reduction: str | None = "sum_over_batch_size",
-    ) -> None:
-        super().__init__(
-            ignore_class=ignore_class,
-            classes=classes,
-            per_image=per_image,
-            name=name,
-            reduction=reduction,
-        )
+    default_name = "lovasz_softmax"
 
     def class_losses(self, truth: Any, probabilities: Any) -> Any:
         # Ignored pixels have error 0: they may stand anywhere among such, and add nothing.

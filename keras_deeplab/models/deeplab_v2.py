@@ -7,8 +7,8 @@ from typing import Any
 
 from keras_deeplab.models.blocks import Feature
 from keras_deeplab.models.heads.aspp import scaled_rates
-from keras_deeplab.models.heads.large_fov import aspp_sum
 from keras_deeplab.models.heads.head_options import HeadOptions
+from keras_deeplab.models.heads.large_fov import aspp_sum
 from keras_deeplab.presets.networks import DeepLabRow
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from keras_deeplab._validation import check_choice
 from keras_deeplab.models.backbones.families import build_backbone
 from keras_deeplab.models.blocks import normalize_image
 from keras_deeplab.models.deeplab_v1 import deeplab_v1
@@ -89,10 +90,15 @@ def build_model(
     Returns:
         A model from (batch, height, width, 3) to float32 scores of shape (batch, height, width,
         classes).
+
+    Raises:
+        ValueError: If the network can't be built at the output stride.
     """
+    output_stride = options.output_stride or row.output_stride
+    check_choice("output_stride", output_stride, row.output_strides)
     head = HeadOptions(
         classes=len(class_names),
-        output_stride=options.output_stride or row.output_stride,
+        output_stride=output_stride,
         align_corners=options.align_corners,
         batch_norm=options.head_batch_norm or options.batch_norm,
     )

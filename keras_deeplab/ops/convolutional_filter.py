@@ -1,6 +1,6 @@
 """Gaussian filtering within a window (Teichmann and Cipolla, arXiv:1805.04777).
 
-Each pixel hears only from a window of pixels around it, with exact Gaussian weights. Every
+Each pixel receives messages from a window of pixels around it, with exact Gaussian weights. Every
 operation is a static standard one (pad, slice, multiply, add, exp, depthwise convolution), so that
 the filter converts to TFLite with builtin operators and compiles with XLA.
 

@@ -59,18 +59,18 @@ class WeightsRow:
     file: str
     member: str = ""
     url: str | None
-    sha256: str | None
-    num_bytes: int | None
+    sha256: str | None = None
+    num_bytes: int | None = None
     converter: str
     preprocessing: str
     align_corners: bool
-    batch_norm: str
+    batch_norm: str = "trainable"
     output_stride: int
     inference_size: tuple[int, int] | None = None
     multi_scale_inputs: tuple[float, ...] = ()
     trained_on_val: bool = False
-    metrics: tuple[Metric, ...]
+    metrics: tuple[Metric, ...] = ()
     measured: tuple[Metric, ...] = ()
-    recommended: bool
+    recommended: bool = False
     licence: str
     source: str

@@ -11,11 +11,12 @@ from typing import Any
 
 import keras
 
+from keras_deeplab._files import write_atomically
 from keras_deeplab.training.checkpoint import save_checkpoint
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Stops with words as soon as the loss is not a number."""
+    """Stops with an error that says what to do as soon as the loss is not a number."""
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         loss = float((logs or {}).get("loss", 0.0))
@@ -47,13 +48,11 @@ class EpochLog(keras.callbacks.Callback):
         self._rows.append({"epoch": epoch + 1, "learning_rate": rate, **values})
         if not is_chief():
             return
-        partial = self.path.with_suffix(".part")
-        with partial.open("w", newline="") as file:
-            names = list(dict.fromkeys(name for row in self._rows for name in row))
+        names = list(dict.fromkeys(name for row in self._rows for name in row))
+        with write_atomically(self.path) as partial, partial.open("w", newline="") as file:
             writer = csv.DictWriter(file, names)
             writer.writeheader()
             writer.writerows(self._rows)
-        partial.replace(self.path)
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
@@ -152,9 +151,8 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
 
 def save_network(network: keras.Model, path: Path) -> None:
     """Saves a network; the file appears under its name when it is complete."""
-    partial = path.with_name(f"{path.stem}.part.keras")
-    network.save(partial)
-    partial.replace(path)
+    with write_atomically(path) as partial:
+        network.save(partial)
 
 
 def is_chief() -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+
+from keras_deeplab._files import write_atomically
 
 _KEPT = 2
 _META = "__run__"
@@ -24,7 +25,7 @@ def save_checkpoint(folder: Path, model: keras.Model, *, epoch: int, run: dict[s
         folder: Where to.
         model: A compiled model.
         epoch: Number of finished epochs.
-        run: What else the run has to know when it goes on; JSON.
+        run: What else the run has to know when it resumes; JSON.
 
     Returns:
         The file's path.
@@ -35,12 +36,8 @@ def save_checkpoint(folder: Path, model: keras.Model, *, epoch: int, run: dict[s
         f"{index:05d} {variable.path}": keras.ops.convert_to_numpy(variable.value)
         for index, variable in enumerate(_variables(model))
     }
-    partial = path.with_suffix(".part")
-    with partial.open("wb") as file:
-        np.savez(file, allow_pickle=False, **{_META: np.array(json.dumps(run))}, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    with write_atomically(path) as partial:
+        np.savez(partial, allow_pickle=False, **{_META: np.array(json.dumps(run))}, **arrays)
     for old in checkpoints(folder)[:-_KEPT]:
         old.unlink()
     return path
@@ -69,7 +66,7 @@ def restore_checkpoint(path: Path, model: keras.Model) -> tuple[int, dict[str, A
     except Exception as error:  # zipfile, zlib and NumPy raise kinds of their own
         raise ValueError(
             f"A checkpoint must be a whole file. Received: {path}, which is damaged ({error}). "
-            f"Delete it: the run goes on from the one before."
+            f"Delete it: the run resumes from the one before."
         ) from error
     variables = list(_variables(model))
     shapes = [tuple(variable.shape) for variable in variables]

@@ -8,9 +8,10 @@ from typing import Any
 
 import keras
 
+from keras_deeplab._files import write_atomically
 from keras_deeplab.data.checks.label_check import check_sources
 from keras_deeplab.data.sources import SegmentationData, SegmentationFiles
-from keras_deeplab.layers import find_output
+from keras_deeplab.layers.segmentation_output import find_output
 from keras_deeplab.training.callbacks import is_chief
 from keras_deeplab.training.checkpoint import checkpoints
 
@@ -71,6 +72,5 @@ def open_folder(folder: Path, settings: dict[str, Any]) -> None:
     if not is_chief():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(settings, indent=1) + "\n")
-    partial.replace(path)
+    with write_atomically(path) as partial:
+        partial.write_text(json.dumps(settings, indent=1) + "\n")

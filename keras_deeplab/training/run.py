@@ -139,8 +139,7 @@ def train(
     folder = Path(folder).expanduser()
     size = _size(size, model, data)
     settings = {"size": size, "accumulate": accumulate, "seed": seed}
-    weights = None if class_weights is None else list(class_weights)
-    open_folder(folder, _described(model, data, row) | settings | {"class_weights": weights})
+    open_folder(folder, settings | _described(model, data, row, class_weights))
     if check and not checkpoints(folder / "checkpoints"):
         check_files({"training": data, "validation": validation_data})
     steps_per_epoch = max(1, len(data) // row.batch_size)
@@ -154,17 +153,13 @@ def train(
         start, best = _resume(folder, trained)
     if start:
         _logger.warning("%s resumes after epoch %d of %d.", folder, start, epochs)
-    # An image alone cannot be shared out among processes.
-    pictures = pictures if processes() == 1 else 0
     keeper = BestCheckpoint(
         model,
         folder,
         monitor=monitor if validation_data else None,
         best=best,
         patience=patience,
-        pictures=PredictionSheet(
-            model, validation_data or data, folder / "pictures", number=pictures, size=size
-        ),
+        pictures=_sheet(model, validation_data or data, folder, pictures, size),
     )
     finished = start >= epochs or (patience > 0 and start - best[1] >= patience)
     if not finished:
@@ -198,13 +193,27 @@ def train(
     return Training(folder, folder / "best.keras", epoch, mean_iou, read_log(folder / "log.csv"))
 
 
-def _described(model: keras.Model, data: SegmentationData, row: RecipeRow) -> dict[str, Any]:
-    """Returns what tells a run's network, data and recipe from another's."""
+def _sheet(
+    model: keras.Model, data: SegmentationData, folder: Path, number: int, size: tuple[int, int]
+) -> PredictionSheet:
+    # An image alone cannot be shared out among processes.
+    number = number if processes() == 1 else 0
+    return PredictionSheet(model, data, folder / "pictures", number=number, size=size)
+
+
+def _described(
+    model: keras.Model,
+    data: SegmentationData,
+    row: RecipeRow,
+    class_weights: Sequence[float] | None,
+) -> dict[str, Any]:
+    """Returns what tells a run's network, data, recipe and loss from another's."""
     return {
         "recipe": dataclasses.asdict(row),
         "model": model.name,
         "classes": list(data.class_names),
         "images": len(data),
+        "class_weights": None if class_weights is None else list(class_weights),
     }
 
 

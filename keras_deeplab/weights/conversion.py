@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 
+from keras_deeplab._files import write_atomically
 from keras_deeplab._validation import check_choice
 from keras_deeplab.models import BuildOptions, build_model
 from keras_deeplab.presets.datasets import DATASETS, numbered_classes
@@ -64,7 +65,8 @@ def convert(
     )
     load_arrays(model, arrays, source=str(source))
     Path(out).parent.mkdir(parents=True, exist_ok=True)
-    model.save(out)
+    with write_atomically(Path(out)) as partial:
+        model.save(partial)
     return model
 
 

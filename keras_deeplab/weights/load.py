@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator
 import keras
 import numpy as np
 
+from keras_deeplab._validation import listed
+
 
 def all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
     """Yields a model's layers, and in place of an inner model the layers of that."""
@@ -57,8 +59,8 @@ def load_arrays(
     if missing or unused:
         raise ValueError(
             f"The weights must be those of {model.name!r}. Received: {source}, which lacks "
-            f"{_shorten(missing)} and has {_shorten(unused)} besides. Choose the version and "
-            f"backbone that the file was made for."
+            f"{listed(missing, 3) or 'none'}, and has {listed(unused, 3) or 'none'} besides. "
+            f"Choose the version and backbone that the file was made for."
         )
     for key, array in arrays.items():
         if tuple(weights[key].shape) != array.shape:
@@ -68,7 +70,3 @@ def load_arrays(
             )
     for key, array in arrays.items():
         weights[key].assign(array)
-
-
-def _shorten(names: list[str]) -> str:
-    return f"{names[:3]} and {len(names) - 3} more" if len(names) > 3 else str(names)

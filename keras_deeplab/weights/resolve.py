@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from keras_deeplab._validation import check_choice, suggestion
-from keras_deeplab.layers import RescaleBilinear, find_output
+from keras_deeplab._validation import check_choice, listed, suggestion
+from keras_deeplab.layers import RescaleBilinear
+from keras_deeplab.layers.segmentation_output import find_output
 from keras_deeplab.models import BuildOptions
 from keras_deeplab.models.blocks import normalization_mode
 from keras_deeplab.models.multi_scale import scores_name
@@ -108,8 +108,9 @@ def _weights_row(weights: str, networks: list[DeepLabRow]) -> WeightsRow:
         dataset = WEIGHTS[weights].dataset if weights in WEIGHTS else weights
         near = [row for row in WEIGHTS.values() if row.dataset == dataset or row.network in names]
         raise ValueError(
-            f"There must be weights for the combination. There are: {_listed(near) or 'none'}. "
-            f"Received: weights={weights!r} with {_shorten(sorted(names))}."
+            f"There must be weights for the combination. There are: "
+            f"{listed([row.name for row in near], 8) or 'none'}. Received: weights={weights!r} "
+            f"with {listed(sorted(names), 8)}."
         )
     return max(rows, key=lambda row: (row.recommended, not row.trained_on_val))
 
@@ -133,15 +134,6 @@ def _with_fresh_head(start: ResolvedWeights, network: DeepLabRow) -> ResolvedWei
         ),
         backbone_only=True,
     )
-
-
-def _listed(rows: Iterable[WeightsRow]) -> str:
-    return _shorten([row.name for row in rows])
-
-
-def _shorten(names: list[str], most: int = 8) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _from_imagenet(networks: list[DeepLabRow]) -> ResolvedWeights:

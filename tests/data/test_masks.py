@@ -132,3 +132,10 @@ def test_broken_files(tmp_path: Path):
 def test_matlab_masks_are_mapped(tmp_path: Path):
     save_mat(tmp_path / "m.mat", {"LabelMap": np.array([[459.0, 2.0]])})
     assert read_mask(tmp_path / "m.mat", {459: 0, 2: 1}).tolist() == [[0, 1]]
+
+
+def test_a_mask_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    Image.fromarray(np.zeros((8, 8), "uint8")).save(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 16)
+    with pytest.raises(ValueError, match=r"The mask must be smaller. Received: .*large\.png"):
+        read_mask(tmp_path / "large.png")

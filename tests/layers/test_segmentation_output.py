@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 
-from keras_deeplab.layers import SegmentationOutput
+from keras_deeplab.layers.segmentation_output import SegmentationOutput, find_output
 
 
 def test_is_float32_and_keeps_names():
@@ -21,3 +21,12 @@ def test_softmax_sums_to_one(rng: np.random.Generator):
     y = np.asarray(SegmentationOutput("abcde", activation="softmax")(scores))
     expected = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
     np.testing.assert_allclose(y, expected, rtol=1e-5)
+
+
+def test_the_last_one_of_a_model_is_found():
+    x = keras.Input((2, 2, 2))
+    y = SegmentationOutput("ab", name="output")(x)
+    assert find_output(keras.Model(x, y)).name == "output"
+    # A layer after it, such as one of the user's own.
+    assert find_output(keras.Model(x, keras.layers.ReLU()(y))).name == "output"
+    assert find_output(keras.Model(x, keras.layers.ReLU()(x))) is None

@@ -35,7 +35,7 @@ def test_everything_that_moves_comes_back(tmp_path: Path):
 
 def test_the_last_two_are_kept_and_halves_are_not_seen(tmp_path: Path):
     model = compiled()
-    (tmp_path / "epoch_000009.part").write_bytes(b"half")
+    (tmp_path / "epoch_000009.part.npz").write_bytes(b"half")
     for epoch in (1, 2, 3, 10):
         save_checkpoint(tmp_path, model, epoch=epoch, run={})
     assert [path.stem for path in checkpoints(tmp_path)] == ["epoch_000003", "epoch_000010"]

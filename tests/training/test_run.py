@@ -87,7 +87,7 @@ def test_a_run_leaves_its_files(run, data):
     model, result = run
     names = {path.name for path in result.folder.iterdir()}
     assert {"best.keras", "last.keras", "log.csv", "run.json", "checkpoints", "pictures"} <= names
-    assert not any(name.endswith(".part") for name in names)
+    assert not any(".part." in name for name in names)
     assert [row["epoch"] for row in result.log] == [1, 2, 3]
     measured = [row["val_mean_iou"] for row in result.log]
     assert result.best_mean_iou == pytest.approx(max(measured), abs=1e-6)
@@ -177,9 +177,9 @@ def test_killed_at_any_moment_the_run_stays_readable(tmp_path: Path):
         process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment)
         reached = epochs[-1] + 2
         # The checkpoint of an epoch is being written, or has just been.
-        wanted = tmp_path / "run" / "checkpoints" / f"epoch_{reached:06d}.part"
+        wanted = tmp_path / "run" / "checkpoints" / f"epoch_{reached:06d}.part.npz"
         while process.poll() is None:
-            if wanted.exists() or wanted.with_suffix(".npz").exists():
+            if wanted.exists() or wanted.with_name(f"epoch_{reached:06d}.npz").exists():
                 process.kill()
             time.sleep(0.002)
         process.wait()

@@ -62,7 +62,7 @@ class Inspection:
     size: tuple[int, int] = (0, 0)
 
 
-def inspect(
+def inspect_example(
     data: SegmentationFiles, index: int, split: str, *, read_pixels: bool, read_labels: bool
 ) -> Inspection:
     """Looks at one example.

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from keras_deeplab.data.checks.data_report import DataReport, SplitSummary
 from keras_deeplab.data.checks.duplicates import find_duplicates
-from keras_deeplab.data.checks.inspection import Finding, Inspection, inspect
+from keras_deeplab.data.checks.inspection import Finding, Inspection, inspect_example
 from keras_deeplab.data.formats.folder import unpaired
 from keras_deeplab.data.formats.registry import dataset_splits, own_reader, read_dataset
 from keras_deeplab.data.sources import SegmentationFiles
@@ -32,14 +32,16 @@ def check_data(
 ) -> DataReport:
     """Checks a folder of images and masks, all its splits.
 
-    Errors: missing, unreadable and cut files; masks of another size; ids beyond the classes, with
-    a guess at their cause (black and white masks, colours turned to grey, resized masks); images
-    without a mask; the same image in two splits. Warnings: masks without an image, classes that
-    are absent, masks without a class, images turned by EXIF, images in two splits that look alike.
+    Errors: missing, unreadable and truncated files; masks of another size; ids beyond the classes,
+    with a guess at their cause (black and white masks, colours turned to grey, resized masks);
+    images without a mask; the same image in two splits. Warnings: masks without an image, classes
+    that are absent, masks without a class, images turned by EXIF, images in two splits that look
+    alike.
 
     Args:
         path: The folder.
-        dataset: As for `read_dataset`.
+        dataset: A name of `keras_deeplab.presets.datasets`, "folder" for a plain folder, or None to
+            recognise the known ones by their layout.
         fast: Whether to look at headers and the ends of files only, beyond 500 images and 5,000
             masks that are decoded, and not for duplicates.
         progress: Whether to show a bar.
@@ -55,13 +57,17 @@ def check_data(
     """
     findings: list[Finding] = []
     sources: dict[str, SegmentationFiles] = {}
+    plain = own_reader(path, dataset) is None
+    if plain:
+        options.setdefault("allow_missing", True)
     for split in dataset_splits(path, dataset=dataset) or (None,):
         name = split or "all"
         try:
-            if own_reader(path, dataset) is None:
-                options.setdefault("allow_missing", True)
+            if plain:
                 findings += _unpaired(path, split)
-            sources[name] = read_dataset(path, split, dataset=dataset, **options)
+            source = sources[name] = read_dataset(path, split, dataset=dataset, **options)
+            if plain:  # the masks are looked through for classes once
+                options |= {"class_names": source.class_names, "palette": source.palette}
         except (ValueError, OSError) as error:
             findings.append(Finding("error", "data not readable", name, str(path), str(error)))
     report = check_sources(sources, fast=fast, progress=progress)
@@ -75,7 +81,8 @@ def check_sources(
 
     Args:
         sources: Sources by the names of the splits.
-        fast: As for `check_data`.
+        fast: Whether to look at headers and the ends of files only, beyond 500 images and 5,000
+            masks that are decoded, and not for duplicates.
         progress: Whether to show a bar.
     """
     findings: list[Finding] = []
@@ -107,7 +114,7 @@ def _inspect_all(data: SegmentationFiles, split: str, *, fast: bool) -> Iterator
     masks = _spread(size, _FAST_MASKS if fast else size)
     with ThreadPoolExecutor() as pool:
         yield from pool.map(
-            lambda index: inspect(
+            lambda index: inspect_example(
                 data, index, split, read_pixels=index in images, read_labels=index in masks
             ),
             range(size),

@@ -9,6 +9,7 @@ from keras_deeplab.data.formats.registry import (
     dataset_splits,
     own_reader,
     read_dataset,
+    read_splits,
     recognise,
 )
 from keras_deeplab.data.formats.street import camvid, cityscapes
@@ -25,6 +26,7 @@ __all__ = [
     "person_part",
     "read_dataset",
     "read_folder",
+    "read_splits",
     "recognise",
     "voc2012",
 ]

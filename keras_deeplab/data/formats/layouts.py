@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_deeplab._validation import suggestion
+from keras_deeplab._validation import listed, suggestion
 from keras_deeplab.data.formats.pairing import files_by_stem, is_mask_name, stem
 from keras_deeplab.data.images import IMAGE_SUFFIXES
 
@@ -62,31 +62,28 @@ def find_layout(path: Path, split: str | None) -> Layout:
             f"The data must be a folder. Received: {str(path)!r}, which "
             f"{'is a file' if path.exists() else 'does not exist'}."
         )
+    layout = _whole_layout(path) if split is None else _split_layout(path, split)
+    if layout is not None:
+        return layout
     splits = folder_splits(path)
-    if split is None:
-        layout = _whole_layout(path)
-        if layout is None and splits:
-            raise ValueError(
-                f"split must be one of {', '.join(map(repr, splits))}. Received: split=None for "
-                f"the divided folder {str(path)!r}."
-            )
-    else:
-        layout = _split_layout(path, split)
-        if layout is None and (splits or _whole_layout(path)):
-            raise FileNotFoundError(
-                f"The split must be in the folder. Received: split={split!r}, and {str(path)!r} "
-                + (f"has {', '.join(splits)}." if splits else "is not divided.")
-                + (
-                    suggestion(split, splits)
-                    or f" Write the names of its images to {path / f'{split}.txt'}, one a line."
-                )
-            )
-    if layout is None:
+    if split is None and splits:
         raise ValueError(
-            f"The folder must hold images and masks. Received: {str(path)!r} with "
-            f"{_contents(path)}. The layouts understood:\n{LAYOUTS}"
+            f"split must be one of {', '.join(map(repr, splits))}. Received: split=None for "
+            f"the divided folder {str(path)!r}."
         )
-    return layout
+    if split is not None and (splits or _whole_layout(path)):
+        raise FileNotFoundError(
+            f"The split must be in the folder. Received: split={split!r}, and {str(path)!r} "
+            + (f"has {', '.join(splits)}." if splits else "is not divided.")
+            + (
+                suggestion(split, splits)
+                or f" Write the names of its images to {path / f'{split}.txt'}, one a line."
+            )
+        )
+    raise ValueError(
+        f"The folder must hold images and masks. Received: {str(path)!r} with "
+        f"{_contents(path)}. The layouts understood:\n{LAYOUTS}"
+    )
 
 
 def _whole_layout(path: Path) -> Layout | None:
@@ -111,10 +108,10 @@ def _split_layout(path: Path, split: str) -> Layout | None:
             return Layout(folder, beside)
         if _has_pairs(folder):
             return Layout(folder, folder)
-        whole = _whole_layout(path)
         for place in _LISTS:
-            if whole and (path / place / f"{alias}.txt").is_file():
-                return whole._replace(names=path / place / f"{alias}.txt")
+            names = path / place / f"{alias}.txt"
+            if names.is_file() and (whole := _whole_layout(path)):
+                return whole._replace(names=names)
     return None
 
 
@@ -161,5 +158,4 @@ def _child(folder: Path, names: Sequence[str]) -> Path | None:
 
 def _contents(path: Path) -> str:
     names = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return ", ".join(names[:6]) + more if names else "nothing in it"
+    return listed(names) or "nothing in it"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,6 +61,26 @@ def read_dataset(
     >>> data[0]["labels"].shape  # doctest: +SKIP
     (360, 480)
     """
+    return read_splits(path, [split], dataset=dataset, **options)[0]
+
+
+def read_splits(
+    path: str | Path,
+    splits: Iterable[str | None],
+    *,
+    dataset: str | None = None,
+    **options: Any,
+) -> list[SegmentationFiles]:
+    """Reads several splits of a dataset, as `read_dataset` reads one.
+
+    Where a plain folder does not name its classes, its masks are looked through once.
+
+    Args:
+        path: The folder.
+        splits: "train", "val" and so on; None as for `read_dataset`.
+        dataset: Name of a dataset, "folder", or None to recognise it.
+        options: Arguments of the dataset's reader.
+    """
     own = own_reader(path, dataset)
     if own is not None:
         takes = [name for name in signature(own.read).parameters if name not in ("root", "split")]
@@ -71,14 +91,18 @@ def read_dataset(
                     f"{name}={options[name]!r} for {str(path)!r}. Say dataset='folder' to read it "
                     f"as a plain folder."
                 )
-        return own.read(path, split or "train", **options)
+        return [own.read(path, split or "train", **options) for split in splits]
     row = DATASETS.get(dataset or "")
     if row is not None:
         facts: dict[str, Any] = dict(
             class_names=row.class_names, ignore_class=row.ignore_class, palette=row.palette
         )
         options = facts | options
-    return read_folder(path, split, **options)
+    sources = []
+    for split in splits:
+        sources.append(read_folder(path, split, **options))
+        options |= {"class_names": sources[0].class_names, "palette": sources[0].palette}
+    return sources
 
 
 def dataset_splits(path: str | Path, *, dataset: str | None = None) -> tuple[str, ...]:
@@ -92,7 +116,7 @@ def own_reader(path: str | Path, dataset: str | None = None) -> Reader | None:
 
     Args:
         path: The folder.
-        dataset: As for `read_dataset`.
+        dataset: Name of a dataset, "folder", or None to recognise it.
     """
     found = recognise(path)
     dataset = dataset or found

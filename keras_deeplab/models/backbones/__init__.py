@@ -1,6 +1,5 @@
 """Backbones: builder functions that return their features by name."""
 
-from keras_deeplab.models.backbones.efficientnet_lite import efficientnet_lite
 from keras_deeplab.models.backbones.families import build_backbone
 from keras_deeplab.models.backbones.mobilenet_v2 import mobilenet_v2
 from keras_deeplab.models.backbones.mobilenet_v3 import mobilenet_v3
@@ -10,7 +9,6 @@ from keras_deeplab.models.backbones.xception import xception
 
 __all__ = [
     "build_backbone",
-    "efficientnet_lite",
     "mobilenet_v2",
     "mobilenet_v3",
     "resnet",

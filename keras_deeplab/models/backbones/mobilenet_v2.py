@@ -20,7 +20,8 @@ def mobilenet_v2(
 ) -> dict[str, Feature]:
     """Builds MobileNetV2 without its classifier.
 
-    EfficientNet-Lite is the same network with other stages.
+    EfficientNet-Lite (Tan and Le, arXiv:1905.11946) is the same network with other stages: it is
+    EfficientNet without squeeze-excite and with ReLU6 in place of swish, so that it runs in 8 bits.
 
     Args:
         row: Stages, depth multiplier and rounding.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_deeplab.data.checks.inspection import inspect, is_interpolated
+from keras_deeplab.data.checks.inspection import inspect_example, is_interpolated
 from keras_deeplab.data.formats import read_folder
 from tests.data.miniatures import SIZE, write_pairs
 
@@ -46,12 +46,12 @@ def test_no_published_mask_is_taken_for_interpolated(shared: Path, path: str):
 def test_an_inspection_holds_what_it_saw(tmp_path: Path):
     write_pairs(tmp_path / "images", tmp_path / "masks", "a")
     data = read_folder(tmp_path)
-    full = inspect(data, 0, "all", read_pixels=True, read_labels=True)
+    full = inspect_example(data, 0, "all", read_pixels=True, read_labels=True)
     assert full.size == SIZE
     assert full.counts.sum() == SIZE[0] * SIZE[1]
     assert full.thumbnail.shape == (16, 16)
     assert len(full.digest) == 32
-    headers = inspect(data, 0, "all", read_pixels=False, read_labels=False)
+    headers = inspect_example(data, 0, "all", read_pixels=False, read_labels=False)
     assert headers.size == SIZE
     assert headers.counts.size == headers.thumbnail.size == 0
     assert full.findings == headers.findings == []

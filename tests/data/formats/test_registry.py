@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_deeplab.data.formats import dataset_splits, read_dataset, recognise
+from keras_deeplab.data.formats import dataset_splits, read_dataset, read_splits, recognise
 from keras_deeplab.presets.datasets import DATASETS
 from tests.data.miniatures import (
     make_camvid,
@@ -54,6 +54,25 @@ def test_other_folders(tmp_path: Path):
     assert dataset_splits(tmp_path) == dataset_splits(tmp_path, dataset="voc") == ()
     assert read_dataset(tmp_path).class_names == ("class 0", "class 1", "class 2")
     assert read_dataset(tmp_path, class_names=["a", "b", "c"]).class_names == ("a", "b", "c")
+
+
+def test_masks_are_looked_through_once_for_several_splits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for split, names in (("train", "a b"), ("val", "c")):
+        write_pairs(tmp_path / split / "images", tmp_path / split / "masks", names)
+    looks = []
+
+    def classes_of_masks(masks, **options):
+        looks.append(len(masks))
+        return ("class 0", "class 1", "class 2")
+
+    monkeypatch.setattr("keras_deeplab.data.formats.folder.classes_of_masks", classes_of_masks)
+    train, val = read_splits(tmp_path, ["train", "val"])
+    assert looks == [3]
+    assert val.class_names == train.class_names == ("class 0", "class 1", "class 2")
+    assert val.palette == train.palette
+    assert [example.name for example in val.examples] == ["c"]
 
 
 def test_classes_of_a_dataset_in_a_plain_folder(tmp_path: Path):

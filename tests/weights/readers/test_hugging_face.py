@@ -5,8 +5,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from keras_deeplab.presets.networks import DEEPLABS
-from keras_deeplab.weights.readers import convert_hugging_face
-from keras_deeplab.weights.readers.hugging_face import hugging_face_layer
+from keras_deeplab.weights.readers.hugging_face import convert_hugging_face, hugging_face_layer
 from keras_deeplab.weights.readers.safetensors_file import read_safetensors
 from tests.reference.parity import network, relative_difference
 from tests.reference.torch_peers import import_torch, randomize, run

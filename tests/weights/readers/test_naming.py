@@ -3,14 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_deeplab.weights.readers import (
-    convert_caffe,
-    convert_kazuto,
-    convert_mmseg,
-    convert_torchvision,
-)
-from keras_deeplab.weights.readers.caffe import caffe_layer_name
+from keras_deeplab.weights.readers.caffe import caffe_layer_name, convert_caffe
+from keras_deeplab.weights.readers.kazuto import convert_kazuto
+from keras_deeplab.weights.readers.mmseg import convert_mmseg
 from keras_deeplab.weights.readers.naming import rename_tensors
+from keras_deeplab.weights.readers.torchvision import convert_torchvision
 from tests.reference.torch_file_writer import state_dict, zip_file
 
 

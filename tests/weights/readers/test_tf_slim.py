@@ -7,8 +7,7 @@ import pytest
 
 from keras_deeplab.presets.backbones import BACKBONES
 from keras_deeplab.presets.networks import DEEPLABS
-from keras_deeplab.weights.readers import convert_tf_slim
-from keras_deeplab.weights.readers.tf_slim import layer_name
+from keras_deeplab.weights.readers.tf_slim import convert_tf_slim, layer_name
 from tests.reference.parity import network, relative_difference
 from tests.reference.small_presets import narrow_xception
 

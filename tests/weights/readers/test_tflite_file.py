@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_deeplab.weights.readers import convert_tflite
 from keras_deeplab.weights.readers.tf_slim import layer_name
+from keras_deeplab.weights.readers.tflite_file import convert_tflite
 from tests.reference.tflite_writer import slim_scope, write_tflite
 
 

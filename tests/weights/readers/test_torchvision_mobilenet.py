@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_deeplab.presets.networks import DEEPLABS
-from keras_deeplab.weights.readers import convert_torchvision_mobilenet
+from keras_deeplab.weights.readers.torchvision_mobilenet import convert_torchvision_mobilenet
 from tests.reference.parity import network, relative_difference
 from tests.reference.torch_peers import import_torch, randomize, run
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_deeplab.models.backbones.efficientnet_lite import efficientnet_lite
+from keras_deeplab.models.backbones import build_backbone
 from keras_deeplab.presets.backbones import BACKBONES
 from tests.models.backbones.contract import build, check_atrous_consistency, check_contract
 
@@ -37,5 +37,6 @@ def test_no_swish_and_no_squeeze_excite():
 
 
 def test_low_level_feature_of_the_decoder():
-    features = efficientnet_lite(ROW, keras.Input((64, 64, 3)))
+    image = keras.Input((64, 64, 3))
+    features = build_backbone(ROW, image, output_stride=16, batch_norm="trainable")
     assert (features["block_2"].stride, features["block_2"].channels) == (4, 24)
