@@ -37,6 +37,7 @@ def test_a_cat_and_a_person(network: keras.Model, photo: np.ndarray):
     assert shares["person"] > 0.3, shares
 
 
+@pytest.mark.slow
 def test_masks_of_real_photos(network: keras.Model, shared: Path):
     """Every fourth of the 128 photos: a guard for the file; the row's figure is of all of them."""
     from keras_deeplab import evaluate
@@ -94,6 +95,7 @@ def test_fine_tuning_starts_from_it(network: keras.Model, caplog: pytest.LogCapt
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow
 def test_8_bits_see_the_same(network: keras.Model, photo: np.ndarray, tmp_path: Path):
     pytest.importorskip("ai_edge_litert")
     result = export(

@@ -70,7 +70,7 @@ def _kernel_gradient(
     """Returns the gradient in the kernel: for each tap, the sum of outer products over pixels."""
     channels, filters = x.shape[-1], upstream.shape[-1]
     height, width = tf.shape(x)[1], tf.shape(x)[2]
-    taps = []
+    taps: list[tf.Tensor] = []
     for row in range(size[0]):
         read_rows, write_rows = _shifted((row - size[0] // 2) * rate[0], height)
         for column in range(size[1]):
