@@ -37,6 +37,7 @@ def test_a_cat_and_a_person(network: keras.Model, photo: np.ndarray):
     assert shares["person"] > 0.3, shares
 
 
+@pytest.mark.slow
 def test_masks_of_real_photos(network: keras.Model, shared: Path):
     """Every fourth of the 128 photos: a guard for the file; the row's figure is of all of them."""
     from keras_deeplab import evaluate
@@ -48,9 +49,10 @@ def test_masks_of_real_photos(network: keras.Model, shared: Path):
 
 
 def test_batch_norm_folds_into_convolutions(rng: np.random.Generator):
+    from tools.train_bundled.fold import folded_arrays
+
     from keras_deeplab.models.blocks import ConvOptions, conv_bn
     from keras_deeplab.weights.load import load_arrays
-    from tools.train_bundled.fold import folded_arrays
 
     def build(batch_norm: str) -> keras.Model:
         image = keras.Input((9, 9, 3))
@@ -96,6 +98,7 @@ def test_fine_tuning_starts_from_it(network: keras.Model, caplog: pytest.LogCapt
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow
 def test_8_bits_see_the_same(network: keras.Model, photo: np.ndarray, tmp_path: Path):
     pytest.importorskip("ai_edge_litert")
     result = export(

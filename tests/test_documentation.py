@@ -93,6 +93,7 @@ def test_python_runs_as_written(page: Path, small: Path):
         exec(compile(block, f"{page.name}, block {number}", "exec"), names)
 
 
+@pytest.mark.slow
 def test_commands_of_the_readme_run_as_written(small: Path):
     (block,) = blocks(README, "console")
     for command in block.splitlines():

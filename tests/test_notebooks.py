@@ -56,6 +56,7 @@ def test_each_has_its_results():
     assert [path.stem for path in NOTEBOOKS] == list(RESULTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs_top_to_bottom(path: Path, tmp_path: Path, monkeypatch, request):
     if path.stem.startswith("02"):

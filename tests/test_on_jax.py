@@ -25,6 +25,7 @@ TESTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the JAX run")
 def test_losses_metrics_and_optimizers_on_jax():
     pytest.importorskip("jax")

@@ -29,6 +29,7 @@ def test_a_known_mask(published_weights: Path, shared: Path):
     assert (bird & (truth == 3)).sum() / (bird | (truth == 3)).sum() > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [row.name for row in WEIGHTS.values() if row.converter == "tflite"]
 )

@@ -38,6 +38,7 @@ def url(tmp_path: Path) -> Iterator[str]:
             server.terminate()
 
 
+@pytest.mark.slow
 def test_cat(url: str, photo: np.ndarray, tmp_path: Path):
     if CHROMIUM is None:
         pytest.skip("no chromium is installed")

@@ -13,6 +13,7 @@ from tests.reference.on_jax import ON_JAX
 from tests.training.test_run import write_squares
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
 # Without padded crops: the loss is a mean over the labelled pixels of each device's share.
 RUN = """
 from keras_deeplab.data import read_folder

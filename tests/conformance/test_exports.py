@@ -10,10 +10,14 @@ import pytest
 
 from keras_deeplab import DeepLab, export
 from keras_deeplab.presets.networks import DEEPLABS
+from tests.reference.lively import enliven, pictures
+from tests.reference.matrices import matrix
 from tests.reference.small_presets import distinct_networks, shrunk_presets
 
 pytest.importorskip("tensorflow")
-NETWORKS = distinct_networks()
+# One network is exported in every test run; the others are slow.
+ONE = "deeplab_v3_plus_mobilenet_v2"
+NETWORKS = matrix(distinct_networks(), ONE)
 # Odd and even, neither a multiple of the output stride nor one more.
 SIZES = ((47, 62), (56, 41))
 
@@ -30,27 +34,7 @@ def lively(name: str, **options) -> keras.Model:
     row = DEEPLABS[name]
     names = dict(version=row.version, backbone=row.backbone, variant=row.variant or None)
     keras.utils.set_random_seed(0)
-    model = DeepLab(**names, classes=4, **options)
-    rng = np.random.default_rng(1)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.0
-    classifiers = [layer for layer in model.layers if layer.name.startswith("classifier")]
-    for layer in classifiers:
-        kernel, bias = layer.get_weights()
-        layer.set_weights([rng.normal(size=kernel.shape), np.zeros_like(bias)])
-    images = pictures(rng, 4, (47, 62))
-    # Batch norm takes the statistics of these images, and no class is ahead on all of them.
-    model(images, training=True)
-    kernel, _ = classifiers[0].get_weights()
-    means = np.asarray(model(images)).mean((0, 1, 2))
-    classifiers[0].set_weights([kernel, -means])
-    return model
-
-
-def pictures(rng: np.random.Generator, batch: int, size: tuple[int, int]) -> np.ndarray:
-    coarse = rng.uniform(0, 255, (batch, 5, 5, 3)).astype("float32")
-    return np.asarray(keras.ops.image.resize(coarse, size, interpolation="bilinear"))
+    return enliven(DeepLab(**names, classes=4, **options))
 
 
 def run(path: Path, image: np.ndarray) -> np.ndarray:
@@ -85,6 +69,7 @@ def test_free_size(name: str, suffix: str, tmp_path: Path, rng):
         assert_same(run(result.path, image), np.asarray(model(image)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".tflite", ".onnx"])
 def test_fixed_size(suffix: str, tmp_path: Path, rng):
     model, size = lively("deeplab_v2_resnet101_caffe_aspp"), SIZES[0]
@@ -98,6 +83,7 @@ def test_fixed_size(suffix: str, tmp_path: Path, rng):
             run(result.path, image[:, :40])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")
 def test_plain_keras_export(tmp_path: Path, rng):
     # Both kinds of atrous convolution, free sizes, and a model that was never called.

@@ -11,12 +11,21 @@ import numpy as np
 import pytest
 
 from keras_deeplab import DeepLab
+from keras_deeplab.models import network
 from keras_deeplab.presets.networks import DEEPLABS
+from tests.reference.lively import enliven
+from tests.reference.matrices import matrix
 from tests.reference.on_jax import ON_JAX
 from tests.reference.small_presets import distinct_networks, shrunk_presets, some_networks
 
 NETWORKS = distinct_networks()
 SOME = some_networks()
+# One network is built in every test run; the others are slow.
+ONE = "deeplab_v3_plus_mobilenet_v2"
+# Mean error of the scores, in parts of their standard deviation. A random network of fifty layers
+# multiplies rounding errors: measured were up to 0.046 with the 11 bits of float16, and 0.23 with
+# the 8 bits of bfloat16. A layer that overflows or loses its offset gives more than 1.
+HALF_PRECISION = {"mixed_float16": 0.08, "mixed_bfloat16": 0.4}
 ROOT = Path(__file__).parents[2]
 
 
@@ -37,29 +46,36 @@ def classifiers(model: keras.Model) -> list[keras.Layer]:
 
 
 def built(name: str) -> keras.Model:
-    model = build(name)
-    # At its start the classifier is nearly zero; answers must differ to be compared.
-    rng = np.random.default_rng(1)
-    for layer in classifiers(model):
-        layer.set_weights([rng.normal(size=w.shape) for w in layer.get_weights()])
-    return model
+    keras.utils.set_random_seed(0)
+    return enliven(build(name))
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+def assert_close(actual, expected, message: str = "") -> None:
+    """Bounds the error by float32 through fifty layers, in another order of summation."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.shape == expected.shape, message
+    assert np.abs(actual - expected).max() <= 1e-4 * np.abs(expected).max(), message
+
+
+@pytest.fixture(scope="module", params=matrix(NETWORKS, ONE))
 def model(request) -> keras.Model:
     return built(request.param)
 
 
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory) -> tuple[Path, dict[str, keras.Model]]:
-    """All networks as files, with an image, for one fresh process to load."""
-    folder = tmp_path_factory.mktemp("saved")
+def save(names: list[str], folder: Path) -> dict[str, keras.Model]:
+    """Saves networks as files, with an image, for one fresh process to load."""
     image = np.random.default_rng(2).uniform(0, 255, (1, 40, 33, 3)).astype("float32")
     np.save(folder / "image.npy", image)
-    models = {name: built(name) for name in NETWORKS}
+    models = {name: built(name) for name in names}
     for name, model in models.items():
         model.save(folder / f"{name}.keras")
-    return folder, models
+    return models
+
+
+def one_or_all(names: list[str]) -> pytest.MarkDecorator:
+    """Runs a test on one network, and as a slow test on all of them."""
+    every = pytest.param(names, marks=pytest.mark.slow, id="all")
+    return pytest.mark.parametrize("names", [pytest.param([ONE], id="one"), every])
 
 
 def in_a_fresh_process(code: str, folder: Path, **variables: str) -> list[str]:
@@ -82,7 +98,7 @@ def test_any_size(model: keras.Model, size: tuple[int, int], rng):
     assert scores.shape == (2, *size, 4)
     assert scores.dtype == np.float32
     assert np.isfinite(scores).all()
-    np.testing.assert_allclose(model(images[1:])[0], scores[1], rtol=1e-3, atol=1e-4)
+    assert_close(model(images[1:])[0], scores[1])
 
 
 def test_uint8_and_float_are_the_same(model: keras.Model, rng):
@@ -90,33 +106,55 @@ def test_uint8_and_float_are_the_same(model: keras.Model, rng):
     np.testing.assert_array_equal(model(images), model(images.astype("float32")))
 
 
-def test_output_strides_share_their_weights(model: keras.Model):
+def test_output_strides_share_their_weights(model: keras.Model, monkeypatch, rng):
+    """The backbone's features at a smaller output stride, subsampled, are those at the largest."""
+    built_features, build_backbone = [], network.build_backbone
+
+    def recorded(*arguments, **options):
+        features = build_backbone(*arguments, **options)
+        # VGG's last pool has no rate in Caffe, as `vgg` says: its features are compared before it.
+        built_features.append(features.get("stage_5", features["output"]))
+        return features
+
+    monkeypatch.setattr(network, "build_backbone", recorded)
+    image = rng.uniform(0, 255, (1, 97, 97, 3)).astype("float32")
+    found = {}
     for stride in DEEPLABS[model.name].output_strides:
         other = build(model.name, output_stride=stride)
         other.set_weights(model.get_weights())
-        assert other.count_params() == model.count_params()
+        feature = built_features[-1]
+        found[feature.stride] = np.asarray(keras.Model(other.input, feature.tensor)(image))
+    coarsest = max(found)
+    scale = np.abs(found[coarsest]).max()
+    assert found[coarsest].std() > 1e-3 * scale
+    for stride, dense in found.items():
+        step = coarsest // stride
+        # float32 in another order of summation.
+        assert np.abs(dense[:, ::step, ::step] - found[coarsest]).max() < 1e-4 * scale
 
 
-def test_saved_and_loaded_in_a_fresh_process(saved):
-    folder, models = saved
+@one_or_all(NETWORKS)
+def test_saved_and_loaded_in_a_fresh_process(names: list[str], tmp_path: Path):
+    models = save(names, tmp_path)
     code = (
         "import keras, keras_deeplab, numpy as np\n"
-        f"for name in {NETWORKS}:\n"
+        f"for name in {names}:\n"
         "    model = keras.models.load_model(f'{name}.keras')\n"
         "    np.save(f'{name}.npy', model(np.load('image.npy')))\n"
         "    print(model.get_layer('output').class_names)"
     )
-    printed = in_a_fresh_process(code, folder)
-    image = np.load(folder / "image.npy")
-    for name, names in zip(NETWORKS, printed, strict=True):
-        assert names == str(models[name].get_layer("output").class_names)
-        scores = np.load(folder / f"{name}.npy")
-        np.testing.assert_allclose(scores, models[name](image), rtol=1e-5, atol=1e-5, err_msg=name)
+    printed = in_a_fresh_process(code, tmp_path)
+    image = np.load(tmp_path / "image.npy")
+    for name, class_names in zip(names, printed, strict=True):
+        assert class_names == str(models[name].get_layer("output").class_names)
+        scores = np.load(tmp_path / f"{name}.npy")
+        assert_close(scores, models[name](image), name)
 
 
-def test_mixed_precision_gives_finite_float32(model: keras.Model, rng):
+def test_mixed_precision_gives_the_scores_in_float32(model: keras.Model, rng):
     image = rng.uniform(0, 255, (1, 65, 65, 3)).astype("float32")
-    for policy in ("mixed_float16", "mixed_bfloat16"):
+    expected = np.asarray(model(image))
+    for policy, tolerance in HALF_PRECISION.items():
         keras.config.set_dtype_policy(policy)
         try:
             mixed = build(model.name)
@@ -126,7 +164,7 @@ def test_mixed_precision_gives_finite_float32(model: keras.Model, rng):
         assert classifiers(mixed)[0].compute_dtype == policy.removeprefix("mixed_")
         scores = np.asarray(mixed(image))
         assert scores.dtype == np.float32
-        assert np.isfinite(scores).all()
+        assert np.abs(scores - expected).mean() <= tolerance * expected.std()
 
 
 def test_every_weight_has_a_gradient(model: keras.Model, rng):
@@ -145,6 +183,7 @@ def test_every_weight_has_a_gradient(model: keras.Model, rng):
 
 
 def test_fit_with_plain_keras(rng):
+    keras.utils.set_random_seed(0)
     model = DeepLab(backbone="mobilenet_v2_050", classes=2)
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     images = rng.uniform(0, 255, (4, 33, 33, 3)).astype("float32")
@@ -153,32 +192,33 @@ def test_fit_with_plain_keras(rng):
     assert history[-1] < history[0]
 
 
-@pytest.mark.parametrize("model", SOME, indirect=True)
+@pytest.mark.parametrize("model", matrix(SOME, ONE), indirect=True)
 def test_exports_as_saved_model(model: keras.Model, tmp_path: Path, rng):
     tf = pytest.importorskip("tensorflow")
     model.export(tmp_path / "saved", verbose=False)
     served = tf.saved_model.load(tmp_path / "saved")
     image = rng.uniform(0, 255, (1, 37, 50, 3)).astype("float32")
-    np.testing.assert_allclose(served.serve(image), model(image), rtol=1e-4, atol=1e-4)
+    assert_close(served.serve(image), model(image))
 
 
-def test_runs_on_the_jax_backend(saved):
+@one_or_all(SOME)
+def test_runs_on_the_jax_backend(names: list[str], tmp_path: Path):
     pytest.importorskip("jax")
-    folder, models = saved
+    models = save(names, tmp_path)
     code = (
         "import sys, jax, keras, numpy as np\n"
         "from keras_deeplab import DeepLab, segment\n"
         "from tests.reference.small_presets import shrink_presets\n"
         "shrink_presets()\n"
-        f"for name in {SOME}:\n"
+        f"for name in {names}:\n"
         "    model = keras.models.load_model(f'{name}.keras')\n"
         "    np.save(f'{name}.npy', jax.jit(model)(np.load('image.npy')))\n"
-        "model = DeepLab('deeplab_v3_mobilenet_v2.keras')\n"
+        f"model = DeepLab('{names[0]}.keras')\n"
         "assert keras.backend.backend() == 'jax' and 'tensorflow' not in sys.modules\n"
         "print(segment(model, np.zeros((9, 7, 3), 'uint8'), size=33).labels.shape)"
     )
-    assert in_a_fresh_process(code, folder, **ON_JAX) == ["(9, 7)"]
-    image = np.load(folder / "image.npy")
-    for name in SOME:
-        scores = np.load(folder / f"{name}.npy")
-        np.testing.assert_allclose(scores, models[name](image), rtol=1e-3, atol=1e-4, err_msg=name)
+    assert in_a_fresh_process(code, tmp_path, **ON_JAX) == ["(9, 7)"]
+    image = np.load(tmp_path / "image.npy")
+    for name in names:
+        scores = np.load(tmp_path / f"{name}.npy")
+        assert_close(scores, models[name](image), name)

@@ -1,5 +1,6 @@
 """Every function runs eagerly and inside a pipeline, with the same result."""
 
+import colorsys
 from functools import partial
 
 import numpy as np
@@ -153,6 +154,36 @@ def test_photometric_stays_in_range_and_leaves_labels():
         np.testing.assert_array_equal(x["labels"], element["labels"])
     same = augment.photometric(element, SEED, brightness=0, contrast=0, saturation=0, hue=0)
     np.testing.assert_allclose(same["image"], tf.cast(element["image"], tf.float32), atol=1e-3)
+
+
+def recoloured(image: np.ndarray, change) -> np.ndarray:
+    """Changes (hue, saturation, value), each 0-1, of every pixel, with Python's own colorsys."""
+    pixels = [colorsys.hsv_to_rgb(*change(*colorsys.rgb_to_hsv(*p))) for p in image.reshape(-1, 3)]
+    return np.reshape(pixels, image.shape)
+
+
+REFERENCES = {
+    "brightness": lambda image, draw: image + draw,
+    "contrast": lambda image, draw: (image - image.mean((0, 1))) * (1 + draw) + image.mean((0, 1)),
+    "saturation": lambda image, draw: recoloured(
+        image, lambda h, s, v: (h, np.clip(s * (1 + draw), 0, 1), v)
+    ),
+    "hue": lambda image, draw: recoloured(image, lambda h, s, v: ((h + draw) % 1, s, v)),
+}
+
+
+@pytest.mark.parametrize("seed", [(0, 0), (0, 1), (0, 2)])
+@pytest.mark.parametrize(("number", "name"), list(enumerate(REFERENCES)))
+def test_photometric_equals_the_definition(number: int, name: str, seed, rng):
+    image = rng.integers(0, 256, (6, 5, 3), "uint8")
+    draw = 0.4 * float(tf.random.stateless_uniform((4,), seed, -1, 1)[number])
+    assert abs(draw) > 0.01
+    amounts = dict.fromkeys(REFERENCES, 0.0) | {name: 0.4}
+    changed = augment.photometric({"image": tf.constant(image), "labels": 0}, seed, **amounts)
+    expected = 255 * np.clip(REFERENCES[name](image / 255, draw), 0, 1)
+    # Levels of 0-255, through HSV and back in float32.
+    np.testing.assert_allclose(changed["image"], expected, atol=2e-3)
+    assert np.abs(expected - image).max() > 1
 
 
 def test_fit_is_what_segment_does(rng):

@@ -123,6 +123,7 @@ def test_variants(model, suffix: str, options: dict, output: tuple, shape: tuple
     assert result.opset == (17 if suffix == ".onnx" else None)
 
 
+@pytest.mark.slow
 def test_saved_model_answers_without_this_package(model, tmp_path: Path):
     result = export(model, tmp_path / "net", batch=1)
     assert result.parity.max_difference < 1e-5
@@ -224,6 +225,7 @@ def test_mixed_precision_is_exported_in_float32(name: str, tmp_path: Path, rng):
     np.testing.assert_allclose(result, full(image), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["net.tflite", "net.onnx", "net"])
 def test_crf_of_the_model(name: str, tmp_path: Path):
     model = network(size=(24, 30), crf=True)

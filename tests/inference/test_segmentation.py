@@ -141,8 +141,14 @@ def test_overlay_of_a_large_photo_is_reduced(model: keras.Model):
 
 
 def test_fixed_input_size(photo_array):
-    model = DeepLab(classes=4, input_shape=(65, 97, 3), backbone="mobilenet_v2_050")
-    assert segment(model, photo_array).labels.shape == (30, 40)
+    """The 30x40 photo is fitted into the network's own 60x96 pixels: 60x80, and padded."""
+    names = ["red", "green", "blue"]
+    image = keras.Input((60, 96, 3))
+    scores = keras.layers.Rescaling(0.1)(image)
+    result = segment(keras.Model(image, SegmentationOutput(names)(scores)), photo_array)
+    expected = np.where(np.arange(40) < 10, 0, 2)[None].repeat(30, 0)
+    np.testing.assert_array_equal(result.labels, expected)
+    assert result.shares() == {"blue": 0.75, "red": 0.25}
 
 
 def test_names_and_colours_of_a_dataset():

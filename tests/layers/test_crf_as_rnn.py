@@ -109,6 +109,7 @@ def test_float32_inside_mixed_precision(inputs):
     np.testing.assert_allclose(result, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_saved_loaded_and_exported(inputs, tmp_path: Path):
     model = DeepLab(backbone="mobilenet_v2_050", classes=4, crf="v2_vgg16")
     model.save(tmp_path / "m.keras")
@@ -187,6 +188,7 @@ def test_another_backend_is_refused(monkeypatch: pytest.MonkeyPatch):
         CRFAsRNN()
 
 
+@pytest.mark.slow
 # tf2onnx 1.17 under NumPy 2.
 @pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")
 def test_runs_as_onnx(inputs, tmp_path: Path):

@@ -5,6 +5,7 @@ import pytest
 
 from keras_deeplab.models import BuildOptions, build_model
 from keras_deeplab.presets.networks import DEEPLABS
+from tests.reference.matrices import matrix
 
 PLUS = [name for name, row in DEEPLABS.items() if row.version == "v3_plus"]
 
@@ -26,7 +27,7 @@ def test_rates_follow_the_output_stride(name: str, output_stride: int, rates: li
     assert found == rates
 
 
-@pytest.mark.parametrize("name", PLUS)
+@pytest.mark.parametrize("name", matrix(PLUS, "deeplab_v3_plus_mobilenet_v2"))
 def test_decoder_works_at_stride_4_with_48_low_level_channels(name: str):
     model, channels = build(name), DEEPLABS[name].head_channels
     assert model.get_layer("decoder_concat").output.shape == (None, 25, 25, channels + 48)

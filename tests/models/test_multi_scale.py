@@ -87,6 +87,7 @@ def test_any_size(model: keras.Model, size, rng):
     assert np.isfinite(scores).all()
 
 
+@pytest.mark.slow
 def test_exports_as_saved_model(model: keras.Model, tmp_path: Path, rng):
     tf = pytest.importorskip("tensorflow")
     model.export(tmp_path / "saved", verbose=False)

@@ -253,13 +253,17 @@ def test_nothing_to_hear_gives_softmax(changes):
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (2, 2)])
 @pytest.mark.parametrize("classes", [1, 3])
-def test_small_sizes(size, classes):
+def test_small_sizes(exact, size, classes):
     unary, image = _toy(height=size[0], width=size[1], classes=classes)
-    q = mean_field(unary, image, **SMALL).numpy()
-    assert q.shape == unary.shape
-    np.testing.assert_allclose(q.sum(-1), 1, atol=1e-5)
     expected = dense_crf.mean_field(unary[0], image[0], **SMALL)
-    np.testing.assert_allclose(q[0], expected, atol=0.1)
+    actual = mean_field(unary, image, engine=exact, **SMALL).numpy()[0]
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+    q = mean_field(unary, image, **SMALL).numpy()[0]
+    np.testing.assert_allclose(q.sum(-1), 1, atol=1e-5)
+    np.testing.assert_array_equal(q.argmax(-1), expected.argmax(-1))
+    # The lattice's Gaussian itself is off the exact one: by 0.07 on seven pixels of noise, where
+    # the CRF moves probabilities by 0.28. One pixel has no neighbour to be wrong about.
+    np.testing.assert_allclose(q, expected, atol=1e-5 if size == (1, 1) else 0.08)
 
 
 def test_one_trace_serves_all_sizes():

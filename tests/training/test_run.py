@@ -158,6 +158,7 @@ def test_another_run_is_not_overwritten(run, data):
         train(network(), data, whole.folder, epochs=3, learning_rate=0.5, **SMALL)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_run_stays_readable(tmp_path: Path):
     """kill -9, at moments spread over the run, until it comes through."""
     write_squares(tmp_path / "data")
@@ -214,6 +215,7 @@ def test_without_validation_the_last_is_the_best(data, tmp_path: Path):
     assert np.isnan(result.best_mean_iou)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "options"),
     [

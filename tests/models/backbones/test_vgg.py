@@ -6,15 +6,14 @@ import pytest
 
 from keras_deeplab.models.backbones.vgg import vgg
 from keras_deeplab.presets.backbones import BACKBONES
+from tests.models.backbones.contract import build, check_atrous_consistency, check_contract
 
 ROW = BACKBONES["vgg16"]
 NARROW = replace(ROW, stages=((4, 2), (4, 2), (6, 3), (6, 3), (8, 3)))
 
 
-def build(row, output_stride: int) -> keras.Model:
-    image = keras.Input((None, None, 3))
-    features = vgg(row, image, output_stride=output_stride)
-    return keras.Model(image, {name: feature.tensor for name, feature in features.items()})
+def test_contract():
+    check_contract(NARROW)
 
 
 @pytest.mark.parametrize(("size", "expected"), [(321, 41), (513, 65), (97, 13), (96, 13), (90, 13)])
@@ -62,15 +61,5 @@ def measured_field(model: keras.Model, feature: str) -> int:
 
 @pytest.mark.parametrize("size", [96, 97])
 def test_atrous_consistency(size: int, rng: np.random.Generator):
-    """Up to conv5_3; pool5 has no rate in Caffe, as `vgg` says."""
-    strided = build(NARROW, 32)
-    image = rng.normal(0, 1, (1, size, size, 3)).astype("float32")
-    expected = np.asarray(strided(image)["stage_5"])
-    for output_stride in (8, 16):
-        atrous = build(NARROW, output_stride)
-        atrous.set_weights(strided.get_weights())
-        # The stride of stage 5 is 16 at the most: pool5 comes after it.
-        step = 16 // output_stride
-        dense = np.asarray(atrous(image)["stage_5"])[:, ::step, ::step]
-        difference = np.abs(dense - expected).max() / np.abs(expected).max()
-        assert difference < 1e-5
+    """Up to conv5_3; pool5 comes after it and has no rate in Caffe, as `vgg` says."""
+    check_atrous_consistency(NARROW, size, rng, feature="stage_5", coarsest=16, tolerance=1e-5)
