@@ -12,8 +12,7 @@ import pytest
 
 from keras_deeplab import DenseCRF, evaluate
 from keras_deeplab.evaluation import write_report
-from keras_deeplab.evaluation.charts import curves, heat_map
-from keras_deeplab.evaluation.numbers import duration, percent
+from keras_deeplab.evaluation.numbers import percent
 from tests.evaluation.conftest import colour_model
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -179,20 +178,3 @@ def test_nothing_to_measure_is_still_a_page(examples, model, tmp_path):
     check = Page(report.read_text("utf-8")).numbers
     assert check["mean_iou"] == ("", "\N{EN DASH}")
     assert json.loads(data.read_text())["trimap"]["mean_iou"][0] is None
-
-
-def test_charts_place_values_by_hand():
-    svg = curves([("iou", "mean IoU", np.array([0.5, 0.6, np.nan]))], label="a & b")
-    # The axis runs from 45 % at 276 to 65 % at 12, and widths 1 to 3 from 60 to 628.
-    assert 'points="60.0,210.0 344.0,78.0"' in svg
-    assert 'aria-label="a &amp; b"' in svg
-    svg = heat_map(np.array([[75, 25], [0, 0]]), ["a", "b<"])
-    assert "a taken for b&lt;: 25.0 % of its pixels" in svg
-    assert svg.count('class="right"') == svg.count('class="wrong"') == 1
-    many = heat_map(np.eye(150, dtype=int), [f"class {i}" for i in range(150)])
-    assert len(many) < 100_000
-
-
-def test_numbers_are_written_short():
-    assert [percent(0.5), percent(1.0), percent(float("nan"))] == ["50.0 %", "100.0 %", "\u2013"]
-    assert [duration(0.0004), duration(0.0834), duration(0.9999)] == ["0 ms", "83 ms", "1.00 s"]
