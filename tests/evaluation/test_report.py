@@ -147,7 +147,9 @@ def test_the_page_fits_a_phone(files, browser, tmp_path):
     script = (
         "<script>onload = () => { const d = document.documentElement, i = [...document.images];"
         "const e = document.createElement('pre'); e.textContent = 'width ' + d.scrollWidth + '/' "
-        "+ d.clientWidth + ' shown ' + i.filter(x => x.naturalWidth).length + '/' + i.length;"
+        "+ d.clientWidth + ' shown ' + i.filter(x => x.naturalWidth).length + '/' + i.length"
+        "+ ' clipped ' + [...document.querySelectorAll('.scroll:not([role])')]"
+        ".filter(x => x.scrollWidth > x.clientWidth).length;"
         "parent.postMessage(e.textContent, '*'); }</script>"
     )
     inner = report.read_text("utf-8").replace("</head>", f"{script}</head>").replace('"', "&quot;")
@@ -156,11 +158,13 @@ def test_the_page_fits_a_phone(files, browser, tmp_path):
         f'<iframe width="{PHONE_WIDTH}" height="800" style="border:0" srcdoc="{inner}"></iframe>',
         "utf-8",
     )
-    shown = re.search(r"width (\d+)/(\d+) shown (\d+)/(\d+)</body>", browser(probe))
+    shown = re.search(r"width (\d+)/(\d+) shown (\d+)/(\d+) clipped (\d+)</body>", browser(probe))
     assert shown is not None
-    scroll, client, drawn, images = map(int, shown.groups())
+    scroll, client, drawn, images, clipped = map(int, shown.groups())
     assert scroll <= client <= PHONE_WIDTH
     assert drawn == images == 24
+    # Only the confusion matrix scrolls sideways.
+    assert clipped == 0
 
 
 def test_without_crf_and_pictures(examples, model, tmp_path):
