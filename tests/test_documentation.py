@@ -9,9 +9,11 @@ import shutil
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -25,6 +27,7 @@ from keras_deeplab.presets.networks import DEEPLABS
 from keras_deeplab.presets.recipes import RECIPES
 from keras_deeplab.presets.weights import WEIGHTS
 from keras_deeplab.weights import resolve
+from tests.reference.matrices import matrix
 from tests.training.test_run import write_squares
 
 ROOT = Path(__file__).parents[1]
@@ -84,13 +87,59 @@ def shallow_network(image: Any, *, classes: int, batch_norm: str, **options: Any
     return keras.layers.Conv2D(classes, 3, padding="same", name="classifier")(x)
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in IN_PYTHON if blocks(page, "python")], ids=name_of
-)
-def test_python_runs_as_written(page: Path, small: Path):
+# What must hold after the blocks of a page.
+RESULTS = {
+    "README.md": """
+        assert result.labels.shape == (300, 451)
+        assert result.labels.max() < 21
+        assert Path("masks", "chelsea_mask.png").is_file()
+        assert model.output_shape == (None, None, None, 2)
+        assert model.loss is loss
+    """,
+    "docs/choosing.md": """
+        assert result.labels.shape == (300, 451)
+        assert abs(sum(result.shares().values()) - 1) < 1e-6
+    """,
+    "docs/crf.md": """
+        assert 0 <= search.mean_iou_without <= 1
+        assert search.mean_iou == max(search.table.values()) <= 1
+        assert Path("search.json").is_file() and Path("runs", "crf", "last.keras").is_file()
+    """,
+    "docs/data.md": """
+        assert (len(kites), kites.class_names) == (4, ("background", "kite"))
+        assert [file.image.stem for file in files] == [file.mask.stem for file in files]
+        assert data[0]["image"].shape[:2] == data[0]["labels"].shape
+        assert set(np.unique(data[0]["labels"])) == {0, 1}
+    """,
+    "docs/training.md": """
+        assert result.best.is_file() and 0 <= result.best_mean_iou <= 1
+        assert int(optimizer.iterations) == 30
+    """,
+    "docs/export.md": """
+        assert result.labels.shape == (300, 451)
+        assert Path("voc_int8.tflite").stat().st_size < Path("voc.tflite").stat().st_size
+    """,
+    "docs/scaling.md": """
+        assert Path("runs", "gpus", "last.keras").is_file()
+        assert Path("runs", "hosts", "last.keras").is_file()
+    """,
+    "docs/migration.md": """
+        assert labels.shape == result.labels.shape == (300, 451)
+        assert result.class_names[0] == "background"
+    """,
+}
+
+
+def test_every_page_with_python_has_its_results():
+    assert RESULTS.keys() == {name_of(page) for page in IN_PYTHON if blocks(page, "python")}
+
+
+@pytest.mark.parametrize("name", matrix(RESULTS, "README.md", "docs/data.md"))
+def test_python_runs_as_written(name: str, small: Path):
     names: dict[str, object] = {}
-    for number, block in enumerate(blocks(page, "python"), 1):
-        exec(compile(block, f"{page.name}, block {number}", "exec"), names)
+    for number, block in enumerate(blocks(ROOT / name, "python"), 1):
+        exec(compile(block, f"{name}, block {number}", "exec"), names)
+    exec(dedent(RESULTS[name]), {**names, "Path": Path, "np": np})
 
 
 @pytest.mark.slow
