@@ -15,6 +15,14 @@ from keras_deeplab._files import write_atomically
 from keras_deeplab.training.checkpoint import save_checkpoint
 
 
+class AnnounceFirstStep(keras.callbacks.Callback):
+    """Says what happens before the first step ends: seconds without any other output."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if self.params.get("verbose"):
+            print("Tracing the first training step: a few seconds.", flush=True)
+
+
 class StopOnNaN(keras.callbacks.Callback):
     """Stops with an error that says what to do as soon as the loss is not a number."""
 

@@ -24,6 +24,7 @@ from keras_deeplab.metrics import MeanIoU
 from keras_deeplab.models.multi_scale import training_model
 from keras_deeplab.presets.recipes import RecipeChanges, RecipeRow
 from keras_deeplab.training.callbacks import (
+    AnnounceFirstStep,
     BestCheckpoint,
     EpochLog,
     EvaluateWithEMA,
@@ -196,8 +197,7 @@ def train(
 def _sheet(
     model: keras.Model, data: SegmentationData, folder: Path, number: int, size: tuple[int, int]
 ) -> PredictionSheet:
-    # An image alone cannot be shared out among processes.
-    number = number if processes() == 1 else 0
+    number = number if processes() == 1 else 0  # one image cannot be split among processes
     return PredictionSheet(model, data, folder / "pictures", number=number, size=size)
 
 
@@ -244,7 +244,7 @@ def _compiled(
 
 def _own_callbacks(folder: Path, row: RecipeRow, start: int) -> list[keras.callbacks.Callback]:
     """Returns the callbacks that come before the one that saves networks, in their order."""
-    found: list[keras.callbacks.Callback] = [StopOnNaN()]
+    found: list[keras.callbacks.Callback] = [AnnounceFirstStep(), StopOnNaN()]
     if row.ema:
         found.append(EvaluateWithEMA())
     found.append(EpochLog(folder / "log.csv", start=start))

@@ -4,7 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from keras_deeplab.training.callbacks import EpochLog, StopOnNaN, averaged_weights, read_log
+from keras_deeplab.training.callbacks import (
+    AnnounceFirstStep,
+    EpochLog,
+    StopOnNaN,
+    averaged_weights,
+    read_log,
+)
 
 
 def fit(model: keras.Model, targets, callbacks=(), epochs: int = 1) -> None:
@@ -22,6 +28,14 @@ def test_a_loss_that_is_no_number_stops_with_words():
     with pytest.raises(FloatingPointError, match=r"must stay finite.*nan at batch 1.*check-data"):
         fit(dense(), np.full((4, 1), np.nan), [StopOnNaN()])
     fit(dense(), np.ones((4, 1)), [StopOnNaN()])
+
+
+def test_the_first_step_is_announced(capsys):
+    model, x = dense(), np.ones((4, 2), "float32")
+    for verbose in (0, 2):
+        options = dict(epochs=2, verbose=verbose, callbacks=[AnnounceFirstStep()])
+        model.fit(x, np.ones((4, 1)), **options)
+        assert capsys.readouterr().out.count("Tracing the first training step") == (verbose > 0)
 
 
 def test_averages_go_in_and_out_exactly():
