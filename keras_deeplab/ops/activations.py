@@ -26,4 +26,4 @@ def hard_swish(x: tf.Tensor) -> tuple[tf.Tensor, Callable[..., tf.Tensor]]:
         slope = tf.where(x < -3, tf.zeros_like(x), tf.where(x > 3, tf.ones_like(x), x / 3 + 0.5))
         return upstream * slope
 
-    return x * tf.nn.relu6(x + 3) * (1 / 6), gradient
+    return x * (tf.nn.relu6(x + 3) / 6), gradient
