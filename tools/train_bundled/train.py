@@ -322,13 +322,14 @@ def main() -> None:
             kept = min(0.999, (1 + run.step) / (10 + run.step))
             losses.append(step(images, targets, tf.constant(kept, tf.float32)))
             run.step += 1
-            if run.step % 50 and run.step != options.steps:
+            measures = run.step % options.measure_every == 0 or run.step == options.steps
+            if run.step % 50 and not measures:
                 continue
             speed = options.batch * len(losses) / (time.time() - began)
             loss = float(np.mean(losses))
             print(f"{run.step}/{options.steps} loss {loss:.4f} {speed:.1f}/s", flush=True)
             measured: tuple[Any, ...] = ("", "", "")
-            if run.step % options.measure_every == 0 or run.step == options.steps:
+            if measures:
                 run.save()
                 measured = _rounded(measure(run.means, held_out, most=200))
                 print("  masks, denied, missed", measured, flush=True)
