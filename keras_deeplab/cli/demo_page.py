@@ -69,7 +69,7 @@ _CSS = """
 
 
 def local_models() -> list[str]:
-    """Returns "voc" and the row names of the weights that lie on this machine."""
+    """Returns "voc" and the names of the weights already downloaded to this machine."""
     mirror = os.environ.get("KERAS_DEEPLAB_MIRROR", "")
     folders = [cache_folder()]
     if mirror and "://" not in mirror:
@@ -86,7 +86,7 @@ def local_models() -> list[str]:
 def segment_photo(
     model: Any, path: str | Path, *, crf: str | bool, max_megapixels: float
 ) -> Segmentation:
-    """Segments an uploaded photo after a look at its size, before its pixels are read.
+    """Segments an uploaded photo; checks its size before decoding its pixels.
 
     Raises:
         ValueError: If the file is not a photo, is damaged, or has more pixels than allowed.
@@ -121,10 +121,10 @@ def build_page(
     """Builds the page.
 
     Args:
-        model: Path of a network, as `keras_deeplab.inference.open_segmenter` takes it. Left out:
+        model: Path of a `.keras`, `.tflite` or `.onnx` file or of a SavedModel folder. Default:
             the page offers `local_models`.
-        max_megapixels: Photos of more are turned away.
-        folder: Where masks and overlays are written for download.
+        max_megapixels: Largest photo accepted, millions of pixels.
+        folder: Folder to write masks and overlays to, for download.
 
     Returns:
         The `gradio.Blocks`.
@@ -194,7 +194,7 @@ def build_page(
                 concurrency_id="network",
                 api_visibility="private",
             )
-        # `release` hears the pointer only, not the arrow keys.
+        # `release` fires for the pointer only, not for the arrow keys.
         opacity.change(
             draw,
             [state, opacity],

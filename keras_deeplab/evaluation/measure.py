@@ -52,35 +52,37 @@ def evaluate(
     """Measures how good a network's masks of a dataset are.
 
     Masks are made as `segment` makes them and compared with the truth at the size of the image.
-    The mean IoU is that of all images together, over the classes in their truth or their masks.
+    The mean IoU is computed from the pixel counts of all images, over the classes that occur in
+    the true or the predicted masks.
 
-    To measure at another output stride than the weights were trained at, build the model so:
+    To evaluate at a different output stride, build the model with that stride:
     ``DeepLab(weights="voc", output_stride=8)``.
 
     Args:
         model: A model of `DeepLab`, another `keras.Model`, the path of an exported file, or a
             `keras_deeplab.inference.Segmenter`.
         dataset: A `keras_deeplab.data.SegmentationData`; or an iterable (a `tf.data.Dataset` too)
-            of dicts with "image" (height, width, 3), RGB 0-255, "labels" (height, width) and, if
-            you like, "name", or of pairs (image, labels); or batches of such.
-        class_names: Names by label id. Left out: those that the model carries, else the dataset's.
-        ignore_class: True label of pixels to leave out. Left out: the dataset's, else the model's.
-        trimap_width: Width of the widest band around the true borders, pixels.
-        pictures: How many of the worst images, and of the best, to keep for the report.
-        limit: Number of images to stop after.
-        progressbar: Whether to show one; None: where a terminal is watching.
-        options: How images go through the network. A CRF is measured in the same pass, besides
-            the network alone.
+            of dicts with "image" (height, width, 3), RGB 0-255, "labels" (height, width) and an
+            optional "name", or of pairs (image, labels); or batches of these.
+        class_names: Names by label id. Default: those stored in the model, else the dataset's.
+        ignore_class: True label of the pixels to exclude. Default: the dataset's, else the
+            model's.
+        trimap_width: Width of the widest band around the true boundaries, pixels.
+        pictures: Number of worst images, and of best images, to keep for the report.
+        limit: Maximum number of images. Default: all.
+        progressbar: Whether to show a progress bar; None: only in a terminal.
+        options: Size, scales, flip, sliding window, CRF and batch size. With a CRF, the results
+            with and without it come from the same pass.
         **settings: Fields of `keras_deeplab.inference.InferenceOptions`, which replace those of
             `options`: ``size="own"``, ``scales=(0.75, 1, 1.25)``, ``flip=True``, ``crf=True``,
             ``batch_size=4``.
 
     Returns:
-        The measures; ``evaluation.crf`` holds those with CRF.
+        The metrics; ``evaluation.crf`` holds the metrics with CRF.
 
     Raises:
-        ValueError: If there is no image, one is damaged or has labels that are no classes of the
-            network, or the settings do not fit the network.
+        ValueError: If there are no images, an image is damaged, a label is not a class of the
+            network, or the settings are invalid for the network.
         FileNotFoundError: If a file is missing.
 
     Example:
