@@ -83,7 +83,7 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
     Raises:
         TypeError: If `classes` is neither a number nor a sequence of names.
         ValueError: If an argument is unknown, or no weights exist for the combination.
-        FileNotFoundError: If `weights` is a path and there is no such file.
+        FileNotFoundError: If `weights` is a path and the file does not exist.
         ConnectionError: If the weights have to be downloaded and can't be.
         ModuleNotFoundError: If ImageNet weights come with a Python package that is not installed.
 

@@ -22,7 +22,7 @@ def card(name: str) -> str:
         Markdown: the facts of the presets, then the text that ships with a bundled file.
 
     Raises:
-        ValueError: If there is no such row.
+        ValueError: If the name is unknown.
 
     Example:
 

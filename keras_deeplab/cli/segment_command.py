@@ -44,15 +44,15 @@ def add_parser(commands: Any) -> None:
         help="folder to write to (default: %(default)s)",
     )
     add_network(segment)
-    add_inference(segment, crf="refine the masks with a fully connected CRF; after the photos")
+    add_inference(segment, crf="refine the masks with a dense CRF; give it after the photos")
     segment.add_argument(
-        "--opacity", type=float, default=0.5, help="of the overlay, 0 to 1 (default: %(default)s)"
+        "--opacity", type=float, default=0.5, help="overlay opacity, 0 to 1 (default: %(default)s)"
     )
     segment.add_argument(
         "--no-overlay",
         action="store_false",
         dest="overlay",
-        help="write the masks alone, which is faster",
+        help="write only the masks, which is faster",
     )
     segment.add_argument(
         "--json", action="store_true", help="print one JSON object per photo instead of text"

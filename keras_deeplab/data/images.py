@@ -31,7 +31,7 @@ def read_image(source: str | Path | Image.Image | np.ndarray | Any) -> np.ndarra
         uint8 array of shape (height, width, 3).
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ValueError: If the file is not an image or is damaged, or an array has another shape or
             range.
 

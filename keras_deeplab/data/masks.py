@@ -44,7 +44,7 @@ def read_mask(
         Array of shape (height, width), uint8, or uint16 where the file has 16 bits.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ValueError: If the file is not a mask, or is damaged.
 
     Example:

@@ -21,7 +21,7 @@ def read_mat_mask(path: str | Path) -> np.ndarray:
         `LabelMap` (0 to 459), or the 7 classes of PASCAL-Person-Part from PASCAL-Part's `anno`.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ModuleNotFoundError: If SciPy is not installed.
         ValueError: If the file is of another format, damaged, or of another dataset.
     """

@@ -62,7 +62,7 @@ class DenseCRF(CRFParameters):
             **changes: Parameters that differ from the row's.
 
         Raises:
-            ValueError: If there is no such row.
+            ValueError: If the name is unknown.
         """
         check_choice("preset", name, tuple(CRFS))
         return cls(**{**asdict(CRFS[name]), **changes})

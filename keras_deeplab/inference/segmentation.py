@@ -237,7 +237,7 @@ def segment(
 
     Raises:
         ValueError: If a photo can't be read, or the model's outputs are not class scores.
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
 
     Example:
 

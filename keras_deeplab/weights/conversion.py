@@ -38,7 +38,7 @@ def convert(
 
     Raises:
         ValueError: If a name is unknown, or the checkpoint is damaged or of another network.
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
 
     Example:
 

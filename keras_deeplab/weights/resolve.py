@@ -54,7 +54,7 @@ def resolve_weights(
 
     Raises:
         ValueError: If a name is unknown, or there are no weights for the combination.
-        FileNotFoundError: If ``weights`` is a path and there is no such file.
+        FileNotFoundError: If ``weights`` is a path and the file does not exist.
     """
     networks = _networks("v3_plus" if version == "v3+" else version, backbone, variant)
     if weights is None:

@@ -50,7 +50,7 @@ def read_folder(
         allow_missing: Whether images without a mask are left out instead of an error.
 
     Raises:
-        FileNotFoundError: If there is no such folder or split.
+        FileNotFoundError: If the folder or split does not exist.
         ValueError: If the layout is none of these, or an image has no mask.
 
     Example:

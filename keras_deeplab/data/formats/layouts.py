@@ -54,7 +54,7 @@ def find_layout(path: Path, split: str | None) -> Layout:
     """Finds the layout of a split.
 
     Raises:
-        FileNotFoundError: If there is no such folder or split.
+        FileNotFoundError: If the folder or split does not exist.
         ValueError: If the layout is unknown, or the folder is divided and no split is given.
     """
     if not path.is_dir():

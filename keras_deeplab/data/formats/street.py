@@ -65,7 +65,7 @@ def camvid(root: str | Path, split: str = "train") -> SegmentationFiles:
         split: "train" (367), "val" (101) or "test" (233).
 
     Raises:
-        FileNotFoundError: If there is no such folder or split.
+        FileNotFoundError: If the folder or split does not exist.
     """
     check_choice("split", split, ("train", "val", "test"))
     row = DATASETS["camvid"]

@@ -92,7 +92,7 @@ def read_caffemodel(path: str | Path, *, member: str = "") -> list[CaffeLayer]:
 
     Raises:
         ValueError: If the file is not a Caffe network, or ends early.
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
     """
     content = _content(path, member)
     try:
@@ -159,7 +159,7 @@ def convert_caffe(path: str | Path, *, member: str = "") -> dict[str, np.ndarray
 
     Raises:
         ValueError: If the file can't be read or holds another network.
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
 
     Example:
 

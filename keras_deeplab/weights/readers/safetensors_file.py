@@ -24,7 +24,7 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
 
     Raises:
         ValueError: If the file is not safetensors, or is damaged or cut short.
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
     """
     content = Path(path).read_bytes()
     try:

@@ -75,7 +75,7 @@ def convert_tf_slim(path: str | Path) -> dict[str, np.ndarray]:
 
     Raises:
         ValueError: If the archive or the checkpoint is damaged, or a variable belongs to no layer.
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
 
     Reference:
         tensorflow/models, research/deeplab/g3doc/model_zoo.md.

@@ -116,7 +116,7 @@ def convert_tflite(path: str | Path) -> dict[str, np.ndarray]:
 
     Raises:
         ValueError: If the file is not TFLite, is damaged, or holds another network.
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
 
     Example:
 

@@ -96,7 +96,7 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
     Raises:
         ValueError: If the file is neither, is damaged, or its pickle asks for anything but tensors
             and plain containers.
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
 
     Example:
 

@@ -26,7 +26,7 @@ def convert_torchvision_mobilenet(path: str | Path) -> dict[str, np.ndarray]:
 
     Raises:
         ValueError: If the file can't be read or holds another network.
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
     """
     tensors = read_torch_file(path)
     layers = _backbone_layers(tensors)
