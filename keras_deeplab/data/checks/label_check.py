@@ -81,9 +81,9 @@ def check_sources(
 
     Args:
         sources: Data sources by split name.
-        fast: Whether to look at headers and the ends of files only, beyond 500 images and 5,000
-            masks that are decoded, and not for duplicates.
-        progress: Whether to show a bar.
+        fast: Whether to decode at most 500 images and 5,000 masks, read only the header and the
+            end of all other files, and skip the search for duplicates.
+        progress: Whether to show a progress bar.
     """
     findings: list[Finding] = []
     summaries = {}
@@ -163,9 +163,9 @@ def _black_and_white(
             "black and white",
             split,
             str(data.examples[0].mask),
-            f"Masks must hold the ids of classes. Received: 0 and {ignored} alone, and {ignored} "
-            f"is ignored, so that there is nothing to learn; such as "
-            f"{str(data.examples[0].mask)!r}. If {ignored} is a class, say "
+            f"Masks must hold the ids of classes. Received: only 0 and {ignored}, and {ignored} "
+            f"is ignored, so there is nothing to learn; for example "
+            f"{str(data.examples[0].mask)!r}. If {ignored} is a class, pass "
             f"label_map={{{ignored}: 1}} (--label-map {ignored}:1).",
         )
 
