@@ -84,7 +84,7 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
         TypeError: If `classes` is neither a number nor a sequence of names.
         ValueError: If an argument is unknown, or no weights exist for the combination.
         FileNotFoundError: If `weights` is a path and the file does not exist.
-        ConnectionError: If the weights have to be downloaded and can't be.
+        ConnectionError: If the weights cannot be downloaded.
         ModuleNotFoundError: If ImageNet weights come with a Python package that is not installed.
 
     Example:
@@ -134,10 +134,10 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
 
 
 def list_models() -> dict[str, list[str]]:
-    """Lists every network, with the names of the weights that exist for it.
+    """Lists every network with the names of its pretrained weights.
 
     Returns:
-        Full row names of weights, as `DeepLab(weights=...)` takes them, by network.
+        Full names of weights, for `DeepLab(weights=...)`, by network.
 
     Example:
 
@@ -153,7 +153,7 @@ def list_models() -> dict[str, list[str]]:
 def _fresh_layers(
     model: keras.Model, start: ResolvedWeights, class_names: tuple[str, ...]
 ) -> list[str]:
-    """Returns the layers that the weights do not fit, and logs them."""
+    """Returns the layers that keep their random values, and logs them."""
     if not start.backbone_only and class_names == start.class_names:
         return []
     part = "" if start.backbone_only else "classifier"
@@ -227,7 +227,7 @@ def _class_names(classes: int | Sequence[str] | None, trained: tuple[str, ...]) 
 
 
 def _inference_size(class_names: tuple[str, ...], start: ResolvedWeights) -> tuple[int, int] | None:
-    """Returns that of the weights, unless the classes are another dataset's, which has its own."""
+    """Returns the size of the weights, or of the dataset if the classes are another dataset's."""
     another = class_names != start.class_names and dataset_of(class_names).name != "own"
     return None if another else start.options.inference_size
 
@@ -241,6 +241,6 @@ def _check_input_shape(input_shape: Any) -> None:
     )
     if not valid:
         raise ValueError(
-            f"input_shape must be (height, width, 3), with None for a free side. "
+            f"input_shape must be (height, width, 3), with None for a dynamic side. "
             f"Received: input_shape={input_shape!r}."
         )

@@ -1,4 +1,4 @@
-"""Measures a network on a dataset."""
+"""Evaluates a network on a dataset."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from keras_deeplab.inference import (
     resolve_options,
 )
 
-# Labels, and the seconds they took, of each kind of mask.
+# Labels and computing time in seconds, for each kind of mask.
 Masks = list[tuple[np.ndarray, float]]
 _PICTURE_SIDE = 400
 _logger = logging.getLogger("keras_deeplab")
@@ -49,9 +49,9 @@ def evaluate(
     options: InferenceOptions | None = None,
     **settings: Unpack[InferenceSettings],
 ) -> Evaluation:
-    """Measures how good a network's masks of a dataset are.
+    """Evaluates the masks of a network on a dataset.
 
-    Masks are made as `segment` makes them and compared with the truth at the size of the image.
+    Masks are computed like in `segment` and compared with the ground truth at the image's size.
     The mean IoU is computed from the pixel counts of all images, over the classes that occur in
     the true or the predicted masks.
 
@@ -146,7 +146,7 @@ def evaluate(
 def _predicted(
     segmenter: Segmenter, found: Iterable[Element], options: InferenceOptions
 ) -> Iterator[tuple[Element, Masks]]:
-    """Yields each image with its masks and the seconds they took: without CRF, then with."""
+    """Yields each image with its masks and computing times: without CRF, then with CRF."""
     crf = resolve_crf(options.crf)
     for_images, again = tee(read_ahead(found))
     images = (element.image for element in for_images)
@@ -194,7 +194,7 @@ class _Gallery:
 
 
 def dataset_names(dataset: Any) -> tuple[str, ...] | None:
-    """Returns what a dataset calls its classes; None if it only numbers them."""
+    """Returns the class names of a dataset, or None if it only numbers its classes."""
     names = getattr(dataset, "class_names", None)
     if names is None or tuple(names) == _numbered(len(names)):
         return None

@@ -1,4 +1,4 @@
-"""Masks as the test servers of the datasets want them."""
+"""Writes masks for the evaluation servers of the datasets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from keras_deeplab.presets.datasets import DATASETS
 from keras_deeplab.presets.label_maps import CITYSCAPES_LABEL_IDS
 from keras_deeplab.visualize import palette_image
 
-# The VOC development kit's place for segmentations of networks trained on any data.
+# Folder in the VOC development kit for segmentation with any training data.
 _VOC_FOLDER = Path("results", "VOC2012", "Segmentation", "comp6_test_cls")
 KINDS = ("voc", "cityscapes")
 

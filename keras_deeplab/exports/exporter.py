@@ -289,11 +289,11 @@ def _reference(request: Request, engine: str) -> Callable[[np.ndarray], np.ndarr
 def _remedy(request: Request, photos: Sequence[Any]) -> str:
     if request.quantize == "int8":
         return (
-            "Calibrate on more photos like those the network will see, or take "
+            "Calibrate on more photos like those the network will process, or use "
             "quantize='dynamic' or 'float16'."
         )
     if request.quantize:
-        return "Take quantize='float16' or none."
+        return "Use quantize='float16' or none."
     return (
         "Pass min_agreement (on the shell, --min-agreement) to accept it."
         if photos

@@ -170,7 +170,7 @@ def test_without_crf_and_pictures(examples, model, tmp_path):
     page = Page(report.read_text("utf-8"))
     assert page.images == []
     assert not any("crf" in place for place in page.numbers)
-    assert "1 image, 4 classes. Images of their own size" in report.read_text("utf-8")
+    assert "1 image, 4 classes. Images at their own size" in report.read_text("utf-8")
 
 
 def test_nothing_to_measure_is_still_a_page(examples, model, tmp_path):
@@ -187,7 +187,7 @@ def test_charts_place_values_by_hand():
     assert 'points="60.0,210.0 344.0,78.0"' in svg
     assert 'aria-label="a &amp; b"' in svg
     svg = heat_map(np.array([[75, 25], [0, 0]]), ["a", "b<"])
-    assert "a taken for b&lt;: 25.0 % of its pixels" in svg
+    assert "a predicted as b&lt;: 25.0 % of its pixels" in svg
     assert svg.count('class="right"') == svg.count('class="wrong"') == 1
     many = heat_map(np.eye(150, dtype=int), [f"class {i}" for i in range(150)])
     assert len(many) < 100_000

@@ -104,7 +104,7 @@ def person_part(
     """Reads PASCAL-Person-Part: head, torso, upper and lower arms and legs.
 
     Its splits are "train" (1,716) and "val" (1,817): train_id.txt and val_id.txt (or train.txt
-    and val.txt of pairs) next to the PNG masks. With only the MATLAB files of PASCAL-Part, the splits
+    and val.txt of pairs) next to the PNG masks. With PASCAL-Part's MATLAB files alone, the splits
     are the images of VOC's ImageSets/Main with annotated person parts; finding them is slow.
 
     Args:
