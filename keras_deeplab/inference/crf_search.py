@@ -1,4 +1,4 @@
-"""Searches CRF parameters on a few validation photos, coarse to fine, as the papers did."""
+"""Searches CRF parameters on a few validation photos, from coarse to fine, as in the papers."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class CRFSearch:
 
     Attributes:
         best: The CRF with the highest mean IoU.
-        mean_iou: Its mean IoU, 0 to 1.
-        mean_iou_without: Mean IoU of the network alone.
+        mean_iou: Mean IoU with this CRF, 0 to 1.
+        mean_iou_without: Mean IoU without a CRF.
         table: Mean IoU by (bilateral_weight, theta_alpha, theta_beta), best first.
     """
 
@@ -138,7 +138,7 @@ def tune_crf(
 
 
 class _Results:
-    """Mean IoU by setting, kept in a file where one is given."""
+    """Mean IoU by setting, optionally saved to a file."""
 
     def __init__(self, path: str | Path | None, search: dict[str, Any]) -> None:
         self.path = None if path is None else Path(path)
@@ -157,13 +157,13 @@ class _Results:
         if kept != search:
             raise ValueError(
                 f"{self.path} must hold results of this search. Received: {kept}, not {search}. "
-                f"Give another file."
+                f"Pass another file."
             )
         self.without = content["without"]
         self.table = {(a, b, c): value for a, b, c, value in rows}
 
     def get(self, setting: Setting | None, measure: Any) -> float:
-        """Returns what is known of a setting, measuring it first if need be."""
+        """Returns the mean IoU of a setting; measures it if necessary."""
         known = self.without if setting is None else self.table.get(setting)
         if known is not None:
             return known

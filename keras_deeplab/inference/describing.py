@@ -79,7 +79,7 @@ def checked(opened: Opened, hints: Hints) -> Segmenter:
 
 
 def described(opened: Opened, output: str, class_names: Sequence[str]) -> Segmenter:
-    """Returns a segmenter; what is not known of it is that of its classes' dataset."""
+    """Returns a segmenter; unknown attributes are those of the dataset of its classes."""
     known, dataset = opened.sidecar, dataset_of(tuple(class_names))
     return Segmenter(
         run=opened.run,

@@ -68,10 +68,10 @@ def open_segmenter(
 
 
 def open_file(path: Path) -> Opened:
-    """Opens an exported file, or the folder of a SavedModel, in its runtime, and runs nothing.
+    """Opens an exported file, or the folder of a SavedModel, without running it.
 
     Raises:
-        ValueError: If it is damaged, of another kind, or has not one input and one output.
+        ValueError: If it is damaged, of another format, or does not have one input and one output.
         ModuleNotFoundError: If the runtime of the file's format is not installed.
     """
     if path.is_dir():

@@ -1,4 +1,4 @@
-"""How photos go through a network: every option of inference, its default and its checks."""
+"""The options of inference, with their defaults and checks."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def resolve_options(
     """Returns `options`, or the defaults, with the fields in `settings` replaced.
 
     Raises:
-        ValueError: If a setting is unknown or out of its range.
+        ValueError: If a setting is unknown or out of range.
     """
     names = tuple(field.name for field in fields(InferenceOptions))
     for name in settings:
