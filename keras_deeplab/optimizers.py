@@ -256,7 +256,7 @@ class PolyDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     Raises:
         TypeError: If a number of steps is no int.
-        ValueError: If an argument is out of its range.
+        ValueError: If an argument is out of range.
 
     Example:
 

@@ -40,7 +40,7 @@ class DenseCRF(CRFParameters):
 
     Raises:
         TypeError: If ``num_iterations`` is not an integer.
-        ValueError: If a parameter is out of its range.
+        ValueError: If a parameter is out of range.
 
     Example:
 
