@@ -1,4 +1,4 @@
-"""Files that are whole at any moment."""
+"""Atomic file writes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 
 @contextmanager
 def write_atomically(path: Path) -> Iterator[Path]:
-    """Gives a path to write to, which takes the name of `path` when the block ends.
+    """Yields a temporary path, which is renamed to `path` when the block ends.
 
-    Whenever the process is killed, `path` is whole: as it was, or new. An error leaves it as it
-    was.
+    If the process is killed at any time, `path` contains either the old or the new file, complete.
+    After an error, `path` is unchanged.
 
     Args:
-        path: The file's final path; the one to write to is beside it and has its suffix.
+        path: Final path of the file. The temporary path is in the same folder and has its suffix.
 
     Example:
 

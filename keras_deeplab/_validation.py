@@ -1,4 +1,4 @@
-"""Argument checks and their wording: what must hold, what was received, what to do."""
+"""Argument checks with uniform messages: the requirement, the value received, the remedy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def suggestion(value: object, options: Iterable[object]) -> str:
 
 
 def listed(names: Sequence[object], most: int = 6) -> str:
-    """Returns names with commas between, the first ones of many.
+    """Returns names separated by commas, at most `most` of them.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""The factory: from a few words to a ready model."""
+"""The `DeepLab` factory, which builds a network and loads its weights."""
 
 from __future__ import annotations
 
@@ -42,37 +42,38 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
     """Builds a DeepLab network and loads its weights.
 
     Args:
-        weights: None (random start); "imagenet" (trained backbone, random head: to be trained);
-            the name of a dataset ("voc": its recommended weights, or
-            those of `version` and `backbone`); a full row name of `list_models()`, whose backbone
-            is taken where `version` asks for another head, which then starts fresh; or the path
-            of a `.keras` file saved from a model of this function, or of a `.tflite` file of
-            TensorFlow's DeepLab.
-        version: "v1", "v2", "v3" or "v3+". Left out: the one of the weights, else "v3".
-        backbone: "mobilenet_v2", "resnet101", ...: those of `list_models()`. Where the version has
-            it in other builds only, the first of them is taken: "resnet101" of "v2" is
-            "resnet101_caffe". Left out: the one of the weights, else the version's first.
-        variant: Which head of v2: "aspp_l", "aspp_s" or "large_fov" on VGG-16, "aspp" or
-            "large_fov" on ResNet-101. Left out: the one of the weights, else the first.
-        output_stride: Input pixels per feature pixel: 8, 16 or 32. Smaller is finer and slower;
-            the same weights serve all. Left out: the one that the weights were trained at.
-        classes: Number of classes, or their names by label id. Left out: those of the weights.
-            Where they differ from those of the weights, the classifier starts fresh and a log
-            line says so. Without weights, the default is VOC's 21.
-        input_shape: (height, width, 3) of images; None leaves a side free.
-        batch_norm: "trainable" (batches of 8 and more), or "frozen": its stored statistics are
-            used in training too, and none of its weights change. Left out: "trainable"; networks
-            whose weights came with batch norm folded into the convolutions have none.
-        multi_scale_inputs: Scales, such as (0.5, 0.75, 1.0), that the network runs on with the
-            same weights; the maximum of the scores is taken. Those of each scale are the outputs
-            of the layers "scores_050", "scores_075", "scores_100". () runs on the image alone.
-            Left out: as the weights were trained.
-        crf: Name of a preset of CRF parameters ("v2_resnet101", ...) to end the network in a
-            `keras_deeplab.layers.CRFAsRNN` layer named "crf", which can be trained with it. Left
-            out: no CRF. It wants RGB 0-255, so `include_preprocessing=True`.
-        classifier_activation: None returns logits; "softmax" probabilities; "sigmoid"
-            independent ones.
-        include_preprocessing: True takes RGB 0-255; False takes images normalised to -1..1.
+        weights: None (random initialisation); "imagenet" (pretrained backbone, random head); the
+            name of a dataset, such as "voc" (its recommended weights, or those that match
+            `version` and `backbone`); a full name from `list_models()`; the path of a `.keras`
+            file saved from a model of this function; or the path of a `.tflite` file of
+            TensorFlow's DeepLab. If `version` differs from that of a full name, only the
+            backbone's weights are loaded.
+        version: "v1", "v2", "v3" or "v3+". Default: that of the weights, else "v3".
+        backbone: A backbone in `list_models()`: "mobilenet_v2", "resnet101", ... If the version
+            supports only variants of it, the first one is used: "resnet101" with "v2" is
+            "resnet101_caffe". Default: that of the weights, else the version's first.
+        variant: Head of v2: "aspp_l", "aspp_s" or "large_fov" on VGG-16, "aspp" or "large_fov" on
+            ResNet-101. Default: that of the weights, else the first.
+        output_stride: Input pixels per feature pixel: 8, 16 or 32. Smaller values give finer masks
+            and are slower; the same weights work at all. Default: that of the weights' training.
+        classes: Number of classes, or their names by label id. If they differ from the classes of
+            the weights, the classifier is initialised randomly and a log message says so.
+            Default: the classes of the weights; without weights, the 21 classes of VOC.
+        input_shape: (height, width, 3) of images; None for a dynamic height or width.
+        batch_norm: "trainable" (for batches of 8 or more), or "frozen": training uses the stored
+            statistics and changes no weight of batch norm. Networks with batch norm folded into
+            the convolutions have none. Default: "trainable".
+        multi_scale_inputs: Scales of the image, such as (0.5, 0.75, 1.0), at which the network
+            runs with shared weights; the scores are fused by their maximum. The layers
+            "scores_050", "scores_075", "scores_100" output the scores of each scale. () uses the
+            original image only. Default: the scales that the weights were trained with.
+        crf: Name of a preset of CRF parameters ("v2_resnet101", ...). Appends a trainable
+            `keras_deeplab.layers.CRFAsRNN` layer named "crf", which requires
+            `include_preprocessing=True`. Default: no CRF.
+        classifier_activation: None for logits, "softmax" for probabilities, "sigmoid" for
+            independent probabilities.
+        include_preprocessing: True: the model takes RGB 0-255. False: it takes images normalised
+            to -1..1.
         name: Name of the model.
 
     Returns:
@@ -82,8 +83,8 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
     Raises:
         TypeError: If `classes` is neither a number nor a sequence of names.
         ValueError: If an argument is unknown, or no weights exist for the combination.
-        FileNotFoundError: If `weights` is a path and there is no such file.
-        ConnectionError: If the weights have to be downloaded and can't be.
+        FileNotFoundError: If `weights` is a path and the file does not exist.
+        ConnectionError: If the weights cannot be downloaded.
         ModuleNotFoundError: If ImageNet weights come with a Python package that is not installed.
 
     Example:
@@ -133,10 +134,10 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
 
 
 def list_models() -> dict[str, list[str]]:
-    """Lists every network, with the names of the weights that exist for it.
+    """Lists every network with the names of its pretrained weights.
 
     Returns:
-        Full row names of weights, as `DeepLab(weights=...)` takes them, by network.
+        Full names of weights, for `DeepLab(weights=...)`, by network.
 
     Example:
 
@@ -152,7 +153,7 @@ def list_models() -> dict[str, list[str]]:
 def _fresh_layers(
     model: keras.Model, start: ResolvedWeights, class_names: tuple[str, ...]
 ) -> list[str]:
-    """Returns the layers that the weights do not fit, and logs them."""
+    """Returns the layers that keep their random values, and logs them."""
     if not start.backbone_only and class_names == start.class_names:
         return []
     part = "" if start.backbone_only else "classifier"
@@ -226,7 +227,7 @@ def _class_names(classes: int | Sequence[str] | None, trained: tuple[str, ...]) 
 
 
 def _inference_size(class_names: tuple[str, ...], start: ResolvedWeights) -> tuple[int, int] | None:
-    """Returns that of the weights, unless the classes are another dataset's, which has its own."""
+    """Returns the size of the weights, or of the dataset if the classes are another dataset's."""
     another = class_names != start.class_names and dataset_of(class_names).name != "own"
     return None if another else start.options.inference_size
 
@@ -240,6 +241,6 @@ def _check_input_shape(input_shape: Any) -> None:
     )
     if not valid:
         raise ValueError(
-            f"input_shape must be (height, width, 3), with None for a free side. "
+            f"input_shape must be (height, width, 3), with None for a dynamic side. "
             f"Received: input_shape={input_shape!r}."
         )

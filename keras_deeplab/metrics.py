@@ -1,4 +1,4 @@
-"""Quality of masks, from a confusion matrix: on whole arrays, and streaming in Keras."""
+"""Segmentation metrics from a confusion matrix: for arrays, and as a Keras metric."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_deeplab._validation import check_int
 
-# Counts beyond this go into a second variable: JAX has 32-bit integers only.
+# Larger counts use a second variable, because JAX has only 32-bit integers.
 _CARRY = 2**30
 
 
@@ -23,10 +23,10 @@ def confusion_matrix(
         truth: Integer labels of any shape.
         labels: Predicted labels of the same shape.
         classes: Number of classes.
-        ignore_class: True label of pixels to leave out.
+        ignore_class: True label of the pixels to exclude.
 
     Returns:
-        int64 array of shape (classes, classes): rows are true labels, columns predicted ones.
+        int64 array of shape (classes, classes): rows are true labels, columns predicted labels.
 
     Raises:
         ValueError: If shapes differ or a label that is not ignored is out of range.
@@ -60,8 +60,8 @@ def class_iou(matrix: np.ndarray) -> np.ndarray:
         matrix: From `confusion_matrix`, or a sum of such.
 
     Returns:
-        Array of shape (classes,). A class that is predicted without being in the truth has 0; one
-        that is in neither has NaN.
+        Array of shape (classes,). The value is 0 for a class that is predicted but not in the
+        ground truth, and NaN for a class in neither.
 
     Example:
 
@@ -77,9 +77,9 @@ def class_iou(matrix: np.ndarray) -> np.ndarray:
 def mean_iou(matrix: np.ndarray) -> float:
     """Returns the mean intersection over union, 0 to 1, over the classes that occur.
 
-    A class occurs if it is in the truth or in the prediction: one that is predicted without being
-    in the truth counts as 0. This is the mean of `keras.metrics.MeanIoU`, of torchmetrics and of
-    mmsegmentation.
+    A class occurs if it is in the ground truth or in the prediction: a class that is predicted but
+    not in the ground truth counts as 0. `keras.metrics.MeanIoU`, torchmetrics and mmsegmentation
+    use the same definition.
 
     Args:
         matrix: From `confusion_matrix`, or a sum of such.
@@ -98,9 +98,9 @@ def mean_iou(matrix: np.ndarray) -> float:
 def mean_iou_in_truth(matrix: np.ndarray) -> float:
     """Returns the mean intersection over union, 0 to 1, over the classes in the truth only.
 
-    It is at least `mean_iou`: classes that are predicted without being in the truth are left out
-    of the mean. Their pixels still count against the classes that they were taken from. On a
-    dataset whose truth has every class, the two are equal.
+    It is at least as large as `mean_iou`: classes that are predicted but not in the ground truth
+    are excluded from the mean. Their pixels still count as errors of the true classes. If the
+    ground truth contains every class, both are equal.
 
     Args:
         matrix: From `confusion_matrix`, or a sum of such.
@@ -122,7 +122,7 @@ def _mean(values: np.ndarray) -> float:
 
 
 def pixel_accuracy(matrix: np.ndarray) -> float:
-    """Returns the share of pixels that are right, 0 to 1; NaN if there is none.
+    """Returns the share of correct pixels, 0 to 1; NaN without pixels.
 
     Args:
         matrix: From `confusion_matrix`, or a sum of such.
@@ -137,7 +137,7 @@ def pixel_accuracy(matrix: np.ndarray) -> float:
 
 
 def mean_accuracy(matrix: np.ndarray) -> float:
-    """Returns the mean over the classes in the truth of the share of their pixels that are right.
+    """Returns the mean share of correct pixels over the classes in the ground truth.
 
     Args:
         matrix: From `confusion_matrix`, or a sum of such.
@@ -159,7 +159,7 @@ def mean_accuracy(matrix: np.ndarray) -> float:
 
 
 def frequency_weighted_iou(matrix: np.ndarray) -> float:
-    """Returns the intersection over union, averaged with the classes' shares of the true pixels.
+    """Returns the mean intersection over union, weighted by the share of true pixels per class.
 
     Args:
         matrix: From `confusion_matrix`, or a sum of such.
@@ -184,20 +184,20 @@ def frequency_weighted_iou(matrix: np.ndarray) -> float:
 class MeanIoU(keras.metrics.Metric):
     """Mean intersection over union of all batches since the last reset.
 
-    As `mean_iou` and `keras.metrics.MeanIoU`, it averages over the classes that occur in the truth
-    or in the prediction. Unlike Keras' metric, it takes logits, accepts any label as
-    ``ignore_class`` and counts in exact integers, whatever their number.
+    Like `mean_iou` and `keras.metrics.MeanIoU`, it averages over the classes that occur in the
+    ground truth or in the prediction. Unlike the Keras metric, it takes logits, accepts any label
+    as ``ignore_class`` and counts with exact integers.
 
     Args:
         classes: Number of classes.
-        ignore_class: True label of pixels to leave out, or None. Other labels that are no class
-            are left out, too.
+        ignore_class: True label of the pixels to exclude, or None. Labels that are not a class are
+            excluded too.
         name: Name of the metric.
         **kwargs: Arguments of `keras.metrics.Metric`.
 
     Raises:
-        TypeError: If ``classes`` is no int.
-        ValueError: If it is below 1.
+        TypeError: If ``classes`` is not an int.
+        ValueError: If ``classes`` is less than 1.
 
     Example:
 
@@ -219,7 +219,7 @@ class MeanIoU(keras.metrics.Metric):
         super().__init__(name=name, **kwargs)
         self.classes = classes
         self.ignore_class = ignore_class
-        # "int" is the longest integer of the backend.
+        # "int" is the largest integer type of the backend.
         counters = dict(shape=(classes, classes), initializer="zeros", dtype="int")
         self._counts = self.add_variable(**counters, name="counts")
         self._carried = self.add_variable(**counters, name="carried")
@@ -231,10 +231,10 @@ class MeanIoU(keras.metrics.Metric):
             y_true: Labels of shape (batch, height, width) or (batch, height, width, 1).
             y_pred: Logits or probabilities of shape (batch, height, width, classes), or labels of
                 shape (batch, height, width).
-            sample_weight: None: pixels cannot count in part.
+            sample_weight: Must be None: pixels are counted, not weighted.
 
         Raises:
-            ValueError: If a shape does not fit, or there are sample weights.
+            ValueError: If a shape is wrong, or sample weights are given.
         """
         if sample_weight is not None:
             raise ValueError(
@@ -267,7 +267,7 @@ class MeanIoU(keras.metrics.Metric):
         if self.ignore_class is not None:
             counted = counted & (truth != self.ignore_class)
         cells = ops.where(counted, truth * self.classes + labels, self.classes**2)
-        # Not ops.bincount, which neither JAX nor XLA under TensorFlow can compile.
+        # ops.bincount cannot be compiled by JAX or by XLA on TensorFlow.
         cells = ops.reshape(cells, (-1,))
         counts = ops.segment_sum(ops.ones_like(cells), cells, num_segments=self.classes**2 + 1)
         counts = ops.reshape(counts[:-1], (self.classes, self.classes))
@@ -283,11 +283,11 @@ class MeanIoU(keras.metrics.Metric):
         intersection = ops.diagonal(matrix)
         union = ops.sum(matrix, 0) + ops.sum(matrix, 1) - intersection
         occurring = ops.sum(ops.cast(union > 0, precision))
-        # Counts are whole: where a union is empty, so is the intersection, and the ratio is 0.
+        # Counts are integers: if a union is empty, the intersection is too, and the ratio is 0.
         return ops.sum(intersection / ops.maximum(union, 1)) / ops.maximum(occurring, 1)
 
     def matrix(self) -> np.ndarray:
-        """Returns the confusion matrix so far, int64, as `confusion_matrix` does."""
+        """Returns the confusion matrix so far, int64, (true labels, predicted labels)."""
         counts, carried = (
             ops.convert_to_numpy(variable).astype("int64")
             for variable in (self._counts, self._carried)
@@ -295,7 +295,7 @@ class MeanIoU(keras.metrics.Metric):
         return carried * _CARRY + counts
 
     def per_class(self) -> np.ndarray:
-        """Returns the intersection over union of every class so far, as `class_iou` does."""
+        """Returns the intersection over union of every class so far; NaN for absent classes."""
         return class_iou(self.matrix())
 
     def get_config(self) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class _Layerwise(keras.optimizers.Optimizer):
     def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
         super().finalize_variable_values(var_list)
         if self.use_ema and keras.backend.backend() == "jax":
-            # Keras leaves variable and average in one buffer, which the next fit donates twice.
+            # Keras leaves variable and average in one buffer; the next fit would donate it twice.
             for average in self._model_variables_moving_average:
                 average.assign(ops.copy(average))
 
@@ -116,27 +116,28 @@ class _Layerwise(keras.optimizers.Optimizer):
 class LayerwiseSGD(_Layerwise, keras.optimizers.SGD):
     """SGD with a learning rate per layer and the papers' weight decay.
 
-    The decay is part of the gradient, g + weight_decay * w, so momentum carries it on, as in Caffe
-    and PyTorch; in a loss it would read 0.5 * weight_decay * |w| ** 2, which is Keras'
-    `regularizers.L2(0.5 * weight_decay)`. The ``weight_decay`` of `keras.optimizers.SGD` is another
-    one: it bypasses momentum, and at momentum 0.9 is ten times weaker. Gradients are clipped before
-    the decay is added.
+    The decay is added to the gradient, g + weight_decay * w, and therefore enters the momentum, as
+    in Caffe and PyTorch. It equals a loss term 0.5 * weight_decay * |w| ** 2, or
+    `regularizers.L2(0.5 * weight_decay)` in Keras. The ``weight_decay`` of `keras.optimizers.SGD`
+    differs: it bypasses the momentum and, with momentum 0.9, is ten times weaker. Gradients are
+    clipped before the decay is added.
 
     Args:
         learning_rate: Number, schedule or callable.
-        momentum: As in `keras.optimizers.SGD`.
-        nesterov: As in `keras.optimizers.SGD`.
-        multipliers: Factors on the learning rate by regular expression, searched for in the
-            variable's path, such as "classifier/kernel"; the first that is found holds. 0 freezes.
-        weight_decay: As the papers state it, without a factor 1/2.
-        not_decayed: Regular expressions of paths without decay; biases and batch normalisation by
-            default.
+        momentum: Momentum, 0 to 1; 0 is plain gradient descent.
+        nesterov: Whether to use Nesterov momentum.
+        multipliers: Learning rate factors by regular expression. The expression is searched in
+            the variable's path, such as "classifier/kernel"; the first match applies. 0 freezes
+            the variable.
+        weight_decay: Weight decay as the papers state it, without a factor 1/2.
+        not_decayed: Regular expressions of the paths of variables without decay. Default: biases
+            and batch normalisation.
         **kwargs: Arguments of `keras.optimizers.SGD`.
 
     Raises:
-        TypeError: If ``multipliers`` is no mapping, or ``not_decayed`` is a string.
-        ValueError: If a pattern is no regular expression or, at the first step, occurs in no
-            variable's path; or a number is out of its range.
+        TypeError: If ``multipliers`` is not a mapping, or ``not_decayed`` is a string.
+        ValueError: If a pattern is not a regular expression or, at the first step, matches no
+            variable's path; or a number is out of range.
 
     Example:
 
@@ -185,20 +186,25 @@ class LayerwiseSGD(_Layerwise, keras.optimizers.SGD):
 class LayerwiseAdam(_Layerwise, keras.optimizers.Adam):
     """Adam with a learning rate per layer; with weight decay it is AdamW.
 
-    The multipliers scale the update (scaled gradients would leave Adam's steps as they are). The
-    decay is decoupled: w loses learning_rate * multiplier * weight_decay * w before Adam's step,
-    as in `keras.optimizers.AdamW`.
+    The multipliers scale the update, because Adam's steps do not depend on the scale of the
+    gradients. The decay is decoupled, as in `keras.optimizers.AdamW`: before Adam's step,
+    learning_rate * multiplier * weight_decay * w is subtracted from w.
 
     Args:
         learning_rate: Number, schedule or callable.
-        multipliers: As in `LayerwiseSGD`.
-        weight_decay: Share of a weight that is lost per step, times the learning rate.
-        not_decayed: As in `LayerwiseSGD`.
+        multipliers: Learning rate factors by regular expression. The expression is searched in
+            the variable's path, such as "classifier/kernel"; the first match applies. 0 freezes
+            the variable.
+        weight_decay: Decoupled weight decay: fraction of a weight that each step subtracts,
+            multiplied by the learning rate.
+        not_decayed: Regular expressions of the paths of variables without decay. Default: biases
+            and batch normalisation.
         **kwargs: Arguments of `keras.optimizers.Adam`.
 
     Raises:
-        TypeError: As `LayerwiseSGD`.
-        ValueError: As `LayerwiseSGD`.
+        TypeError: If ``multipliers`` is not a mapping, or ``not_decayed`` is a string.
+        ValueError: If a pattern is not a regular expression or, at the first step, matches no
+            variable's path; or a number is out of range.
 
     Example:
 
@@ -250,7 +256,7 @@ class PolyDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     Raises:
         TypeError: If a number of steps is no int.
-        ValueError: If an argument is out of its range.
+        ValueError: If an argument is out of range.
 
     Example:
 

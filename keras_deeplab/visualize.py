@@ -100,19 +100,19 @@ def with_legend(
 def side_by_side(
     pictures: Mapping[str, Any], *, height: int = 240, columns: int | None = None
 ) -> Image.Image:
-    """Puts pictures beside each other, each under its caption.
+    """Arranges pictures in a grid, each with its caption.
 
     Args:
-        pictures: PIL images, or arrays (height, width[, 3]) of uint8, of bool, or of shares from 0
-            to 1, which are drawn from black to white; by caption.
-        height: What the pictures are scaled to, pixels.
-        columns: Pictures in a row. Left out: all in one.
+        pictures: Mapping from captions to PIL images or to arrays (height, width[, 3]) of uint8,
+            bool, or values from 0 (black) to 1 (white).
+        height: Height to resize the pictures to, pixels.
+        columns: Number of pictures per row. Default: all in one row.
 
     Returns:
         RGB image.
 
     Raises:
-        ValueError: If there is no picture, or ``columns`` is less than 1.
+        ValueError: If there are no pictures, or ``columns`` is less than 1.
 
     Example:
 

@@ -18,8 +18,9 @@ PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 _INTRODUCTION = """\
 # Models
 
-Made from the package's presets by `python tools/write_model_page.py`. `keras-deeplab list` prints
-the same, and `keras-deeplab list --card NAME` one card. How to choose: [choosing.md](choosing.md).
+This page is generated from the package's presets by `python tools/write_model_page.py`.
+`keras-deeplab list` prints the same data, and `keras-deeplab list --card NAME` prints one model
+card. For help with choosing a model, see [choosing.md](choosing.md).
 """
 
 
@@ -31,8 +32,8 @@ def page() -> str:
 def _networks() -> str:
     lines = [
         "## Networks\n",
-        "Parameters for 21 classes; multiply-adds of one 513x513 image at the output stride given, "
-        "the network's default.\n",
+        "Parameters are for 21 classes. Multiply-adds are for one 513x513 image at the listed "
+        "output stride, which is the network's default.\n",
         "| network | backbone | output stride | parameters | multiply-adds | weights |",
         "|---|---|---|---|---|---|",
     ]
@@ -47,7 +48,7 @@ def _networks() -> str:
 
 
 def _weights() -> str:
-    lines = ["## Weights\n", "Bold: what the dataset's name alone takes.\n"]
+    lines = ["## Weights\n", "Bold: the default weights of the dataset.\n"]
     for dataset, facts in DATASETS.items():
         rows = [row for row in WEIGHTS.values() if row.dataset == dataset]
         if not rows:

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Command-line options shared by several commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def add_network(
     model: str = "exported network instead: .tflite, .onnx or .keras file, or folder of a "
     "SavedModel",
 ) -> None:
-    """Adds what chooses a network: --weights, --backbone, --output-stride, or --model."""
+    """Adds the options that select a network: --weights, --backbone, --output-stride, --model."""
     network = parser.add_mutually_exclusive_group()
     network.add_argument(
         "--weights",
@@ -36,12 +36,12 @@ def add_network(
 
 
 def add_inference(parser: argparse.ArgumentParser, *, crf: str) -> None:
-    """Adds the fields of `InferenceOptions`; `crf` says what --crf does."""
+    """Adds the fields of `InferenceOptions`; `crf` is the help text of --crf."""
     parser.add_argument(
         "--size",
         metavar="PIXELS",
-        help="side of the square that photos are fitted into, HEIGHTxWIDTH, or 'own' for that of "
-        "each photo (default: the size that the network was trained for)",
+        help="size that photos are resized to fit: side of a square, HEIGHTxWIDTH, or 'own' for "
+        "that of each photo (default: the size the network was trained for)",
     )
     parser.add_argument(
         "--scales",
@@ -49,19 +49,19 @@ def add_inference(parser: argparse.ArgumentParser, *, crf: str) -> None:
         type=float,
         default=[1.0],
         metavar="FACTOR",
-        help="factors of the size to average over; the papers': 0.5 0.75 1 1.25 1.5 1.75",
+        help="factors of the size to average over; the papers use 0.5 0.75 1 1.25 1.5 1.75",
     )
-    parser.add_argument("--flip", action="store_true", help="average with the mirror image")
+    parser.add_argument("--flip", action="store_true", help="average with the flipped photo")
     parser.add_argument(
         "--sliding-window",
         action="store_true",
-        help="pass windows of --size over the photos as large as they are",
+        help="run on windows of --size at the photos' own resolution",
     )
     parser.add_argument(
         "--batch-size",
         type=int,
         metavar="N",
-        help="photos that run together (default: 16 on a GPU or TPU, 1 on a CPU)",
+        help="photos per forward pass (default: 16 on a GPU or TPU, 1 on a CPU)",
     )
     parser.add_argument(
         "--crf",
@@ -75,7 +75,7 @@ def add_inference(parser: argparse.ArgumentParser, *, crf: str) -> None:
 
 
 def resolve_inference(arguments: argparse.Namespace) -> InferenceOptions:
-    """Returns what `add_inference`'s options ask for."""
+    """Returns the `InferenceOptions` for the options of `add_inference`."""
     size = read_size(arguments.size)
     from keras_deeplab.inference.options import InferenceOptions
 
@@ -90,7 +90,7 @@ def resolve_inference(arguments: argparse.Namespace) -> InferenceOptions:
 
 
 def read_size(text: str | None, *, own: bool = True, option: str = "--size") -> Any:
-    """Returns what an option asks for: pixels, (height, width), None or, if allowed, "own"."""
+    """Parses a size option: pixels, (height, width), None or, if allowed, "own"."""
     if text is None or (own and text == "own"):
         return text
     try:
@@ -104,7 +104,7 @@ def read_size(text: str | None, *, own: bool = True, option: str = "--size") -> 
 
 
 def check_network(arguments: argparse.Namespace) -> None:
-    """Raises `ValueError` if --model comes with options of the network that --weights builds."""
+    """Raises `ValueError` if --model is combined with options that only apply to --weights."""
     if arguments.model and (arguments.backbone or arguments.output_stride):
         raise ValueError(
             "--backbone and --output-stride build a network. Received: --model, which is built "
@@ -113,11 +113,11 @@ def check_network(arguments: argparse.Namespace) -> None:
 
 
 def resolve_network(arguments: argparse.Namespace, class_names: Any = None) -> Any:
-    """Returns the network that `add_network`'s options choose.
+    """Returns the network selected by the options of `add_network`.
 
     Args:
-        arguments: With those options.
-        class_names: Names by label id for a file that carries none.
+        arguments: Parsed arguments.
+        class_names: Names by label id, for a file that has none.
     """
     from keras_deeplab.cli.startup import quiet_start
 

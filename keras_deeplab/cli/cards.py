@@ -1,4 +1,4 @@
-"""Model cards: what the presets know of a weights file, in Markdown."""
+"""Model cards: the facts about a weights file, from the presets, in Markdown."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def card(name: str) -> str:
     """Returns the model card of a weights file.
 
     Args:
-        name: A full row name of `list_models()`, or a dataset's for its recommended weights.
+        name: A full name from `list_models()`, or a dataset's name for its recommended weights.
 
     Returns:
-        Markdown: the facts of the presets, then the text that ships with a file of the package.
+        Markdown: the facts of the presets, then the text that ships with a bundled file.
 
     Raises:
-        ValueError: If there is no such row.
+        ValueError: If the name is unknown.
 
     Example:
 
@@ -37,7 +37,7 @@ def card(name: str) -> str:
 
 
 def metrics_text(metrics: tuple[Metric, ...]) -> str:
-    """Returns mean IoUs with their protocol and source, in words; empty for none."""
+    """Returns mean IoUs with their protocol and source as text; empty without any."""
     return "; ".join(f"{m.mean_iou} ({m.protocol}; {m.source})" for m in metrics)
 
 
@@ -48,7 +48,7 @@ def file_text(row: WeightsRow) -> str:
 
 
 def size_text(row: WeightsRow) -> str:
-    """Returns the size of a row's file in words."""
+    """Returns the size of a row's file as text."""
     return f"{row.num_bytes / 1e6:.1f} MB" if row.num_bytes else "not known"
 
 
@@ -57,8 +57,8 @@ def _row(name: str) -> WeightsRow:
     row = WEIGHTS.get(name) or recommended.get(name)
     if row is None:
         raise ValueError(
-            f"The card must be that of weights that 'keras-deeplab list' shows, or of a dataset's "
-            f"recommended ones ({', '.join(recommended)}). Received: {name!r}."
+            f"The name must be one that 'keras-deeplab list' shows, or a dataset with recommended "
+            f"weights ({', '.join(recommended)}). Received: {name!r}."
             f"{suggestion(name, [*WEIGHTS, *recommended])}"
         )
     return row
@@ -72,13 +72,13 @@ def _facts(row: WeightsRow) -> dict[str, str]:
     return {
         "network": f"{row.network}: DeepLab {network.version.replace('_plus', '+')} on "
         f"{network.backbone} ({network.source})",
-        "classes": f"{len(dataset.class_names)}, of {dataset.title}",
+        "classes": f"{len(dataset.class_names)}, from {dataset.title}",
         "trained on": row.trained_on,
         "output stride": f"{row.output_stride} as trained; "
         f"{', '.join(map(str, network.output_strides))} can be built"
         + (f"; scales {scales} of the image" if scales else ""),
         "preprocessing": f"in the network: RGB 0-255, {NORMALIZATIONS[row.preprocessing].title}; "
-        f"photos are fitted into {height}x{width}",
+        f"photos are resized to fit {height}x{width}",
         "parameters": f"{cost.parameters / 1e6:.2f} M",
         "multiply-adds": f"{cost.multiply_adds / 1e9:.1f} G at 513x513 and the network's "
         f"output stride, {network.output_stride}",
@@ -94,7 +94,7 @@ def _facts(row: WeightsRow) -> dict[str, str]:
 
 def _hash(row: WeightsRow) -> str:
     if row.sha256 is None:
-        return "none published; that of the first download is recorded and holds from then on"
+        return "not published; that of the first download is recorded and checked from then on"
     return row.sha256 if len(row.sha256) == 64 else f"{row.sha256}... (as far as published)"
 
 
@@ -108,7 +108,7 @@ def _load(row: WeightsRow) -> str:
     ]
     lines += ["", f"On the command line: `keras-deeplab segment PHOTO --weights {row.name}`."]
     if row.recommended:
-        lines[-1] += f" `{row.dataset}` is short for this name in both."
+        lines[-1] += f" In both, `{row.dataset}` is an alias of this name."
     return "\n".join(lines)
 
 
@@ -117,24 +117,24 @@ def _limits(row: WeightsRow) -> list[str]:
     limits = []
     if dataset.class_names[0] == "background":
         limits.append(
-            f"It knows {len(dataset.class_names) - 1} classes; all else is background to it."
+            f"It recognises {len(dataset.class_names) - 1} classes; everything else is background."
         )
     else:
-        limits.append(f"Every pixel gets one of its {len(dataset.class_names)} classes.")
+        limits.append(f"It assigns every pixel to one of its {len(dataset.class_names)} classes.")
     if row.trained_on_val:
         limits.append(
-            "It was trained on its dataset's validation images: what is measured on those says "
-            "nothing of new photos."
+            "It was trained on its dataset's validation images, so its accuracy on those images "
+            "does not predict its accuracy on new photos."
         )
     if row.batch_norm == "folded":
         limits.append(
-            "Batch norm is folded into its convolutions: fine-tuning adapts weights and biases, "
-            "no statistics."
+            "Batch norm is folded into its convolutions: fine-tuning updates weights and biases, "
+            "but no batch norm statistics."
         )
     if row.url is not None and not row.measured:
         limits.append(
-            "The published file was not at hand: its reader was tested on files of the same "
-            "layout with random weights."
+            "The published file was not available to this project: its reader was tested on files "
+            "of the same layout with random weights."
         )
     if row.licence == "NOASSERTION":
         limits.append("Its publisher states no licence.")
@@ -142,6 +142,6 @@ def _limits(row: WeightsRow) -> list[str]:
 
 
 def _shipped(row: WeightsRow) -> list[str]:
-    """Returns the text that ships beside a file of the package, where there is one."""
+    """Returns the text that ships next to a bundled weights file, if any."""
     path = package_files("keras_deeplab").joinpath("weights", "bundled", f"{row.name}.md")
     return [path.read_text(encoding="utf-8").strip()] if path.is_file() else []

@@ -1,4 +1,4 @@
-"""`keras-deeplab check-data`: what is wrong with images and masks."""
+"""`keras-deeplab check-data`: finds problems in images and masks."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ def add_parser(commands: Any) -> None:
     """Adds the command."""
     check = commands.add_parser(
         "check-data",
-        help="find what is wrong with a folder of images and masks",
-        description="Reads every image and mask of a folder, in all its splits, and says what is "
-        "wrong: missing, damaged or cut files, masks of another size, ids beyond the classes and "
-        "where they may come from, images in two splits. Prints the share of each class and "
-        "weights that balance them, and draws examples. Exit code 1 if there are errors.",
+        help="find problems in a folder of images and masks",
+        description="Reads every image and mask of a folder, in all its splits, and reports "
+        "problems: missing, damaged or truncated files, size mismatches, invalid label ids and "
+        "their likely cause, images shared between splits. Prints the share of each class and "
+        "balancing class weights, and draws examples. The exit code is 1 if there are errors.",
         epilog="Example: keras-deeplab check-data --data pets --sheet pets.png",
     )
     add_data_arguments(check)
     check.add_argument(
         "--sheet",
         metavar="FILE.png",
-        help="picture of examples to write: image, labels over it, legend",
+        help="file to write a sheet of examples to: image, overlay, legend",
     )
     check.add_argument(
         "--fast",
         action="store_true",
-        help="decode at most 500 images and 5,000 masks of a split, and look for no duplicates",
+        help="decode at most 500 images and 5,000 masks per split; skip the search for duplicates",
     )
     check.add_argument("--json", action="store_true", help="print JSON instead of text")
     check.set_defaults(run=_check)
 
 
 def add_data_arguments(command: argparse.ArgumentParser) -> None:
-    """Adds the arguments that say where images and masks are and what they mean."""
+    """Adds the options for the location and the meaning of images and masks."""
     command.add_argument(
         "--data",
         required=True,
@@ -47,34 +47,34 @@ def add_data_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dataset",
         metavar="NAME",
-        help=f"{', '.join(sorted(DATASETS))}: its classes, and its layout where it has one "
-        "(default: recognised, else a plain folder)",
+        help=f"{', '.join(sorted(DATASETS))}: its classes, and its layout if it has one "
+        "(default: detected, else a plain folder)",
     )
     command.add_argument(
         "--class-names",
         metavar="A,B,...",
-        help="names of the labels 0, 1, ... of a plain folder (default: DIR/classes.txt, else as "
-        "many as the masks hold)",
+        help="names of the labels 0, 1, ... of a plain folder (default: DIR/classes.txt, else one "
+        "per label id in the masks)",
     )
     command.add_argument(
         "--ignore-class",
         type=int,
         metavar="LABEL",
-        help="label of pixels to leave out, of a plain folder (default: 255)",
+        help="label of ignored pixels in a plain folder (default: 255)",
     )
     command.add_argument(
         "--label-map",
         metavar="OLD:NEW,...",
-        help="labels by the values in the masks of a plain folder, e.g. 255:1 where white is the "
-        "object",
+        help="maps pixel values of the masks of a plain folder to labels, e.g. 255:1 if white is "
+        "the object",
     )
 
 
 def data_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Returns the options of the reader that `add_data_arguments` asked for.
+    """Returns the reader options given by the options of `add_data_arguments`.
 
     Raises:
-        ValueError: If one is malformed.
+        ValueError: If an option is malformed.
     """
     options: dict[str, Any] = {}
     if arguments.class_names is not None:

@@ -37,16 +37,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line.
 
     Args:
-        argv: Arguments; those of the process by default.
+        argv: Arguments. Default: those of the process.
 
     Returns:
-        Exit code: 0 all done, 1 something failed, 2 wrong usage.
+        Exit code: 0 for success, 1 for an error, 2 for wrong usage.
     """
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
     except BrokenPipeError:
-        # Whoever reads has read enough, as in `keras-deeplab list | head`.
+        # The reader has closed the pipe, as in `keras-deeplab list | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except FORESEEN as error:

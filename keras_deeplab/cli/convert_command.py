@@ -14,13 +14,13 @@ def add_parser(commands: Any) -> None:
     converters = sorted({row.converter for row in WEIGHTS.values()})
     conversion = commands.add_parser(
         "convert",
-        help="turn a published checkpoint into a .keras file",
-        description="Reads a checkpoint that others published into a network and saves it as a "
-        ".keras file, for segment --weights and DeepLab(weights=...).",
+        help="convert a published checkpoint to a .keras file",
+        description="Loads a published checkpoint into a network and saves it as a .keras file, "
+        "for segment --weights and DeepLab(weights=...).",
         epilog="Example: keras-deeplab convert deeplabv3_pascal_train_aug_2018_01_04.tar.gz "
         "--converter tf_slim --network deeplab_v3_plus_xception_65 --out xception.keras",
     )
-    conversion.add_argument("source", metavar="SOURCE", help="file as it was published")
+    conversion.add_argument("source", metavar="SOURCE", help="the published file")
     conversion.add_argument(
         "--converter",
         required=True,
@@ -32,7 +32,7 @@ def add_parser(commands: Any) -> None:
     )
     conversion.add_argument("--out", required=True, metavar="FILE.keras", help="file to write")
     conversion.add_argument(
-        "--member", default="", metavar="NAME", help="weights inside an archive of several"
+        "--member", default="", metavar="NAME", help="weights in an archive with several"
     )
     conversion.set_defaults(run=_convert)
 

@@ -1,4 +1,4 @@
-"""`keras-deeplab demo`: a page in the browser."""
+"""`keras-deeplab demo`: the browser demo."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ def add_parser(commands: Any) -> None:
     """Adds the command."""
     demo = commands.add_parser(
         "demo",
-        help="segment photos on a page in the browser",
-        description="Serves a page on this machine: drop photos, see their classes, download the "
-        "masks. Needs: pip install gradio.",
+        help="segment photos in a browser",
+        description="Serves a page on this machine to drop photos, view their classes and download "
+        "the masks. Requires: pip install gradio.",
         epilog="Example: keras-deeplab demo --port 8000",
     )
     demo.add_argument(
         "--model",
         metavar="PATH",
         help=".keras, .tflite or .onnx file, or folder of a SavedModel "
-        "(default: a choice of the weights on this machine)",
+        "(default: the page offers all weights on this machine)",
     )
     demo.add_argument(
         "--host", default="127.0.0.1", help="address to serve at (default: %(default)s)"
@@ -34,14 +34,14 @@ def add_parser(commands: Any) -> None:
         type=float,
         default=25,
         metavar="N",
-        help="photos of more pixels are turned away (default: %(default)s)",
+        help="reject photos with more pixels (default: %(default)s)",
     )
     demo.add_argument(
         "--max-megabytes",
         type=int,
         default=50,
         metavar="N",
-        help="files of more bytes are turned away (default: %(default)s)",
+        help="reject larger files (default: %(default)s)",
     )
     demo.set_defaults(run=_demo)
 
@@ -59,11 +59,11 @@ def _demo(arguments: argparse.Namespace) -> int:
         import_gradio()
     if arguments.host not in ("127.0.0.1", "::1", "localhost"):
         print(
-            f"keras-deeplab: whoever reaches {arguments.host} can use the page: it asks for no "
+            f"keras-deeplab: anyone who can reach {arguments.host} can use the page: it has no "
             "password.",
             file=sys.stderr,
         )
-    # A service manager ends it as Ctrl-C does: uploads are deleted.
+    # A service manager's SIGTERM ends it like Ctrl-C, so that uploads are deleted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     serve(
         model=arguments.model,

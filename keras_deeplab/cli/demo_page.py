@@ -1,4 +1,4 @@
-"""A page in the browser that segments photos, served by Gradio from this machine."""
+"""The browser demo: a page that segments photos, served locally by Gradio."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from keras_deeplab.weights.download import cache_folder
 _VIEW_SIZE = 1024
 _MOST_PHOTOS = 20
 _NO_CRF = "none"
-# The browser itself keeps the page from asking other hosts for fonts and scripts.
+# With this policy, the browser blocks requests for fonts and scripts from other hosts.
 _POLICY = (
     b"default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     b"style-src 'self' 'unsafe-inline'"
@@ -69,7 +69,7 @@ _CSS = """
 
 
 def local_models() -> list[str]:
-    """Returns "voc" and the row names of the weights that lie on this machine."""
+    """Returns "voc" and the names of the weights already downloaded to this machine."""
     mirror = os.environ.get("KERAS_DEEPLAB_MIRROR", "")
     folders = [cache_folder()]
     if mirror and "://" not in mirror:
@@ -86,7 +86,7 @@ def local_models() -> list[str]:
 def segment_photo(
     model: Any, path: str | Path, *, crf: str | bool, max_megapixels: float
 ) -> Segmentation:
-    """Segments an uploaded photo after a look at its size, before its pixels are read.
+    """Segments an uploaded photo; checks its size before decoding its pixels.
 
     Raises:
         ValueError: If the file is not a photo, is damaged, or has more pixels than allowed.
@@ -99,7 +99,7 @@ def segment_photo(
                 with Image.open(path) as image:
                     width, height = image.size
             except (OSError, SyntaxError):
-                width = height = 0  # `segment` says what is wrong with it
+                width = height = 0  # `segment` reports the error
             if width * height > max_megapixels * 1e6:
                 raise ValueError(
                     f"The photo must have at most {max_megapixels:g} megapixels. Received: "
@@ -121,10 +121,10 @@ def build_page(
     """Builds the page.
 
     Args:
-        model: Path of a network, as `keras_deeplab.inference.open_segmenter` takes it. Left out:
+        model: Path of a `.keras`, `.tflite` or `.onnx` file or of a SavedModel folder. Default:
             the page offers `local_models`.
-        max_megapixels: Photos of more are turned away.
-        folder: Where masks and overlays are written for download.
+        max_megapixels: Largest photo accepted, millions of pixels.
+        folder: Folder to write masks and overlays to, for download.
 
     Returns:
         The `gradio.Blocks`.
@@ -158,7 +158,7 @@ def build_page(
                 continue
             target = Path(tempfile.mkdtemp(dir=folder))
             result.save(target, opacity=opacity)
-            # A page may stay open for long: what is drawn again needs no more pixels.
+            # A page may stay open for long: redrawing needs only the reduced photo.
             results.append((result.at_most(OVERLAY_SIZE), target))
         return (results, errors), *draw((results, errors), opacity)
 
@@ -172,7 +172,7 @@ def build_page(
         return _cards([result for result, _ in results], errors, opacity), saved or None
 
     with gr.Blocks(title="keras-deeplab", analytics_enabled=False) as page:
-        gr.Markdown("# keras-deeplab\nWhat a photo shows, pixel by pixel.")
+        gr.Markdown("# keras-deeplab\nSemantic segmentation of photos.")
         state = gr.State(None)
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
@@ -194,7 +194,7 @@ def build_page(
                 concurrency_id="network",
                 api_visibility="private",
             )
-        # `release` hears the pointer only, not the arrow keys.
+        # `release` fires for the pointer only, not for the arrow keys.
         opacity.change(
             draw,
             [state, opacity],
@@ -213,7 +213,7 @@ def serve(
     max_megapixels: float = 25,
     max_megabytes: int = 50,
 ) -> None:
-    """Serves the page until it is interrupted; uploads and results are deleted at the end.
+    """Serves the page until interrupted, then deletes uploads and results.
 
     Raises:
         ModuleNotFoundError: If Gradio is not installed.

@@ -1,4 +1,4 @@
-"""`keras-deeplab evaluate`: how good masks are, with a report; masks for test servers."""
+"""`keras-deeplab evaluate`: metrics and a report, or masks for evaluation servers."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def add_parser(commands: Any) -> None:
     """Adds the command."""
     evaluate = commands.add_parser(
         "evaluate",
-        help="measure masks against the truth and write a report",
-        description="Measures a network, or an exported file, on images with true masks: mean IoU, "
-        "every class, borders, time. Writes result.json and report.html (one file, to be opened in "
-        "a browser). With --submission it writes the masks that a test server takes, instead.",
+        help="evaluate masks against the ground truth and write a report",
+        description="Evaluates a network or an exported file on images with true masks: mean IoU, "
+        "IoU by class, boundaries, time. Writes result.json and report.html, a single file for "
+        "the browser. With --submission, it writes masks for an evaluation server instead.",
         epilog="Example: keras-deeplab evaluate --data VOCdevkit --split val --weights voc --crf",
     )
     add_data_arguments(evaluate)
-    evaluate.add_argument("--split", metavar="NAME", help="part of the dataset (default: val)")
+    evaluate.add_argument("--split", metavar="NAME", help="split of the dataset (default: val)")
     add_network(evaluate)
-    add_inference(evaluate, crf="measure with a fully connected CRF too")
+    add_inference(evaluate, crf="also evaluate with a dense CRF")
     evaluate.add_argument(
         "--out", default="evaluated", metavar="DIR", help="folder to write to (default: evaluated)"
     )
@@ -41,7 +41,7 @@ def add_parser(commands: Any) -> None:
     evaluate.add_argument(
         "--submission",
         choices=("voc", "cityscapes"),
-        help="write masks for this test server; --data needs no masks then (default split: test)",
+        help="write masks for this evaluation server; --data needs no masks (default split: test)",
     )
     evaluate.add_argument("--json", action="store_true", help="print JSON instead of a table")
     evaluate.set_defaults(run=_evaluate)

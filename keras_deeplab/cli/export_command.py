@@ -1,4 +1,4 @@
-"""`keras-deeplab export`: files for other runtimes, compared with the network at once."""
+"""`keras-deeplab export`: files for other runtimes, compared with the Keras model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keras_deeplab.cli.arguments import add_network, check_network, read_size, r
 from keras_deeplab.cli.startup import quiet_start
 from keras_deeplab.presets.crfs import CRFS, DEFAULT_CRF
 
-# Options that `export` takes under their own names.
+# Options that have the same name in `export`.
 _OPTIONS = (
     "format", "quantize", "representative_data", "batch", "argmax", "softmax", "crf",
     "uint8_input", "output_dtype", "opset", "min_agreement",
@@ -23,11 +23,11 @@ def add_parser(commands: Any) -> None:
     """Adds the command."""
     parser = commands.add_parser(
         "export",
-        help="write a TFLite, ONNX or SavedModel file, and compare it with the network",
-        description="Writes a network for another runtime, runs the file there, and prints how "
-        "far its answers are from the network's. Class names, colours, input and output are "
-        "written into and beside the file. Where too few labels are equal, nothing is written "
-        "and the exit code is 1.",
+        help="write a TFLite, ONNX or SavedModel file and compare it with the network",
+        description="Writes a network for another runtime, runs the file there and prints how "
+        "closely its outputs agree with the network's. Class names, colours, input and output are "
+        "stored in the file and next to it. If too few labels agree, nothing is written and the "
+        "exit code is 1.",
         epilog="Example: keras-deeplab export --format tflite --quantize int8 --calibrate photos "
         "--size 513 --argmax --uint8",
     )
@@ -41,22 +41,22 @@ def add_parser(commands: Any) -> None:
         help="file, or folder of a SavedModel, to write (default: the network's name)",
     )
     parser.add_argument(
-        "--quantize", choices=("float16", "dynamic", "int8"), help="of TFLite (default: float32)"
+        "--quantize", choices=("float16", "dynamic", "int8"), help="TFLite only (default: float32)"
     )
     parser.add_argument(
         "--calibrate",
         dest="representative_data",
         metavar="DIR",
-        help="folder of photos as the network will see them: int8 measures its ranges on them, "
-        "and answers are compared on some of them",
+        help="folder of photos like those the network will process: calibrates int8, and some of "
+        "them are used for the comparison",
     )
     parser.add_argument(
         "--size",
         metavar="PIXELS",
-        help="side of the square image, or HEIGHTxWIDTH (default: free)",
+        help="side of the square image, or HEIGHTxWIDTH (default: dynamic)",
     )
     parser.add_argument(
-        "--batch", type=int, help="images per call (default: 1 in TFLite, else free)"
+        "--batch", type=int, help="images per call (default: 1 in TFLite, else dynamic)"
     )
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--argmax", action="store_true", help="return label ids, not scores")
@@ -67,8 +67,8 @@ def add_parser(commands: Any) -> None:
         const=DEFAULT_CRF,
         choices=list(CRFS),
         metavar="PRESET",
-        help="end the network in a fully connected CRF: exact in a SavedModel, a convolutional "
-        f"approximation elsewhere; one of {', '.join(CRFS)} (default: {DEFAULT_CRF})",
+        help="append a dense CRF: permutohedral in a SavedModel, a convolutional approximation "
+        f"in other formats; one of {', '.join(CRFS)} (default: {DEFAULT_CRF})",
     )
     parser.add_argument(
         "--uint8",
@@ -79,16 +79,16 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--output-dtype",
         choices=("float32", "int8", "uint8", "int32"),
-        help="of labels uint8 or int32, of int8 scores float32, int8 or uint8 (default: the first)",
+        help="labels: uint8 or int32; int8 scores: float32, int8 or uint8 (default: the first)",
     )
     parser.add_argument(
-        "--opset", type=int, default=17, help="of ONNX's operators (default: %(default)s)"
+        "--opset", type=int, default=17, help="ONNX operator set version (default: %(default)s)"
     )
     parser.add_argument(
         "--min-agreement",
         type=float,
         metavar="SHARE",
-        help="share of pixels whose labels must be equal (default: 0.999; float16 0.99, dynamic "
+        help="minimum share of pixels with equal labels (default: 0.999; float16 0.99, dynamic "
         "0.95, int8 0.9)",
     )
     parser.set_defaults(run=_export)

@@ -17,7 +17,7 @@ def add_parser(commands: Any) -> None:
     listing = commands.add_parser(
         "list",
         help="show every network and its weights",
-        description="Shows every network and the trained weights that exist for it.",
+        description="Shows every network and its pretrained weights.",
     )
     shown = listing.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print JSON instead of a table")

@@ -29,9 +29,9 @@ def add_parser(commands: Any) -> None:
     segment = commands.add_parser(
         "segment",
         help="write the mask and an overlay of each photo",
-        description="Finds what a photo shows, pixel by pixel. For each photo it writes "
-        "NAME_mask.png (pixel values are label ids) and NAME_overlay.png (to look at), and prints "
-        "the classes with their share of the pixels.",
+        description="Segments photos. For each photo it writes NAME_mask.png (pixel "
+        "values are label ids) and NAME_overlay.png (a colour preview), and prints the share of "
+        "pixels of each class.",
         epilog="Example: keras-deeplab segment photo.jpg --out masks",
     )
     segment.add_argument(
@@ -44,15 +44,15 @@ def add_parser(commands: Any) -> None:
         help="folder to write to (default: %(default)s)",
     )
     add_network(segment)
-    add_inference(segment, crf="refine the masks with a fully connected CRF; after the photos")
+    add_inference(segment, crf="refine the masks with a dense CRF; give it after the photos")
     segment.add_argument(
-        "--opacity", type=float, default=0.5, help="of the overlay, 0 to 1 (default: %(default)s)"
+        "--opacity", type=float, default=0.5, help="overlay opacity, 0 to 1 (default: %(default)s)"
     )
     segment.add_argument(
         "--no-overlay",
         action="store_false",
         dest="overlay",
-        help="write the masks alone, which is faster",
+        help="write only the masks, which is faster",
     )
     segment.add_argument(
         "--json", action="store_true", help="print one JSON object per photo instead of text"
@@ -112,15 +112,15 @@ def segment_files(
     opacity: float = 0.5,
     overlay: bool = True,
 ) -> Iterator[Written | Exception]:
-    """Yields the files and the classes' shares of each photo, or why there are none, in order.
+    """Yields for each photo, in order, the files and the shares of the classes, or the error.
 
     Args:
-        model: As for `segment`.
+        model: A Keras model, the path of an exported file, or a `Segmenter`.
         photos: Image files.
-        names: Start of the names of the files written, by photo.
+        names: Prefix of the output file names for each photo.
         folder: Folder to write to.
-        options: How photos go through the network.
-        opacity: Of the overlays.
+        options: Size, scales, flip, sliding window, CRF and batch size.
+        opacity: Opacity of the overlays, 0 to 1.
         overlay: Whether to write overlays.
     """
     from keras_deeplab.inference import segment
@@ -133,7 +133,7 @@ def segment_files(
 
 
 def _first_crf() -> None:
-    """Refines two pixels, which loads and traces what the photos will need."""
+    """Runs the CRF on two pixels, which loads and traces its code in advance."""
     import numpy as np
 
     from keras_deeplab.inference.dense_crf import DenseCRF

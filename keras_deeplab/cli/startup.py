@@ -1,4 +1,4 @@
-"""Starts the backend without its greetings."""
+"""Starts the backend without its start-up messages."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# What the command line says in one line of its own.
+# Warnings that the command line replaces by a one-line message.
 FORESEEN = (ValueError, TypeError, OSError, FloatingPointError, ModuleNotFoundError)
 
 
 @contextmanager
 def quiet_start() -> Iterator[None]:
-    """Holds back what TensorFlow's C++ side writes to standard error while it starts.
+    """Suppresses what TensorFlow's C++ code writes to standard error while it starts.
 
-    It greets with a screenful that no log level silences, and would bury the result. What was
-    held back is shown before the traceback of an error that nobody foresaw.
+    No log level silences these messages, which would hide the result. They are shown before the
+    traceback of an unexpected error.
     """
     with tempfile.TemporaryFile() as held:
         sys.stderr.flush()

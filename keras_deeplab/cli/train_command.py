@@ -12,7 +12,7 @@ from keras_deeplab.cli.startup import quiet_start
 from keras_deeplab.presets.backbones import BACKBONES
 from keras_deeplab.presets.recipes import RECIPES
 
-# Options that `train` takes under their own names.
+# Options that have the same name in `train`.
 _OPTIONS = ("recipe", "validate_every", "class_weights", "accumulate", "patience", "seed")
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "train",
         help="fine-tune a network on a folder of images and masks",
-        description="Trains a network on images and masks, and keeps the one that does best on the "
-        "validation images. Called again with the same arguments, it resumes where it stopped.",
+        description="Trains a network on images and masks and saves the weights with the best "
+        "validation mean IoU. Run again with the same arguments, it resumes training.",
         epilog="Example: keras-deeplab train --data photos --out runs/first",
     )
     add_data_arguments(parser)
@@ -41,8 +41,8 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "--weights",
         default="voc",
         metavar="NAME",
-        help="what to start from: dataset, row name (see 'keras-deeplab list'), imagenet, none, or "
-        "a file (default: %(default)s)",
+        help="initial weights: dataset, full name (see 'keras-deeplab list'), imagenet, none, or a "
+        "file (default: %(default)s)",
     )
     parser.add_argument("--version", choices=("v1", "v2", "v3", "v3+"), help="network's version")
     parser.add_argument("--backbone", choices=sorted(BACKBONES), help="network's backbone")
@@ -52,12 +52,12 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-norm",
         choices=("trainable", "frozen"),
-        help="frozen keeps the stored statistics, for small batches (default: trainable)",
+        help="frozen uses the stored statistics, for small batches (default: trainable)",
     )
     parser.add_argument(
         "--mixed-precision",
         choices=("float16", "bfloat16"),
-        help="compute in half precision, on a GPU or TPU that is fast at it",
+        help="compute in half precision, on a GPU or TPU with fast half precision",
     )
 
 
@@ -74,7 +74,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--crop-size",
         metavar="PIXELS",
-        help="side of the square that is cut from an image, or HEIGHTxWIDTH",
+        help="side of the square crops, or HEIGHTxWIDTH",
     )
     parser.add_argument("--learning-rate", type=float, metavar="RATE", help="at the start")
 
@@ -83,32 +83,32 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split",
         metavar="NAME",
-        help="split to train on (default: train, or all images where there are no splits)",
+        help="training split (default: train, or all images if there are no splits)",
     )
     parser.add_argument(
         "--validation-split",
         metavar="NAME",
-        help="split to measure on (default: val where there is one, else a tenth of the images)",
+        help="validation split (default: val if it exists, else a tenth of the images)",
     )
     parser.add_argument(
         "--validate-every",
         type=int,
         default=1,
         metavar="N",
-        help="epochs from one measurement to the next (default: %(default)s)",
+        help="number of epochs between validations (default: %(default)s)",
     )
     parser.add_argument(
         "--size",
         metavar="PIXELS",
-        help="side of the square that images are scaled to fit into, or HEIGHTxWIDTH; the network "
-        "keeps it for segment and evaluate (default: its own, the dataset's, or 513)",
+        help="size that images are resized to fit: side of a square, or HEIGHTxWIDTH; stored in "
+        "the network for segment and evaluate (default: the network's, the dataset's, or 513)",
     )
     parser.add_argument(
         "--class-weights",
         type=float,
         nargs="+",
         metavar="WEIGHT",
-        help="factor of each class in the loss; check-data suggests some",
+        help="weight of each class in the loss; check-data suggests values",
     )
     parser.add_argument(
         "--accumulate", type=int, default=1, metavar="N", help="batches per step (default: 1)"
@@ -118,14 +118,14 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="stop after so many epochs without a better network (default: never)",
+        help="stop after N epochs without improvement (default: never)",
     )
     parser.add_argument(
         "--seed",
         type=int,
         default=0,
         metavar="N",
-        help="of new layers, order and augmentation (default: 0)",
+        help="random seed of new layers, image order and augmentation (default: 0)",
     )
 
 
@@ -174,7 +174,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _read(arguments: argparse.Namespace) -> tuple[SegmentationFiles, SegmentationFiles]:
-    """Returns the images to train on and those to measure on."""
+    """Returns the training and the validation images."""
     from keras_deeplab.data.formats import dataset_splits, read_splits
 
     there = dataset_splits(arguments.data, dataset=arguments.dataset)

@@ -1,4 +1,4 @@
-"""Images with labels: readers of datasets, sources, checks."""
+"""Segmentation data: dataset readers, data sources, pipelines and checks."""
 
 from __future__ import annotations
 

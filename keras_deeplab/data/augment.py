@@ -1,9 +1,9 @@
 """Augmentation of images with labels, as functions that work eagerly and in `tf.data`.
 
-Each takes an element, a dict with "image" (height, width, 3) and "labels" (height, width), and
-returns one; other keys stay. What is random follows from ``seed``, two integers: the same seed
-gives the same result. Labels are moved by nearest neighbour, so no label is made up, and
-``ignore_class`` fills what lies outside the image.
+Each function maps an element, a dict with "image" (height, width, 3) and "labels" (height, width),
+to a new element; other keys are preserved. ``seed``, two integers, determines all random choices.
+Labels are resampled by nearest neighbour, so that no new labels arise. ``ignore_class`` is the
+label of the area outside the image.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 Element = dict[str, Any]
-# What the networks' own zero padding means in RGB.
+# The RGB level that corresponds to the zero padding inside the networks.
 FILL = 127.5
 
 
@@ -32,7 +32,7 @@ def random_scale(
         seed: Two integers.
         minimum: Smallest factor.
         maximum: Largest factor.
-        step: Distance of the factors to choose from; 0 draws from all.
+        step: Spacing of the possible factors; 0 draws any factor in the range.
 
     Returns:
         The element, with a float32 image.
@@ -63,7 +63,7 @@ def resize(element: Element, size: Any, *, antialias: bool = False) -> Element:
     Args:
         element: Image and labels.
         size: (height, width).
-        antialias: Whether the filter widens when the image shrinks.
+        antialias: Whether to widen the filter when the image is reduced.
 
     Returns:
         The element, with a float32 image.
@@ -82,16 +82,16 @@ def random_crop(
     largest_share: float = 1.0,
     tries: int = 10,
 ) -> Element:
-    """Cuts a random window out of image and labels; what is smaller is padded around first.
+    """Crops image and labels at a random position; smaller images are padded first.
 
     Args:
         element: Image and labels.
         seed: Two integers.
-        size: (height, width) of the window, pixels.
+        size: (height, width) of the crop, pixels.
         ignore_class: Label of the padding.
-        largest_share: A window is drawn again if one class has more than this share of its
-            labelled pixels; 1 takes the first.
-        tries: How many windows are drawn at most; the last is taken.
+        largest_share: Largest share, 0 to 1, of the labelled pixels that one class may have; a
+            crop with a larger share is drawn again. 1 accepts any crop.
+        tries: Maximum number of crops to draw; the last one is used.
 
     Returns:
         The element, with a float32 image, both of ``size``.
@@ -141,7 +141,7 @@ def pad(
     Args:
         element: Image and labels.
         size: (height, width), pixels.
-        seed: Where the image comes to lie is random with a seed; without one it is the top left.
+        seed: Two integers for a random position of the image; None for the top left.
         ignore_class: Label of the padding.
 
     Returns:
@@ -164,7 +164,7 @@ def pad(
 
 
 def random_flip(element: Element, seed: Any) -> Element:
-    """Mirrors left and right, every other time.
+    """Flips image and labels horizontally with probability 0.5.
 
     Args:
         element: Image and labels.
@@ -196,7 +196,7 @@ def photometric(
         brightness: Largest shift of the levels, as a fraction of 255.
         contrast: Largest relative change.
         saturation: Largest relative change.
-        hue: Largest turn, as a fraction of the colour circle.
+        hue: Largest rotation, as a fraction of the colour circle.
 
     Returns:
         The element, with a float32 image of levels 0-255.
@@ -211,7 +211,7 @@ def photometric(
 
 
 def scale_to_fit(element: Element, size: tuple[int, int]) -> Element:
-    """Scales image and labels to the largest size that fits into ``size``, up or down.
+    """Resizes image and labels, up or down, to the largest size that fits ``size``.
 
     Args:
         element: Image and labels.
@@ -226,7 +226,7 @@ def scale_to_fit(element: Element, size: tuple[int, int]) -> Element:
 
 
 def fit(element: Element, size: tuple[int, int], *, ignore_class: int = 255) -> Element:
-    """Scales image and labels to fit into ``size`` and pads them there, as `segment` does.
+    """Resizes image and labels to fit ``size`` and pads them to it, like `segment`.
 
     Args:
         element: Image and labels.

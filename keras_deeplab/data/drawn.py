@@ -1,4 +1,4 @@
-"""A small data set that is drawn on the spot, to try things on without photos at hand."""
+"""A small synthetic dataset, for trying the package without photos."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def draw_dataset(
     size: tuple[int, int] = (192, 256),
     seed: int = 0,
 ) -> Path:
-    """Draws pictures of balloons and kites over hills, with their masks, into a folder.
+    """Writes synthetic images of balloons and kites over hills, with their masks, to a folder.
 
-    The layout is DIR/train/images, DIR/train/masks, ..., and DIR/classes.txt, as `read_dataset`
-    takes it. VOC's networks know neither class. Equal arguments give equal files.
+    The layout is DIR/train/images, DIR/train/masks, ..., and DIR/classes.txt, which `read_dataset`
+    reads. Neither class is in VOC. The same arguments produce the same files.
 
     Args:
-        path: DIR; made where there is none.
-        splits: Number of pictures by name of the split.
+        path: DIR; created if it does not exist.
+        splits: Number of images by split name.
         size: (height, width), pixels.
-        seed: Of what is drawn.
+        seed: Random seed.
 
     Returns:
         The folder's path.
@@ -66,7 +66,7 @@ def draw_dataset(
 
 def _picture(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Image.Image, Image.Image]:
     height, width = size
-    # The picture is drawn larger than the mask, so that it is smooth.
+    # The image is drawn larger than the mask and reduced, for smooth edges.
     image = Image.fromarray(_scene(rng, size)).resize((_SMOOTH * width, _SMOOTH * height))
     labels = Image.new("L", (width, height))
     pens = (ImageDraw.Draw(image), ImageDraw.Draw(labels))
@@ -110,7 +110,7 @@ def _balloon(rng: np.random.Generator, centre: np.ndarray, radius: float) -> Ite
     across, along = np.sin(angle), -np.cos(angle)
     across = np.where(along > 0, across * (1 - 0.25 * along**2), across)
     along = np.where(along > 0, 1.25 * along, along)
-    # From the rim inwards: each stripe is a narrower envelope over the last.
+    # From the outside inwards: each stripe is a narrower envelope over the previous one.
     for index, share in enumerate((1.0, 0.75, 0.45, 0.15)):
         outline = np.stack([x + share * radius * across, y + radius * along], -1)
         yield outline, colours[index % 2]

@@ -1,4 +1,4 @@
-"""Reads photos of any kind as RGB 0-255."""
+"""Reads photos as RGB 0-255."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ IMAGE_SUFFIXES = frozenset(
 def read_image(source: str | Path | Image.Image | np.ndarray | Any) -> np.ndarray:
     """Reads one photo as RGB.
 
-    Files and PIL images are turned upright by their EXIF orientation; transparent pixels are laid
-    on white; grey, palette and CMYK images become RGB; 16-bit levels are scaled to 8 bits. The
-    first frame of an animation is taken.
+    Files and PIL images are rotated according to their EXIF orientation. Transparent pixels are
+    blended with white. Grey, palette and CMYK images are converted to RGB, and 16-bit levels to 8
+    bits. Of an animation, the first frame is used.
 
     Args:
         source: Path of an image file, PIL image, or array of shape (height, width),
@@ -31,8 +31,8 @@ def read_image(source: str | Path | Image.Image | np.ndarray | Any) -> np.ndarra
         uint8 array of shape (height, width, 3).
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is not an image or is damaged, or an array has another shape or
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is not an image or is damaged, or an array has an invalid shape or
             range.
 
     Example:
@@ -48,10 +48,10 @@ def read_image(source: str | Path | Image.Image | np.ndarray | Any) -> np.ndarra
 
 
 def folder_images(folder: str | Path) -> Iterator[Path]:
-    """Yields the image files of a folder, sorted, without descending into folders.
+    """Yields the image files of a folder, sorted, without those in subfolders.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there are no images.
     """
     paths = sorted(
         path
@@ -75,11 +75,11 @@ def _read_file(path: Path) -> np.ndarray:
 
 @contextmanager
 def image_errors(path: Path, what: str) -> Iterator[None]:
-    """Turns what Pillow raises while it reads a file into `ValueError`.
+    """Converts exceptions that Pillow raises while reading a file to `ValueError`.
 
     Args:
         path: The file.
-        what: What it should be, such as "The photo".
+        what: Subject of the message, such as "The photo".
     """
     try:
         yield

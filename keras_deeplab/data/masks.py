@@ -14,7 +14,7 @@ from keras_deeplab.data.mat_file import read_mat_mask
 from keras_deeplab.presets.datasets import Palette
 from keras_deeplab.presets.label_maps import VOID_COLOURS
 
-# Pillow spreads the levels of grey PNGs of 2 and 4 bits over 0-255.
+# Pillow scales the levels of 2-bit and 4-bit grey PNG files to 0-255.
 _SPREAD = {"L;2": 85, "L;4": 17}
 
 
@@ -27,25 +27,25 @@ def read_mask(
 ) -> np.ndarray:
     """Reads a mask as class ids.
 
-    The ids are the pixel values of a grey image of 1 to 16 bits, or the palette indices of a
-    palette image, as VOC's are. Colour images are read as ids where red, green and blue are the
-    same id, else by their colours. MATLAB files are read as SBD, PASCAL-Context and PASCAL-Part
-    publish them.
+    The ids are the pixel values of a grey image with 1 to 16 bits, or the palette indices of a
+    palette image, as in VOC. A colour image whose red, green and blue levels are equal is read as
+    ids; other colour images are converted with the palette. MATLAB files of SBD, PASCAL-Context and
+    PASCAL-Part are supported.
 
     Args:
-        path: Image file without loss, such as PNG, or MATLAB file.
-        label_map: Class id by pixel value of the file; values that it lacks stay.
-        palette: RGB colours by class id, for masks that are stored as colours. These are not
-            looked up in `label_map`.
-        ignore_class: Class id of the colours that VOC, Cityscapes and CamVid give to pixels
-            without a class, where `palette` lacks them.
+        path: Losslessly compressed image file, such as PNG, or MATLAB file.
+        label_map: Class id by pixel value of the file; other values are unchanged.
+        palette: RGB colours by class id, for masks that are stored as colours. `label_map` is not
+            applied to these masks.
+        ignore_class: Class id for the colours that VOC, Cityscapes and CamVid use for ignored
+            pixels, unless `palette` contains them.
 
     Returns:
-        Array of shape (height, width), uint8, or uint16 where the file has 16 bits.
+        Array of shape (height, width), uint8, or uint16 for files with 16 bits.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is not a mask, or is damaged.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is not a mask or is damaged.
 
     Example:
 
@@ -70,11 +70,11 @@ def read_mask(
 
 
 def map_labels(labels: np.ndarray, label_map: Mapping[int, int] | None) -> np.ndarray:
-    """Replaces labels by others.
+    """Replaces labels.
 
     Args:
         labels: uint8 or uint16 array.
-        label_map: New label by old one; labels that it lacks stay.
+        label_map: New label by old label; other labels are unchanged.
 
     Returns:
         Array of the same shape; uint8 where all labels that `label_map` gives fit in it, and it
@@ -95,7 +95,7 @@ def _read_pixels(path: Path) -> np.ndarray:
         if image.format in ("JPEG", "MPO"):
             raise ValueError(
                 f"A mask must be stored without loss, such as PNG. Received: {str(path)!r}, a "
-                f"JPEG, whose pixels are no longer the ids that were saved. Export the masks "
+                f"JPEG, whose compression changes ids. Export the masks "
                 f"as PNG."
             )
         spread = _SPREAD.get(str(image.tile[0][3])) if image.tile else None

@@ -1,4 +1,4 @@
-"""Reads the MATLAB files in which several datasets publish their masks."""
+"""Reads the MATLAB files of the masks of several datasets."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ def read_mat_mask(path: str | Path) -> np.ndarray:
     """Reads a mask from the MATLAB files of SBD, PASCAL-Context or PASCAL-Part.
 
     Args:
-        path: A file of MATLAB's versions 4 to 7.2.
+        path: A MATLAB file, version 4 to 7.2.
 
     Returns:
         Array of shape (height, width): the class of SBD's `GTcls`, the value of PASCAL-Context's
         `LabelMap` (0 to 459), or the 7 classes of PASCAL-Person-Part from PASCAL-Part's `anno`.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ModuleNotFoundError: If SciPy is not installed.
-        ValueError: If the file is of another format, damaged, or of another dataset.
+        ValueError: If the file has another format, is damaged, or is from another dataset.
     """
     variables = _read(path)
     if "GTcls" in variables:
@@ -39,7 +39,7 @@ def read_mat_mask(path: str | Path) -> np.ndarray:
 
 
 def has_person_parts(path: str | Path) -> bool:
-    """Returns whether a file of PASCAL-Part marks the parts of a person."""
+    """Returns whether a file of PASCAL-Part has annotated person parts."""
     objects = _structs(_read(path)["anno"]["objects"])
     return any(one["class"] == "person" and _structs(one["parts"]) for one in objects)
 
@@ -56,7 +56,7 @@ def _read(path: str | Path) -> dict[str, Any]:
         raise FileNotFoundError(f"The MATLAB file must exist. Received: {str(path)!r}.")
     try:
         content = loadmat(path, simplify_cells=True)
-    except Exception as error:  # SciPy, zlib and NumPy raise kinds of their own
+    except Exception as error:  # SciPy, zlib and NumPy raise different exceptions
         raise ValueError(
             f"A MATLAB file must be whole, as save -v6 and -v7 write it. Received: {str(path)!r} "
             f"({error})."
@@ -65,12 +65,12 @@ def _read(path: str | Path) -> dict[str, Any]:
 
 
 def _structs(value: Any) -> list[dict[str, Any]]:
-    """Returns the structs of an array: SciPy gives one alone as a dict, several as a sequence."""
+    """Returns the structs of an array: SciPy returns one as a dict, several as a sequence."""
     return [value] if isinstance(value, dict) else list(value)
 
 
 def _integers(array: np.ndarray) -> np.ndarray:
-    # SciPy gives an array of one row or column as a vector.
+    # SciPy returns an array with one row or column as a vector.
     array = np.atleast_2d(array)
     return array.astype("uint8" if array.max(initial=0) <= 255 else "uint16")
 

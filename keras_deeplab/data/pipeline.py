@@ -1,4 +1,4 @@
-"""From a source to batches for `model.fit`."""
+"""`tf.data` pipelines from a data source to batches for `model.fit`."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ def training_batches(
 ) -> tf.data.Dataset:
     """Returns an endless dataset of augmented batches.
 
-    Order and augmentation follow from ``seed`` and the position in the stream alone: two runs
-    give the same batches, and one that starts at batch n gives what a longer one gives from there.
+    Order and augmentation depend only on ``seed`` and on the position in the stream. Runs with the
+    same seed produce the same batches, also when they start at a later batch.
 
     Args:
         data: Images and labels.
         batch_size: Images per batch.
         crop_size: (height, width) of the crops, pixels.
-        size: (height, width) that images are scaled to fit into first, as `segment` does; so a
-            network learns objects in the size that it will see them in. None leaves them.
+        size: (height, width) to resize images to fit before augmentation, like `segment`, so that
+            objects have the same size as at inference. None: images keep their size.
         scales: Smallest and largest factor of `augment.random_scale`; None: no scaling.
-        scale_step: Distance of the factors to choose from; 0 draws from all between.
-        flip: Whether to mirror at random.
+        scale_step: Spacing of the possible factors; 0 draws any factor in the range.
+        flip: Whether to flip images horizontally at random.
         photometric: Whether to change colours at random; or arguments of `augment.photometric`.
-        largest_share: A crop is drawn again if one class has more than this share of its labelled
-            pixels; 1 takes the first.
-        seed: Of order and augmentation.
-        start: Number of batches to leave out.
+        largest_share: Largest share, 0 to 1, of the labelled pixels of a crop that one class may
+            have; other crops are drawn again. 1 accepts any crop.
+        seed: Random seed of the image order and augmentation.
+        start: Number of batches to skip.
 
     Returns:
         Dataset of (images, labels): float32 (batch_size, height, width, 3), RGB 0-255, and int32
@@ -91,13 +91,13 @@ def training_batches(
 def validation_batches(
     data: SegmentationData, *, batch_size: int, size: tuple[int, int]
 ) -> tf.data.Dataset:
-    """Returns a dataset that passes over the data once, each image fitted into ``size``.
+    """Returns a dataset of one pass over the data, with each image resized to fit ``size``.
 
     Args:
         data: Images and labels.
-        batch_size: Images per batch; the last one is filled up with grey images whose labels are
-            all ignored, so that every batch has one shape.
-        size: (height, width) that images are scaled and padded to, pixels.
+        batch_size: Images per batch. The last batch is padded with grey images, whose labels are
+            all ignored, so that all batches have the same shape.
+        size: (height, width) that images are resized to fit and padded to, pixels.
 
     Returns:
         Dataset of (images, labels): float32 (batch_size, height, width, 3), RGB 0-255, and int32

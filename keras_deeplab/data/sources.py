@@ -1,4 +1,4 @@
-"""Where images and their labels come from."""
+"""Data sources: images with labels."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class SegmentationData(ABC):
     """Images with labels, in a fixed order.
 
     An element is a dict: "image", uint8 (height, width, 3), RGB; "labels", integer (height,
-    width); "name", a str that is distinct in the source.
+    width); "name", a str that is unique in the source.
 
     Attributes:
         class_names: Names by label id.
-        ignore_class: Label of pixels to leave out of loss and metric.
+        ignore_class: Label of pixels that losses and metrics ignore.
         palette: RGB colours by label id.
     """
 
@@ -40,16 +40,16 @@ class SegmentationData(ABC):
 
     @abstractmethod
     def stream(self, *, shuffle: bool = False, seed: int = 0, start: int = 0) -> Any:
-        """Returns an endless `tf.data.Dataset` that passes over the elements again and again.
+        """Returns an infinite `tf.data.Dataset` that repeats the elements.
 
         Args:
-            shuffle: Whether each pass has an order of its own, given by `seed` and its number.
-            seed: Of the orders.
-            start: Number of elements to leave out at the beginning, as if they had been read.
+            shuffle: Whether to shuffle each pass, by `seed` and the number of the pass.
+            seed: Random seed.
+            start: Number of elements to skip.
 
         Returns:
-            Dataset of dicts as in the class, with "position", int64, the number of elements
-            before in the stream, besides; it seeds what happens to the element afterwards.
+            Dataset of dicts as described for the class, with an additional int64 "position": the
+            number of preceding elements in the stream, which seeds the augmentation.
         """
 
 
@@ -68,12 +68,12 @@ class SegmentationFiles(SegmentationData):
     Args:
         examples: The files.
         class_names: Names by label id.
-        ignore_class: Label of pixels to leave out.
-        palette: RGB colours by label id; VOC's by default. Masks stored as colours are read by it.
-        label_map: Label id by pixel value of the mask files; values that it lacks stay.
+        ignore_class: Label of ignored pixels.
+        palette: RGB colours by label id, also used to read masks stored as colours. Default: VOC's.
+        label_map: Label id by pixel value of the mask files; other values are unchanged.
 
     Raises:
-        ValueError: If there are no examples or two of one name, or colours are lacking.
+        ValueError: If there are no examples, names are not unique, or colours are missing.
 
     Example:
 
@@ -108,7 +108,7 @@ class SegmentationFiles(SegmentationData):
 
         Raises:
             FileNotFoundError: If a file is missing.
-            ValueError: If one is damaged, image and mask differ in size, or a label is neither a
+            ValueError: If a file is damaged, image and mask differ in size, or a label is neither a
                 class nor ignored.
         """
         example = self.examples[index]
@@ -118,13 +118,13 @@ class SegmentationFiles(SegmentationData):
         valid = self._valid[labels]
         if not valid.all():
             raise ValueError(
-                f"Labels must be 0 to {len(self.class_names) - 1}, or {self.ignore_class} where "
-                f"there is none. Received: {labels[~valid][0]} in {str(example.mask)!r}."
+                f"Labels must be 0 to {len(self.class_names) - 1}, or {self.ignore_class} for "
+                f"ignored pixels. Received: {labels[~valid][0]} in {str(example.mask)!r}."
             )
         return {"image": image, "labels": labels, "name": example.name}
 
     def read_labels(self, index: int) -> np.ndarray:
-        """Reads one mask, whatever labels it holds: an integer array (height, width)."""
+        """Reads one mask without checking its labels: an integer array (height, width)."""
         return read_mask(
             self.examples[index].mask,
             self.label_map,
@@ -133,7 +133,7 @@ class SegmentationFiles(SegmentationData):
         )
 
     def subset(self, indices: Iterable[int]) -> SegmentationFiles:
-        """Returns the source of some of the elements, in the order given."""
+        """Returns a data source with the given elements, in the given order."""
         return SegmentationFiles(
             [self.examples[index] for index in indices],
             class_names=self.class_names,
@@ -168,14 +168,14 @@ class SegmentationFiles(SegmentationData):
 def endless(
     load: Callable[[Any], dict[str, Any]], size: int, *, shuffle: bool, seed: int, start: int
 ) -> Any:
-    """Returns the `stream` of elements that are read by their index.
+    """Returns the `stream` of elements that `load` reads by index.
 
     Args:
-        load: From an index, int64, to the element's dict.
+        load: Function from an int64 index to the element's dict.
         size: Number of elements.
-        shuffle: Whether each pass has an order of its own, given by `seed` and its number.
-        seed: Of the orders.
-        start: Number of elements to leave out at the beginning.
+        shuffle: Whether to shuffle each pass, by `seed` and the number of the pass.
+        seed: Random seed.
+        start: Number of elements to skip.
     """
     import tensorflow as tf
 
@@ -184,7 +184,7 @@ def endless(
     def at(position: tf.Tensor) -> dict[str, tf.Tensor]:
         index = position % size
         if shuffle:
-            # An order of each pass that can be entered anywhere.
+            # A permutation that gives random access, so a stream can start at any element.
             index = tf.random.experimental.index_shuffle(index, [seed, position // size], size - 1)
         return load(index) | {"position": position}
 
@@ -193,13 +193,13 @@ def endless(
 
 
 def size_words(example: Example, image_size: tuple[int, ...], mask_size: tuple[int, ...]) -> str:
-    """Returns what is wrong with an image and a mask of different sizes."""
+    """Returns the error message for an image and a mask of different sizes."""
     turned = image_size[::-1] == mask_size
     return (
         f"Image and mask must have one size. Received: {str(example.image)!r} of "
         f"{'x'.join(map(str, image_size))} and {str(example.mask)!r} of "
         f"{'x'.join(map(str, mask_size))} (height x width)."
-        + (" The mask seems to be of the image before its EXIF orientation." if turned else "")
+        + (" The mask seems to match the image without its EXIF orientation." if turned else "")
     )
 
 

@@ -27,7 +27,7 @@ _NAMES = ("file_name", "image_id", "filename", "name", "id")
 
 
 class _Known(NamedTuple):
-    """What TFDS does not say of a dataset: names, colours and label ids."""
+    """Facts about a dataset that TFDS does not provide: names, colours and label ids."""
 
     class_names: tuple[str, ...]
     palette: Palette
@@ -49,10 +49,10 @@ def _known(name: str) -> _Known | None:
 @final
 @dataclass(eq=False)
 class TFDSData(SegmentationData):
-    """Images and labels of a prepared TFDS dataset; made by `from_tfds`.
+    """Images and labels of a prepared TFDS dataset; created by `from_tfds`.
 
-    Its records are read in any order, so that a pass is shuffled as a whole and a stream can be
-    entered anywhere.
+    Records are read by random access, so that a whole pass is shuffled and a stream can start at
+    any element.
 
     Attributes:
         builder: The prepared builder.
@@ -60,9 +60,9 @@ class TFDSData(SegmentationData):
         image: Key of the image.
         labels: Key of the mask.
         class_names: Names by label id.
-        ignore_class: Label of pixels to leave out.
+        ignore_class: Label of ignored pixels.
         palette: RGB colours by label id.
-        label_map: Label id by value of the masks; values that it lacks stay.
+        label_map: Label id by value of the masks; other values are unchanged.
     """
 
     builder: Any
@@ -75,7 +75,7 @@ class TFDSData(SegmentationData):
     label_map: Mapping[int, int] | None
 
     def __post_init__(self) -> None:
-        """Finds where the records are."""
+        """Reads the index of the records."""
         self._files, self._records = _index(self.builder, self.split)
 
     def __len__(self) -> int:
@@ -151,16 +151,16 @@ def from_tfds(
         builder: Name of a dataset, e.g. "oxford_iiit_pet" or "cityscapes/semantic_segmentation",
             or a `tfds.core.DatasetBuilder`. A dataset that is not prepared is downloaded.
         split: Split, or a slice of one such as "train[:80%]".
-        image: Key of the image; found by default.
-        labels: Key of the mask; found by default.
-        class_names: Names by label id; those of the mask's feature by default.
-        ignore_class: Label of pixels to leave out.
-        palette: RGB colours by label id; VOC's by default.
-        label_map: Label id by value of the masks; values that it lacks stay.
-        data_dir: Folder of prepared datasets; TFDS's default.
+        image: Key of the image. Default: detected.
+        labels: Key of the mask. Default: detected.
+        class_names: Names by label id. Default: those of the mask's feature.
+        ignore_class: Label of ignored pixels.
+        palette: RGB colours by label id. Default: VOC's.
+        label_map: Label id by value of the masks; other values are unchanged.
+        data_dir: Folder of prepared datasets. Default: that of TFDS.
 
     Raises:
-        ValueError: If there is no image, mask, split or class names.
+        ValueError: If image, mask, split or class names cannot be found.
 
     Example:
 
@@ -200,7 +200,7 @@ def from_tfds(
 
 def _find_key(name: str, keys: Sequence[str], builder: Any) -> str:
     features = builder.info.features
-    # scene_parse150's masks have three channels, all the same.
+    # scene_parse150's masks have three identical channels.
     for channels in ((1,), (1, 3)) if name == "labels" else ((1, 3),):
         for key in keys:
             shape: tuple[int, ...] = features[key].shape or () if key in features else ()
@@ -210,7 +210,7 @@ def _find_key(name: str, keys: Sequence[str], builder: Any) -> str:
                 return key
     raise ValueError(
         f"{builder.info.full_name} must have {name}. Received: features "
-        f"{', '.join(features)}. Say which with {name}=."
+        f"{', '.join(features)}. Select one with {name}=."
     )
 
 
@@ -219,7 +219,7 @@ def _is_text(features: Any, key: str) -> bool:
 
 
 def _index(builder: Any, split: str) -> tuple[list[str], np.ndarray]:
-    """Finds where the records of a split lie.
+    """Returns the location of each record of a split.
 
     Returns:
         Files, and an int64 array of (file, offset, bytes) by record.
@@ -227,7 +227,7 @@ def _index(builder: Any, split: str) -> tuple[list[str], np.ndarray]:
     info = builder.info
     if info.file_format is None or info.file_format.value != "tfrecord":
         raise ValueError(
-            f"{info.full_name} must be prepared as tfrecord. Received: {info.file_format}. Say "
+            f"{info.full_name} must be prepared as tfrecord. Received: {info.file_format}. Use "
             f"tfds.builder(..., file_format='tfrecord')."
         )
     if split.split("[")[0] not in info.splits:

@@ -1,4 +1,4 @@
-"""How good a network's masks are: measures, report, files for test servers."""
+"""Evaluation: metrics, report, masks for evaluation servers."""
 
 from keras_deeplab.evaluation.measure import evaluate
 from keras_deeplab.evaluation.report import write_report

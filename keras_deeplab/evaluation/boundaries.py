@@ -1,4 +1,4 @@
-"""Quality of masks near the borders of things."""
+"""Quality of masks near object boundaries."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import numpy as np
 
 from keras_deeplab._validation import check_int
 
-# Cheng et al., arXiv:2103.16562, section 5: width of the boundary, of the image's diagonal.
+# Cheng et al., arXiv:2103.16562, section 5: width of the boundary / image diagonal.
 BOUNDARY_SHARE = 0.02
 
 
 def border_distance(labels: np.ndarray, *, maximum: int, frame: bool = False) -> np.ndarray:
-    """Returns how far every pixel is from the nearest one of another label.
+    """Returns the distance of every pixel to the nearest pixel with a different label.
 
-    Distances are those of a square structuring element: the larger of the two along rows and
-    columns. A pixel beside another label has distance 1.
+    The distance is the maximum of the distances along rows and columns (square structuring
+    element). A pixel adjacent to a different label has distance 1.
 
     Args:
         labels: Integer array of shape (height, width).
-        maximum: Distances above are not told apart.
-        frame: Whether what lies beyond the image counts as another label.
+        maximum: Larger distances become ``maximum + 1``.
+        frame: Whether the area outside the image counts as a different label.
 
     Returns:
         Integer array of shape (height, width), 1 to ``maximum + 1``.
@@ -48,14 +48,14 @@ def trimap_matrices(
 ) -> np.ndarray:
     """Counts pixels by true and predicted label, in bands around the true borders.
 
-    A border is where the true label changes, to or from the ignored label too: VOC's masks have a
-    strip of it along every border, and the papers measure beside that strip.
+    A border is any change of the true label, including changes to the ignored label: VOC's masks
+    have an ignored strip along every boundary, and the papers measure next to that strip.
 
     Args:
         truth: Integer array of shape (height, width).
         labels: Predicted labels of the same shape.
         classes: Number of classes.
-        ignore_class: True label of pixels to leave out.
+        ignore_class: True label of the pixels to exclude.
         maximum: Width of the widest band, pixels.
 
     Returns:
@@ -81,18 +81,18 @@ def boundary_counts(
     ignore_class: int,
     width: int | None = None,
 ) -> np.ndarray:
-    """Counts what boundary IoU is made of.
+    """Counts the pixels for the boundary IoU.
 
-    The boundary of a class is what lies inside it, up to ``width`` pixels from its border or from
-    the edge of the image. Ignored pixels are given the ignored label in both masks, so that a
-    right mask has the true boundary.
+    The boundary of a class consists of its pixels within ``width`` pixels of its border or of the
+    edge of the image. Ignored pixels get the ignored label in both masks, so that a correct mask
+    has the true boundary.
 
     Args:
         truth: Integer array of shape (height, width).
         labels: Predicted labels of the same shape.
         classes: Number of classes.
-        ignore_class: True label of pixels to leave out.
-        width: Pixels; 2 % of the diagonal by default.
+        ignore_class: True label of the pixels to exclude.
+        width: Width of the boundary, pixels. Default: 2 % of the image diagonal.
 
     Returns:
         int64 array of shape (2, classes): pixels in both boundaries, and in one or both.

@@ -1,4 +1,4 @@
-"""Charts of a report, as inline SVG that follows the page's colours."""
+"""Charts of the report, as inline SVG in the colours of the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 640, 320, 60, 44, 12, 12
 
 
 def heat_map(matrix: np.ndarray, names: Sequence[str]) -> str:
-    """Draws a confusion matrix whose rows are shares of the true pixels.
+    """Draws a confusion matrix with rows normalised by the true pixels.
 
     Args:
         matrix: Pixels by true label (row) and predicted label.
@@ -39,9 +39,9 @@ def heat_map(matrix: np.ndarray, names: Sequence[str]) -> str:
     for i, j in zip(*np.nonzero(shares >= 0.001), strict=True):
         share = shares[i, j]
         x, y = margin + j * cell, margin + i * cell
-        title = f"{names[i]} taken for {names[j]}: {percent(share)} of its pixels"
+        title = f"{names[i]} predicted as {names[j]}: {percent(share)} of its pixels"
         if i == j:
-            title = f"{names[i]}: {percent(share)} of its pixels found"
+            title = f"{names[i]}: {percent(share)} of its pixels are correct"
         parts.append(
             f'<rect class="{"right" if i == j else "wrong"}" x="{x:.1f}" y="{y:.1f}" '
             f'width="{cell}" height="{cell}" fill-opacity="{share**0.6:.3f}">'
@@ -56,7 +56,7 @@ def heat_map(matrix: np.ndarray, names: Sequence[str]) -> str:
     size = margin + side + 4
     return (
         f'<svg class="map" role="img" aria-label="Confusion of the classes, in percent of the true '
-        f'pixels; the largest stand in the table below" viewBox="0 0 {size:.0f} {size:.0f}" '
+        f'pixels; the largest are in the table below" viewBox="0 0 {size:.0f} {size:.0f}" '
         f'width="{size:.0f}" font-size="{font}">{"".join(parts)}</svg>'
     )
 
@@ -65,8 +65,8 @@ def curves(lines: Sequence[tuple[str, str, np.ndarray]], *, label: str) -> str:
     """Draws shares over the widths 1, 2, ... of a band.
 
     Args:
-        lines: CSS class, name and values of each; NaN is left out.
-        label: What the chart shows, for those who do not see it.
+        lines: CSS class, name and values of each line; NaN is skipped.
+        label: Description of the chart for screen readers.
     """
     values = np.concatenate([line for _, _, line in lines])
     values = values[~np.isnan(values)]

@@ -1,4 +1,4 @@
-"""Images with labels, from whatever holds them."""
+"""Images with labels, from all supported kinds of datasets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Element(NamedTuple):
     """One image and its labels.
 
     Attributes:
-        name: Of the image, in messages and results.
+        name: Name of the image, for messages and results.
         image: uint8 array of shape (height, width, 3).
         labels: Integer array of shape (height, width).
     """
@@ -29,10 +29,10 @@ class Element(NamedTuple):
 
 
 def count(dataset: Iterable[Any], limit: int | None) -> int | None:
-    """Returns how many elements there will be, None if nobody knows.
+    """Returns the number of elements, or None if it is unknown.
 
     Raises:
-        ValueError: If there is no end.
+        ValueError: If the dataset is infinite.
     """
     if (
         limit is None
@@ -41,7 +41,7 @@ def count(dataset: Iterable[Any], limit: int | None) -> int | None:
     ):
         raise ValueError(
             "The dataset must have an end. Received: a tf.data.Dataset that repeats for ever. "
-            "Leave out repeat(), or pass limit."
+            "Remove repeat(), or pass limit."
         )
     try:
         size = len(dataset)  # type: ignore[arg-type]
@@ -56,8 +56,8 @@ def elements(
     """Yields the images of a dataset with their labels, checked.
 
     Raises:
-        ValueError: If an element is none of those that `evaluate` takes, its image and labels
-            differ in size, or a label is no class.
+        ValueError: If an element has an unsupported format, its image and labels differ in size,
+            or a label is not a class.
     """
     number = 0
     for value in dataset:

@@ -18,7 +18,7 @@ _QUALITY = 82
 
 
 def gallery(evaluation: Evaluation) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Returns titles, each with what the report's template shows of every picture below it."""
+    """Returns titles, each with the template data of the pictures below it."""
     pictures = evaluation.pictures
     half = (len(pictures) + 1) // 2
     return [
@@ -54,7 +54,7 @@ def _shown(evaluation: Evaluation, picture: Picture) -> dict[str, Any]:
 
 
 def _figure(array: np.ndarray, caption: str, description: str) -> dict[str, Any]:
-    # Every build of Pillow writes JPEG.
+    # JPEG is supported by every build of Pillow.
     buffer = BytesIO()
     Image.fromarray(array).save(buffer, "JPEG", quality=_QUALITY, subsampling=0, optimize=True)
     return {
@@ -68,7 +68,7 @@ def _figure(array: np.ndarray, caption: str, description: str) -> dict[str, Any]
 
 def _overlay(evaluation: Evaluation, picture: Picture, labels: np.ndarray) -> np.ndarray:
     classes = len(evaluation.class_names)
-    # Pixels without a true class are grey in the prediction too.
+    # Ignored pixels are grey in the prediction too.
     shown = np.where(picture.truth == evaluation.ignore_class, classes, labels)
     return blend(picture.image, shown, (*evaluation.palette, _IGNORED_COLOUR), opacity=0.6)
 

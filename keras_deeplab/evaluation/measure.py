@@ -1,4 +1,4 @@
-"""Measures a network on a dataset."""
+"""Evaluates a network on a dataset."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from keras_deeplab.inference import (
     resolve_options,
 )
 
-# Labels, and the seconds they took, of each kind of mask.
+# Labels and computing time in seconds, for each kind of mask.
 Masks = list[tuple[np.ndarray, float]]
 _PICTURE_SIDE = 400
 _logger = logging.getLogger("keras_deeplab")
@@ -49,38 +49,40 @@ def evaluate(
     options: InferenceOptions | None = None,
     **settings: Unpack[InferenceSettings],
 ) -> Evaluation:
-    """Measures how good a network's masks of a dataset are.
+    """Evaluates the masks of a network on a dataset.
 
-    Masks are made as `segment` makes them and compared with the truth at the size of the image.
-    The mean IoU is that of all images together, over the classes in their truth or their masks.
+    Masks are computed like in `segment` and compared with the ground truth at the image's size.
+    The mean IoU is computed from the pixel counts of all images, over the classes that occur in
+    the true or the predicted masks.
 
-    To measure at another output stride than the weights were trained at, build the model so:
+    To evaluate at a different output stride, build the model with that stride:
     ``DeepLab(weights="voc", output_stride=8)``.
 
     Args:
         model: A model of `DeepLab`, another `keras.Model`, the path of an exported file, or a
             `keras_deeplab.inference.Segmenter`.
         dataset: A `keras_deeplab.data.SegmentationData`; or an iterable (a `tf.data.Dataset` too)
-            of dicts with "image" (height, width, 3), RGB 0-255, "labels" (height, width) and, if
-            you like, "name", or of pairs (image, labels); or batches of such.
-        class_names: Names by label id. Left out: those that the model carries, else the dataset's.
-        ignore_class: True label of pixels to leave out. Left out: the dataset's, else the model's.
-        trimap_width: Width of the widest band around the true borders, pixels.
-        pictures: How many of the worst images, and of the best, to keep for the report.
-        limit: Number of images to stop after.
-        progressbar: Whether to show one; None: where a terminal is watching.
-        options: How images go through the network. A CRF is measured in the same pass, besides
-            the network alone.
+            of dicts with "image" (height, width, 3), RGB 0-255, "labels" (height, width) and an
+            optional "name", or of pairs (image, labels); or batches of these.
+        class_names: Names by label id. Default: those stored in the model, else the dataset's.
+        ignore_class: True label of the pixels to exclude. Default: the dataset's, else the
+            model's.
+        trimap_width: Width of the widest band around the true boundaries, pixels.
+        pictures: Number of worst images, and of best images, to keep for the report.
+        limit: Maximum number of images. Default: all.
+        progressbar: Whether to show a progress bar; None: only in a terminal.
+        options: Size, scales, flip, sliding window, CRF and batch size. With a CRF, the results
+            with and without it come from the same pass.
         **settings: Fields of `keras_deeplab.inference.InferenceOptions`, which replace those of
             `options`: ``size="own"``, ``scales=(0.75, 1, 1.25)``, ``flip=True``, ``crf=True``,
             ``batch_size=4``.
 
     Returns:
-        The measures; ``evaluation.crf`` holds those with CRF.
+        The metrics; ``evaluation.crf`` holds the metrics with CRF.
 
     Raises:
-        ValueError: If there is no image, one is damaged or has labels that are no classes of the
-            network, or the settings do not fit the network.
+        ValueError: If there are no images, an image is damaged, a label is not a class of the
+            network, or the settings are invalid for the network.
         FileNotFoundError: If a file is missing.
 
     Example:
@@ -144,7 +146,7 @@ def evaluate(
 def _predicted(
     segmenter: Segmenter, found: Iterable[Element], options: InferenceOptions
 ) -> Iterator[tuple[Element, Masks]]:
-    """Yields each image with its masks and the seconds they took: without CRF, then with."""
+    """Yields each image with its masks and computing times: without CRF, then with CRF."""
     crf = resolve_crf(options.crf)
     for_images, again = tee(read_ahead(found))
     images = (element.image for element in for_images)
@@ -192,7 +194,7 @@ class _Gallery:
 
 
 def dataset_names(dataset: Any) -> tuple[str, ...] | None:
-    """Returns what a dataset calls its classes; None if it only numbers them."""
+    """Returns the class names of a dataset, or None if it only numbers its classes."""
     names = getattr(dataset, "class_names", None)
     if names is None or tuple(names) == _numbered(len(names)):
         return None

@@ -1,10 +1,10 @@
-"""How numbers are written."""
+"""Formatting of numbers."""
 
 from __future__ import annotations
 
 
 def percent(share: float | None) -> str:
-    """Returns a share of 0 to 1 in percent; a dash for None and NaN.
+    """Formats a fraction, 0 to 1, in percent; a dash for None and NaN.
 
     Example:
 
@@ -15,7 +15,7 @@ def percent(share: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Returns a time in milliseconds, or seconds from one on.
+    """Formats a time in milliseconds, or in seconds from one second on.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Writes an evaluation as JSON and as a page that shows it."""
+"""Writes an evaluation as JSON and as an HTML report."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SUMMARY = (
 def write_report(evaluation: Evaluation, folder: str | Path) -> tuple[Path, Path]:
     """Writes ``result.json`` and ``report.html``.
 
-    The page is one file without scripts. It needs no network, fits phones and follows the
+    The page is a single file without scripts or external resources. It adapts to phones and to the
     browser's light or dark scheme.
 
     Args:
@@ -38,7 +38,7 @@ def write_report(evaluation: Evaluation, folder: str | Path) -> tuple[Path, Path
         folder: Folder to write into; created if it does not exist.
 
     Returns:
-        The paths of the two.
+        The paths of the two files.
     """
     folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ def _confusions(evaluation: Evaluation) -> list[dict[str, Any]]:
 
 
 def _lines(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """Returns the curves over the width of the band, with their places in the result."""
+    """Returns the curves over the width of the band, with their paths in the result."""
     lines = []
     for one, style, words, place in (
         (evaluation, "", "", ()),
@@ -147,13 +147,13 @@ def _lines(evaluation: Evaluation) -> list[dict[str, Any]]:
 def _protocol_words(protocol: dict[str, Any]) -> str:
     size = protocol["size"]
     if protocol["sliding_window"]:
-        words = f"Windows of {size[0]}x{size[1]} over images of their own size"
+        words = f"Windows of {size[0]}x{size[1]} over images at their own size"
     elif size == "own":
-        words = "Images of their own size"
+        words = "Images at their own size"
     else:
-        words = f"Images fitted into {size[0]}x{size[1]} and padded"
+        words = f"Images resized to fit {size[0]}x{size[1]} and padded"
     if len(protocol["scales"]) > 1 or protocol["scales"] != [1.0]:
         words += f", at scales {', '.join(f'{scale:g}' for scale in protocol['scales'])}"
     if protocol["flip"]:
-        words += ", with their mirror images"
+        words += ", with horizontal flips"
     return words + "; measured at the images' size."

@@ -1,4 +1,4 @@
-"""What an evaluation finds."""
+"""The results of an evaluation."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _FORMAT_VERSION = 2
 
 @dataclass(frozen=True)
 class ImageResult:
-    """One image's.
+    """The results for one image.
 
     Attributes:
-        name: Its name in the dataset.
-        height: Pixels.
-        width: Pixels.
-        mean_iou: Over the classes in its truth or its mask; NaN if all of it is ignored.
-        pixel_accuracy: Share of its pixels that are right.
-        seconds: For its mask: the network's passes, the CRF, resizing.
+        name: Name of the image in the dataset.
+        height: Height of the image, pixels.
+        width: Width of the image, pixels.
+        mean_iou: Mean IoU over the classes in the truth or the mask; NaN if all pixels are ignored.
+        pixel_accuracy: Share of correct pixels.
+        seconds: Time for the mask: forward passes, CRF, resizing.
     """
 
     name: str
@@ -44,14 +44,14 @@ class ImageResult:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """An image to be shown, reduced in size.
+    """An image for the report, reduced in size.
 
     Attributes:
-        name: Its name in the dataset.
+        name: Name of the image in the dataset.
         image: uint8 array of shape (height, width, 3).
         truth: Labels of shape (height, width).
-        labels: Predicted labels, without and with CRF where there is one.
-        mean_iou: The image's, for each of `labels`.
+        labels: Predicted labels, without CRF and, if used, with CRF.
+        mean_iou: Mean IoU of the image for each of `labels`.
     """
 
     name: str
@@ -63,21 +63,21 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How good a network's masks of a dataset are. All shares are 0 to 1.
+    """The metrics of a network on a dataset. All shares are fractions from 0 to 1.
 
     Attributes:
         model: Name of the network.
         class_names: Names by label id.
         palette: RGB colours by label id.
-        ignore_class: True label of pixels that were left out.
-        protocol: How it was measured, in plain values.
+        ignore_class: True label of the excluded pixels.
+        protocol: Settings of the evaluation, as JSON-serialisable values.
         confusion: Pixels by true label (row) and predicted label.
         trimap: Confusion matrices of the pixels up to 1, 2, ... pixels from a true border, of
             shape (widths, classes, classes).
         boundary: Pixels in both boundaries, and in one or both, of shape (2, classes).
         images: Every image's result, in the order of the dataset.
         pictures: The worst images, worst first, and the best, best last.
-        crf: The same after the CRF, where one was asked for.
+        crf: The evaluation with CRF, or None.
     """
 
     model: str
@@ -104,22 +104,22 @@ class Evaluation:
 
     @property
     def class_iou(self) -> np.ndarray:
-        """Intersection over union by label id; NaN where the class is in no truth and no mask."""
+        """Intersection over union by label id; NaN for classes in neither truth nor masks."""
         return class_iou(self.confusion)
 
     @property
     def pixel_accuracy(self) -> float:
-        """Share of pixels that are right."""
+        """Share of correct pixels."""
         return pixel_accuracy(self.confusion)
 
     @property
     def frequency_weighted_iou(self) -> float:
-        """Intersection over union, weighted by the classes' shares of the true pixels."""
+        """Mean intersection over union, weighted by the share of true pixels of each class."""
         return frequency_weighted_iou(self.confusion)
 
     @property
     def class_boundary_iou(self) -> np.ndarray:
-        """Boundary IoU by label id; NaN where the class is in no truth and no mask."""
+        """Boundary IoU by label id; NaN for classes in neither truth nor masks."""
         both, either = self.boundary
         return np.divide(both, either, out=np.full(len(both), np.nan), where=either > 0)
 
@@ -136,16 +136,16 @@ class Evaluation:
 
     @property
     def trimap_accuracy(self) -> np.ndarray:
-        """Share of pixels that are right in the bands of 1, 2, ... pixels."""
+        """Share of correct pixels in the bands of 1, 2, ... pixels."""
         return np.array([pixel_accuracy(matrix) for matrix in self.trimap])
 
     @property
     def seconds_per_image(self) -> float:
-        """Median time for one mask, which the first image's preparations do not move."""
+        """Median time for one mask; the median excludes the slow first image."""
         return median(image.seconds for image in self.images)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns all but the pictures in plain values, NaN as None."""
+        """Returns everything except the pictures as JSON-serialisable values, with NaN as None."""
         return {
             "format_version": _FORMAT_VERSION,
             "keras_deeplab_version": __version__,
@@ -189,7 +189,7 @@ class Evaluation:
 
 
 def plain(value: Any) -> Any:
-    """Returns numbers as JSON has them: NaN is None."""
+    """Converts numbers to JSON-serialisable values; NaN becomes None."""
     if isinstance(value, np.ndarray):
         return [plain(one) for one in value]
     return None if np.isnan(value) else float(value)

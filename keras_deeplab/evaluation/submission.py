@@ -1,4 +1,4 @@
-"""Masks as the test servers of the datasets want them."""
+"""Writes masks for the evaluation servers of the datasets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from keras_deeplab.presets.datasets import DATASETS
 from keras_deeplab.presets.label_maps import CITYSCAPES_LABEL_IDS
 from keras_deeplab.visualize import palette_image
 
-# The VOC development kit's place for segmentations of networks trained on any data.
+# Folder in the VOC development kit for segmentation with any training data.
 _VOC_FOLDER = Path("results", "VOC2012", "Segmentation", "comp6_test_cls")
 KINDS = ("voc", "cityscapes")
 
@@ -40,19 +40,21 @@ def write_submission(
     options: InferenceOptions | None = None,
     **settings: Unpack[InferenceSettings],
 ) -> list[Path]:
-    """Writes the masks of test images as a dataset's server takes them.
+    """Writes masks of test images in the format of a dataset's evaluation server.
 
-    VOC: ``results/VOC2012/Segmentation/comp6_test_cls/{name}.png`` with VOC's palette, to be
-    packed with the folder ``results``. Cityscapes: ``{name}.png`` with label ids, not trainIds.
+    VOC: ``results/VOC2012/Segmentation/comp6_test_cls/{name}.png`` with VOC's palette; archive the
+    folder ``results`` for submission. Cityscapes: ``{name}.png`` with label ids, not trainIds.
 
     Args:
-        model: As for `evaluate`.
-        images: Pairs of name and image; or a folder: of the dataset, whose test images are taken,
-            or of image files.
-        folder: Folder to write into; made where there is none.
+        model: A model of `DeepLab`, another `keras.Model`, the path of an exported file, or a
+            `keras_deeplab.inference.Segmenter`.
+        images: Pairs of name and image; a folder of image files; or the folder of the dataset, of
+            which the test images are used.
+        folder: Folder to write to; created if it does not exist.
         kind: "voc" or "cityscapes".
-        progressbar: Whether to show one; None: where a terminal is watching.
-        options: How images go through the network; the masks are those after a CRF.
+        progressbar: Whether to show a progress bar; None: only in a terminal.
+        options: Size, scales, flip, sliding window, CRF and batch size. With a CRF, its masks are
+            written.
         **settings: Fields of `keras_deeplab.inference.InferenceOptions`, which replace those of
             `options`.
 
@@ -60,7 +62,7 @@ def write_submission(
         The files, in the order of the images.
 
     Raises:
-        FileNotFoundError: If there is no such folder or file.
+        FileNotFoundError: If the folder or a file does not exist.
         ValueError: If there are no images, or the network has other classes.
 
     Example:
@@ -103,16 +105,16 @@ def write_submission(
 
 
 def submission_images(folder: str | Path, kind: str, split: str = "test") -> list[Path]:
-    """Returns the images that a dataset's server wants masks of.
+    """Returns the images for which a dataset's evaluation server expects masks.
 
     Args:
-        folder: The dataset's folder, or one of image files.
+        folder: The dataset's folder, or a folder of image files.
         kind: "voc" or "cityscapes".
-        split: Of the dataset.
+        split: Split of the dataset.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
-        ValueError: If there is no image.
+        FileNotFoundError: If the folder does not exist.
+        ValueError: If it contains no images.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():

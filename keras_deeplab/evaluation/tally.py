@@ -1,4 +1,4 @@
-"""Counts that measures are made of: over one image, and summed over a dataset."""
+"""Pixel counts for the metrics: of one image, and summed over a dataset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keras_deeplab.metrics import confusion_matrix, mean_iou, pixel_accuracy
 
 @dataclass(frozen=True)
 class Counts:
-    """Counts over one image, of one kind of mask."""
+    """Pixel counts of one image, for one kind of mask."""
 
     image: ImageResult
     confusion: np.ndarray
@@ -24,7 +24,7 @@ class Counts:
 
 
 class Tally:
-    """Counts over the images, of one kind of mask."""
+    """Pixel counts of all images, for one kind of mask."""
 
     def __init__(self, classes: int, ignore_class: int, trimap_width: int) -> None:
         self.ids: dict[str, int] = dict(classes=classes, ignore_class=ignore_class)
@@ -34,7 +34,7 @@ class Tally:
         self.images: list[ImageResult] = []
 
     def count(self, element: Element, labels: np.ndarray, seconds: float) -> Counts:
-        """Returns the counts of a mask, which took so many seconds, and adds nothing."""
+        """Returns the counts of a mask and its computing time, without adding them."""
         truth = element.labels
         try:
             confusion = confusion_matrix(truth, labels, **self.ids)
@@ -52,14 +52,14 @@ class Tally:
         return Counts(image, confusion, trimap, boundary_counts(truth, labels, **self.ids))
 
     def add(self, counts: Counts) -> None:
-        """Adds those of an image."""
+        """Adds the counts of an image."""
         self.confusion += counts.confusion
         self.trimap += counts.trimap
         self.boundary += counts.boundary
         self.images.append(counts.image)
 
     def result(self, facts: dict[str, Any], **more: Any) -> Evaluation:
-        """Returns the measures; `facts` and `more` are its further fields."""
+        """Returns the evaluation; `facts` and `more` are its other fields."""
         return Evaluation(
             **facts,
             confusion=self.confusion,

@@ -1,4 +1,4 @@
-"""Exports: SavedModel, TFLite and ONNX files whose answers are compared with their network's."""
+"""Export to SavedModel, TFLite and ONNX, with a comparison to the Keras model."""
 
 from keras_deeplab.exports.exporter import Export, export
 from keras_deeplab.exports.parity import Parity

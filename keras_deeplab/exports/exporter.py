@@ -1,4 +1,4 @@
-"""Exports: SavedModel, TFLite and ONNX files whose answers are compared with their network's."""
+"""Export to SavedModel, TFLite and ONNX, with a comparison to the Keras model."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Export:
     Attributes:
         path: File, or folder of a SavedModel.
         format: "saved_model", "tflite" or "onnx".
-        bytes: Size, without the metadata beside a file.
-        parity: Its answers against the network's.
-        runtime: What ran it.
+        bytes: Size of the file or folder, without the separate metadata file.
+        parity: Comparison of its outputs with those of the Keras model.
+        runtime: Name and version of the runtime that ran it.
         operators: Number of operators by name.
-        foreign_operators: Names of those that are not builtin in the format.
-        opset: ONNX's version of the operators.
-        metadata: Class names, colours, input and output, as written into and beside the file.
+        foreign_operators: Names of the operators that are not builtin in the format.
+        opset: ONNX operator set version; None for other formats.
+        metadata: Class names, colours, input and output, as written into and next to the file.
     """
 
     path: Path
@@ -100,47 +100,49 @@ def export(
     class_names: Sequence[str] | None = None,
     min_agreement: float | None = None,
 ) -> Export:
-    """Exports a network, runs the file in its own runtime, and compares the answers.
+    """Exports a network, runs the file in its target runtime and compares the outputs.
 
-    The file takes RGB 0-255 as the network does, and knows its class names, colours, input and
-    output: they stand in a JSON file beside it (of a SavedModel: inside, keras_deeplab.json), and
-    in TFLite and ONNX files themselves as metadata "keras_deeplab". A network of a mixed dtype
-    policy is exported in float32.
+    The file takes RGB 0-255, like the Keras model. Class names, colours, input and output are
+    stored in a JSON file next to it (in a SavedModel: keras_deeplab.json), and in TFLite and ONNX
+    files also as the metadata entry "keras_deeplab". Models with a mixed-precision dtype policy
+    are exported in float32.
 
     Args:
-        model: A model of `DeepLab`, or any functional one from RGB 0-255 to scores of the same
+        model: A model of `DeepLab`, or any functional model from RGB 0-255 to scores of the same
             height and width.
-        path: File ending in .tflite or .onnx, or folder of a SavedModel. What stands there is
-            replaced once the export has passed.
-        format: "saved_model", "tflite" or "onnx"; from the suffix of `path` by default.
-        quantize: Of TFLite: "float16" halves the file; "dynamic" has 8-bit weights; "int8"
-            calculates in 8 bits throughout, with weights quantised per channel.
-        representative_data: Photos as the network will see them: a folder, or an iterable of
-            paths, PIL images or arrays. "int8" measures its ranges on (at most) 100 of them. The
-            export is compared on some of them; without, on drawn shapes.
-        input_size: (height, width), or one number for both. Left out: free, or the model's own.
-        batch: Images per call. Left out: 1 in TFLite, else free.
-        argmax: Whether to return the label ids, (batch, height, width), instead of scores.
+        path: File ending in .tflite or .onnx, or folder of a SavedModel. An existing file or
+            folder is replaced after the comparison has passed.
+        format: "saved_model", "tflite" or "onnx". Default: from the suffix of `path`.
+        quantize: For TFLite: "float16" halves the file size; "dynamic" stores 8-bit weights;
+            "int8" uses 8-bit arithmetic throughout, with weights quantised per channel. Default:
+            float32.
+        representative_data: Photos like those the network will process: a folder, or an iterable
+            of paths, PIL images or arrays. "int8" is calibrated on at most 100 of them, and the
+            comparison uses some of them. Default: synthetic images, for the comparison only.
+        input_size: (height, width), or one number for both, pixels. Default: the model's size if
+            it is fixed, else dynamic.
+        batch: Images per call. Default: 1 in TFLite, else dynamic.
+        argmax: Whether to return label ids, (batch, height, width), instead of scores.
         softmax: Whether to return probabilities instead of logits.
-        crf: Name of a preset of CRF parameters to end in. The CRF, or that of the model, is the
-            exact one in a SavedModel, and the convolutional one, a different filter, in TFLite
-            and ONNX.
-        uint8_input: Whether the file takes uint8 images rather than float32.
-        output_dtype: Of labels "uint8" (default) or "int32"; of the scores of "int8" "float32"
-            (default), or "int8" or "uint8", to be scaled as the file says.
-        opset: ONNX's version of the operators, 13 to 18.
-        class_names: Names by label id. Left out: those that the model carries.
-        min_agreement: Share of pixels, 0 to 1, on which labels must equal the network's. Left
-            out: 0.999; "float16" 0.99, "dynamic" 0.95, "int8" 0.9. Ten photos are compared
-            if there are as many; of fewer, a hard one can fall below.
+        crf: Name of a preset of CRF parameters; appends a CRF. This CRF, or that of the model,
+            uses the permutohedral engine in a SavedModel. In TFLite and ONNX it uses the
+            convolutional engine, whose results differ.
+        uint8_input: Whether the file takes uint8 images instead of float32.
+        output_dtype: For labels, "uint8" (default) or "int32". For the scores of "int8",
+            "float32" (default), "int8" or "uint8", with the scale that the file states.
+        opset: ONNX operator set version, 13 to 18.
+        class_names: Names by label id. Default: those stored in the model.
+        min_agreement: Minimum share of pixels, 0 to 1, with the same label as the Keras model.
+            Default: 0.999; "float16" 0.99, "dynamic" 0.95, "int8" 0.9. Up to ten photos are
+            compared; with fewer, a single difficult photo can cause a failure.
 
     Returns:
-        An `Export`; printed, it is a table.
+        An `Export`, which prints as a table.
 
     Raises:
-        ValueError: If arguments do not fit together or to the model, an operator is not builtin
-            in TFLite, or too few labels are equal; the file is then not there.
-        OSError: If `path` can't be written.
+        ValueError: If arguments are incompatible with each other or with the model, an operator
+            is not builtin in TFLite, or too few labels agree. No file is left behind.
+        OSError: If `path` cannot be written.
         ModuleNotFoundError: If the package that writes or runs the format is not installed.
 
     Example:
@@ -198,7 +200,7 @@ def export(
 
 @contextmanager
 def _quiet_tensorflow() -> Iterator[None]:
-    """Holds back what TensorFlow reports while it writes, such as where its half files lie."""
+    """Suppresses TensorFlow's messages during the export, such as paths of temporary files."""
     logger = tf.get_logger()
     level = logger.level
     logger.setLevel(logging.WARNING)
@@ -268,7 +270,7 @@ def _parity(request: Request, path: Path, photos: Sequence[Any]) -> Parity:
 
 
 def _reference(request: Request, engine: str) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns the network's own answers: the model's, in float32, with the export's CRF."""
+    """Returns the reference: the float32 Keras model with the CRF of the export."""
     half = any(layer.compute_dtype in ("float16", "bfloat16") for layer in request.model.layers)
     if half or request.has_crf:
         network = float32_clone(request.model, engine=engine, crf=request.crf)
@@ -287,11 +289,11 @@ def _reference(request: Request, engine: str) -> Callable[[np.ndarray], np.ndarr
 def _remedy(request: Request, photos: Sequence[Any]) -> str:
     if request.quantize == "int8":
         return (
-            "Calibrate on more photos like those the network will see, or take "
+            "Calibrate on more photos like those the network will process, or use "
             "quantize='dynamic' or 'float16'."
         )
     if request.quantize:
-        return "Take quantize='float16' or none."
+        return "Use quantize='float16' or none."
     return (
         "Pass min_agreement (on the shell, --min-agreement) to accept it."
         if photos

@@ -1,4 +1,4 @@
-"""ONNX files: conversion by tf2onnx, metadata."""
+"""ONNX files: conversion with tf2onnx, metadata."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def convert(
 
     Args:
         serve: The function.
-        spec: Of its images.
-        opset: Version of the operators.
-        metadata: Written into the file, next to what else ONNX has a place for.
+        spec: Shape and type of its images.
+        opset: ONNX operator set version.
+        metadata: Metadata to write into the file.
 
     Returns:
         The file's content.
@@ -35,7 +35,7 @@ def convert(
             "ONNX export needs tf2onnx, and onnxruntime to check the file. "
             "Run: pip install tf2onnx onnxruntime"
         ) from error
-    # Resizes to a fixed size would become factors, rounded.
+    # Otherwise resizes to a fixed size would become rounded factors.
     batch, height, width, channels = spec.shape
     free = tf.TensorSpec((batch, None, None, channels), spec.dtype, name=spec.name)
     function = tf.function(serve, input_signature=[free])
@@ -56,7 +56,7 @@ def convert(
 
 
 def operators(content: bytes) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Counts the operators of a file; the second of the result names those of foreign domains."""
+    """Counts the operators of a file by name, and lists those of non-standard domains."""
     import onnx
 
     nodes: list[Any] = list(onnx.load_from_string(content).graph.node)

@@ -1,4 +1,4 @@
-"""Where an export is written: checks of the path, and no half files under the final name."""
+"""Output paths of exports: checks, and atomic writes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _FOREIGN = {".keras", ".h5", ".pb", ".json", ".lite", ".pt"}
 
 
 def resolve_format(path: Path, format: str | None) -> str:
-    """Returns the format, from the suffix unless it is given.
+    """Returns the format: as given, or from the suffix.
 
     Raises:
-        ValueError: If it is unknown, or the suffix is another format's.
+        ValueError: If the format is unknown, or the suffix belongs to another format.
     """
     if format is not None:
         check_choice("format", format, FORMATS)
@@ -42,7 +42,7 @@ def resolve_format(path: Path, format: str | None) -> str:
 
 
 def check_writable(path: Path, format: str) -> None:
-    """Raises `ValueError` or `PermissionError` where the export could not be written."""
+    """Raises `ValueError` or `PermissionError` if the export could not be written."""
     if format == "saved_model":
         ours = not path.exists() or (
             path.is_dir() and ((path / "saved_model.pb").exists() or not any(path.iterdir()))
@@ -69,7 +69,7 @@ def check_writable(path: Path, format: str) -> None:
 
 @contextmanager
 def unfinished(path: Path) -> Iterator[Path]:
-    """Gives a new path of the same suffix beside `path`, and takes it away at the end."""
+    """Yields a temporary path next to `path` with its suffix, and removes it at the end."""
     partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     _remove(partial)
     try:
@@ -79,7 +79,7 @@ def unfinished(path: Path) -> Iterator[Path]:
 
 
 def put(partial: Path, path: Path, metadata: str) -> None:
-    """Moves a finished export to its name, and its metadata beside it."""
+    """Moves a finished export to its final path and writes its metadata next to it."""
     if partial.is_dir():
         sidecar_path(partial).write_text(metadata)
         old = path.with_name(f".{path.name}.{os.getpid()}.old")
@@ -90,7 +90,7 @@ def put(partial: Path, path: Path, metadata: str) -> None:
         return
     staged = sidecar_path(partial)
     staged.write_text(metadata)
-    # The metadata first: a file without it would be taken for another's.
+    # Metadata first: a file without it would not be recognised as an export of this package.
     staged.replace(sidecar_path(path))
     partial.replace(path)
 

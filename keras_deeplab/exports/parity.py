@@ -1,4 +1,4 @@
-"""How close an export comes to its network."""
+"""Comparison of an export with its network."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Scores closer than this, against the largest, are a tie: either label is right.
+# Scores that differ by less than this, relative to the largest, are a tie: both labels count.
 _TIE = 1e-5
 
 
 @dataclass(frozen=True)
 class Parity:
-    """An export's answers against its network's, on the same images.
+    """Agreement of an export with its network on the same images.
 
     Attributes:
         images: Number of images.
         sizes: Their (height, width).
-        equal_labels: Share of pixels whose label is the network's, or tied with it.
-        max_difference: Largest difference of a score; None where the export returns labels.
-        relative_difference: The same, against the largest score.
-        exact_crf_labels: Where the export's CRF is the convolutional one: share of pixels with
-            the label of the exact one.
+        equal_labels: Share of pixels with the label of the network, or a tied label.
+        max_difference: Largest difference of a score; None if the export returns labels.
+        relative_difference: Largest difference of a score, relative to the largest score.
+        exact_crf_labels: For exports with the convolutional CRF: share of pixels with the same
+            label as the permutohedral CRF.
     """
 
     images: int
@@ -43,12 +43,12 @@ def measure_parity(
 
     Args:
         images: Batches of images.
-        outputs: The export's answers to them: scores, or labels.
-        network: From a batch to the network's own scores.
-        exact: The same with the exact CRF.
+        outputs: Outputs of the export: scores or labels.
+        network: Function from a batch to the scores of the network.
+        exact: Function from a batch to its scores with the permutohedral CRF.
 
     Raises:
-        ValueError: If an output has another shape than the network's, or a value is not finite.
+        ValueError: If an output differs in shape from the network's, or a value is not finite.
     """
     equal, exactly, pixels = 0, 0, 0
     difference, largest = 0.0, 0.0

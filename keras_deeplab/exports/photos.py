@@ -1,4 +1,4 @@
-"""Images to calibrate with and to compare on."""
+"""Images for calibration and comparison."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keras_deeplab.data.images import folder_images, read_image
 from keras_deeplab.inference import fit_image
 
 _SYNTHETIC_SIZES = ((97, 129), (64, 96))
-# Single photos say little: 8-bit labels differ most where the network is unsure.
+# A single photo is not representative: 8-bit labels differ most where the network is uncertain.
 _COMPARED = 10
 CALIBRATED = 100
 
@@ -21,10 +21,10 @@ def find_photos(source: Any) -> list[Any]:
     """Lists photos, at most `CALIBRATED`, evenly spaced.
 
     Args:
-        source: A folder, a photo, or an iterable of photos as `read_image` takes them.
+        source: A folder, a photo, or an iterable of paths, PIL images or arrays.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there are no photos.
         FileNotFoundError: If a folder or file does not exist.
     """
     if isinstance(source, (str, Path)):
@@ -52,11 +52,11 @@ def find_photos(source: Any) -> list[Any]:
 def calibration_batches(
     photos: Sequence[Any], *, size: tuple[int, int], batch: int
 ) -> Iterator[np.ndarray]:
-    """Yields float32 batches of photos fitted into `size`, which use all levels from 0 to 255."""
+    """Yields float32 batches of photos resized to fit `size`, covering all levels from 0 to 255."""
     for number, photo in enumerate(photos):
         image = fit_image(read_image(photo), size).astype("float32")
         if number == 0:
-            # Then the levels of an 8-bit input are those of the image.
+            # With the full range, the levels of an 8-bit input equal those of the image.
             image[0, 0], image[-1, -1] = 0, 255
         yield np.repeat(image[None], batch, axis=0)
 
@@ -68,13 +68,13 @@ def sample_images(
     usual: tuple[int, int],
     batch: int,
 ) -> list[np.ndarray]:
-    """Makes uint8 batches of images to compare on.
+    """Returns uint8 batches of images for the comparison.
 
     Args:
-        photos: Where there are any, the first of them are taken.
-        size: (height, width) that the export is limited to.
-        usual: The network's usual one, for photos where a side is free. They are compared at
-            about half of it, too.
+        photos: Photos, of which the first ones are used; empty for synthetic images.
+        size: Input size (height, width) of the export; None for dynamic sides.
+        usual: Usual (height, width) of the network, for dynamic sides. The comparison also uses
+            about half of it.
         batch: Images per batch.
     """
     if not photos:
@@ -92,7 +92,7 @@ def sample_images(
 
 
 def _synthetic(seed: int, batch: int, size: tuple[int, ...]) -> np.ndarray:
-    """Coloured shapes with soft borders and a little noise."""
+    """Coloured shapes with soft edges and a little noise."""
     rng = np.random.default_rng(seed)
     rows, columns = np.meshgrid(*(np.linspace(0, 1, side) for side in size), indexing="ij")
     image = np.full((batch, *size, 3), 127.0)

@@ -1,4 +1,4 @@
-"""What is asked of an export: checks of the arguments, and what follows from the model."""
+"""The arguments of an export: checks, and defaults derived from the model."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from keras_deeplab.presets.crfs import CRFS
 from keras_deeplab.presets.datasets import dataset_of, numbered_classes
 
 QUANTIZE = ("float16", "dynamic", "int8")
-# Of ten photos together: 8 bits may change far more of a single photo that a network is unsure of.
+# For ten photos together: on a single difficult photo, 8 bits can change far more labels.
 AGREEMENTS = {None: 0.999, "float16": 0.99, "dynamic": 0.95, "int8": 0.9}
-# Keras' network converts to operators of these versions.
+# Operator set versions to which Keras models can be converted.
 OPSETS = range(13, 19)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked of an export, as `export` takes it; `checked` returns it without gaps."""
+    """The arguments of `export`; `checked` fills in the defaults."""
 
     model: keras.Model
     format: str
@@ -41,14 +41,14 @@ class Request:
     class_names: Sequence[str] | None
 
     def checked(self, *, calibrates: bool) -> Request:
-        """Returns the request with what it leaves open, checked against itself and the model.
+        """Returns the request with all defaults filled in, checked against the model.
 
         Args:
             calibrates: Whether there are photos to calibrate on.
 
         Raises:
-            TypeError: If the model is none, or a number is not an integer.
-            ValueError: If arguments do not fit each other or the model.
+            TypeError: If the model is not a Keras model, or a number is not an integer.
+            ValueError: If arguments are incompatible with each other or with the model.
         """
         model = self.model
         check_model(model)
@@ -79,12 +79,12 @@ class Request:
 
     @property
     def output(self) -> SegmentationOutput | None:
-        """The model's last layer, where it is one of ours."""
+        """The model's last layer if it is a `SegmentationOutput`, else None."""
         return find_output(self.model)
 
     @property
     def activation(self) -> Any:
-        """Of the scores that are returned; None for logits."""
+        """The activation of the returned scores; None for logits."""
         own = self.output.activation if self.output else keras.activations.linear
         if own is not keras.activations.linear:
             return own
@@ -92,18 +92,18 @@ class Request:
 
     @property
     def has_crf(self) -> bool:
-        """Whether a CRF is part of the export."""
+        """Whether the export includes a CRF."""
         own = any(isinstance(layer, CRFAsRNN) for layer in self.model.layers)
         return own or self.crf is not None
 
     @property
     def usual_size(self) -> tuple[int, int]:
-        """What photos are fitted into for the network."""
+        """The (height, width) that photos are resized to fit."""
         own = self.output.inference_size if self.output else None
         return own or dataset_of(tuple(self.class_names or ())).inference_size
 
     def metadata(self) -> dict[str, Any]:
-        """What a consumer of the file has to know."""
+        """The metadata for users of the file."""
         dataset = dataset_of(tuple(self.class_names or ()))
         height, width = self.input_size
         kind = "probabilities" if self.activation else "logits"
@@ -134,7 +134,7 @@ class Request:
 
 
 def check_model(model: Any) -> None:
-    """Raises unless `model` is one that can be exported."""
+    """Raises an exception unless `model` can be exported."""
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             f"export runs on the TensorFlow backend. Received: {keras.backend.backend()!r}. Save "
@@ -164,7 +164,7 @@ def check_model(model: Any) -> None:
 
 
 def takes_rgb(model: keras.Model) -> bool:
-    """Whether the model normalises RGB 0-255 itself; a foreign one is taken to."""
+    """Whether the model normalises RGB 0-255 itself; assumed for models of other origin."""
     return find_output(model) is None or any(
         layer.name == "preprocessing" for layer in model.layers
     )
@@ -182,8 +182,8 @@ def _check_quantize(request: Request, *, calibrates: bool) -> None:
     if request.quantize == "int8" and not calibrates:
         raise ValueError(
             "quantize='int8' must come with representative_data (on the shell, --calibrate): a "
-            "folder of about 100 photos like those the network will see, to measure the ranges of "
-            "its values on. Received: representative_data=None."
+            "folder of about 100 photos like those the network will process, to calibrate value "
+            "ranges. Received: representative_data=None."
         )
 
 

@@ -1,4 +1,4 @@
-"""Runs exported files in their own runtimes."""
+"""Runs exported files in their target runtimes."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ np.savez(outputs, *[result.numpy() for result in results])
 
 
 def run_file(path: Path, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Runs a TFLite or ONNX file on batches of images; quantised scores come back as float32."""
+    """Runs a TFLite or ONNX file on batches of images; quantised scores become float32."""
     run = open_file(path).run
     return [run(image) for image in images]
 
 
 def run_saved_model(path: Path, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Runs a SavedModel on batches of images, in a fresh process that knows TensorFlow only."""
+    """Runs a SavedModel on batches of images, in a new process with TensorFlow only."""
     with tempfile.TemporaryDirectory() as folder:
         inputs, outputs = Path(folder, "images.npz"), Path(folder, "outputs.npz")
         np.savez(inputs, *images)
@@ -56,7 +56,7 @@ RUNTIMES = {"tflite": run_file, "onnx": run_file, "saved_model": run_saved_model
 
 
 def runtime_name(format: str) -> str:
-    """Returns what runs the files of a format, in words."""
+    """Returns the name of the runtime of a format."""
     if format == "tflite" and find_spec("ai_edge_litert") is None:
         return "TensorFlow's interpreter (ai-edge-litert is not installed)"
     return {

@@ -1,4 +1,4 @@
-"""SavedModels: what TensorFlow loads without this package."""
+"""SavedModels, which TensorFlow loads without this package."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def write_saved_model(
     serve: Callable[[tf.Tensor], tf.Tensor],
     spec: tf.TensorSpec,
 ) -> dict[str, int]:
-    """Writes a folder with the endpoint "serve", which is the default signature too.
+    """Writes a SavedModel with the endpoint "serve", also as the default signature.
 
     Args:
         path: New folder.
-        network: Whose weights `serve` uses.
+        network: The network whose weights `serve` uses.
         serve: Function of images.
-        spec: Of its images.
+        spec: Shape and type of its images.
 
     Returns:
         Number of TensorFlow operators by name.

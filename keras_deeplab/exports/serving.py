@@ -1,4 +1,4 @@
-"""The network as an export wants it: float32, on operators that the runtime has."""
+"""Prepares a network for export: float32, with operators of the target runtime."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from keras_deeplab.models.heads.output import crf_layer
 
 
 class _NativeAtrous(keras.layers.Conv2D):
-    """Convolution that arrives as one dilated operator.
+    """Convolution that converts to a single dilated operator.
 
-    Both subclasses of this module are for graphs that are converted: on free sizes ONNX wants
-    explicit padding, and TFLite makes an operator of its own from it.
+    Both subclasses in this module are only for conversion. With dynamic sizes, ONNX needs explicit
+    padding, which TFLite would turn into a separate operator.
     """
 
     explicit = False
@@ -33,10 +33,10 @@ class _NativeAtrous(keras.layers.Conv2D):
 
 
 class _NativeDepthwise(keras.layers.DepthwiseConv2D):
-    """Depthwise convolution that arrives as one dilated operator.
+    """Depthwise convolution that converts to a single dilated operator.
 
-    TensorFlow itself has no kernel for it on CPUs, so Keras goes by space to batch; the
-    converters recognise that on fixed sizes only.
+    TensorFlow has no CPU kernel for it, so Keras uses space-to-batch, which the converters
+    recognise only for fixed sizes.
     """
 
     explicit = False
@@ -63,14 +63,14 @@ def float32_clone(
     engine: str | None = None,
     crf: str | None = None,
 ) -> keras.Model:
-    """Rebuilds a model under the float32 policy, with the same weights.
+    """Rebuilds a model with the float32 policy and the same weights.
 
     Args:
-        model: A functional model, of whatever policy.
-        operators: "keras" leaves the layers; "same" and "explicit" make atrous convolutions one
-            dilated operator with that kind of padding, which TensorFlow does not run on CPUs.
-        engine: Of `CRFAsRNN` layers; None leaves it.
-        crf: Name of CRF parameters to end the model in.
+        model: A functional model with any dtype policy.
+        operators: "keras" keeps the layers; "same" and "explicit" turn each atrous convolution
+            into one dilated operator with that padding, which TensorFlow cannot run on CPUs.
+        engine: Engine of `CRFAsRNN` layers; None keeps theirs.
+        crf: Name of a preset of CRF parameters; appends a CRF. None: no CRF is appended.
 
     Returns:
         A model from float32 images to scores before the activation of its
@@ -110,9 +110,9 @@ def serving_function(
     """Returns the function to export.
 
     Args:
-        network: From float32 images to scores.
-        activation: Of the scores.
-        labels: Type of the label ids to return in place of scores: "uint8" or "int32".
+        network: Model from float32 images to scores.
+        activation: Activation of the scores.
+        labels: Type of the label ids to return instead of scores: "uint8" or "int32".
 
     Returns:
         A function from images of any type to scores, or to labels (batch, height, width).
@@ -130,7 +130,7 @@ def serving_function(
 def image_spec(
     batch: int | None, size: tuple[int | None, int | None], *, uint8: bool
 ) -> tf.TensorSpec:
-    """Returns shape and type of the images that the exported function takes."""
+    """Returns shape and type of the images of the exported function."""
     return tf.TensorSpec((batch, *size, 3), tf.uint8 if uint8 else tf.float32, name="image")
 
 

@@ -1,4 +1,4 @@
-"""TFLite files: conversion, quantisation, what is inside."""
+"""TFLite files: conversion, quantisation, operators."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def convert(
 
     Args:
         serve: The function.
-        spec: Of its images.
+        spec: Shape and type of its images.
         quantize: "float16", "dynamic", "int8" or None.
         calibration: For "int8": returns batches of float32 images.
         uint8_input: For "int8": whether the file takes uint8 images.
-        output_dtype: For "int8": "int8" or "uint8" returns scores as they are calculated.
+        output_dtype: For "int8": "int8" or "uint8" returns the quantised scores.
 
     Returns:
         The file's content.
 
     Raises:
-        ValueError: If there is no builtin operator for something.
+        ValueError: If the network needs an operator that is not a TFLite builtin.
     """
     function = tf.function(serve, input_signature=[spec]).get_concrete_function()
-    # With the weights as constants, the converter folds batch norm into them.
+    # The converter folds batch norm only into weights that are constants.
     frozen = _frozen(function)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], tf.Module())
     builtins = tf.lite.OpsSet.TFLITE_BUILTINS
@@ -74,9 +74,9 @@ def convert(
 
 
 def finished(content: bytes, metadata: str) -> bytes:
-    """Adds metadata, and stores equal vectors once.
+    """Adds metadata and deduplicates equal vectors.
 
-    Per-channel quantisation repeats a vector of zeros for every tensor.
+    Per-channel quantisation stores a vector of zeros for every tensor.
     """
     schema = tflite_schema()
     model = schema.ModelT.InitFromPackedBuf(content)
@@ -114,7 +114,7 @@ def operators(content: bytes) -> tuple[dict[str, int], tuple[str, ...]]:
 
 
 class _SharingBuilder(flatbuffers.Builder):
-    """Writes equal vectors once, and large ones where a runtime can map them."""
+    """Writes equal vectors once, and aligns large ones so that a runtime can map them."""
 
     def __init__(self, size: int) -> None:
         super().__init__(size)

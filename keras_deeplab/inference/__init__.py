@@ -1,4 +1,4 @@
-"""From photos to masks: networks and exported files, options, scores, the CRF."""
+"""Inference: networks and exported files, options, scores, the CRF."""
 
 from keras_deeplab.inference.crf_search import CRFSearch, tune_crf
 from keras_deeplab.inference.dense_crf import DenseCRF, resolve_crf

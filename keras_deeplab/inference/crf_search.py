@@ -1,4 +1,4 @@
-"""Searches CRF parameters on a few validation photos, coarse to fine, as the papers did."""
+"""Searches CRF parameters on a few validation photos, from coarse to fine, as in the papers."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class CRFSearch:
 
     Attributes:
         best: The CRF with the highest mean IoU.
-        mean_iou: Its mean IoU, 0 to 1.
-        mean_iou_without: Mean IoU of the network alone.
+        mean_iou: Mean IoU with this CRF, 0 to 1.
+        mean_iou_without: Mean IoU without a CRF.
         table: Mean IoU by (bilateral_weight, theta_alpha, theta_beta), best first.
     """
 
@@ -64,25 +64,26 @@ def tune_crf(
     options: InferenceOptions | None = None,
     **settings: Unpack[InferenceSettings],
 ) -> CRFSearch:
-    """Finds the weight and widths of the bilateral kernel that serve a network best.
+    """Searches the weight and widths of the bilateral kernel with the best mean IoU.
 
-    First every other value of each parameter is tried, then the neighbours of the best. The widths
-    are in pixels of the size that the network sees photos at: use the result at the same size.
+    The search first tries every other value of each parameter, then the neighbours of the best.
+    The widths are in pixels of the network's input size: use the result at the same size.
 
     Args:
-        model: As for `segment`.
-        examples: Pairs of a photo, uint8 (height, width, 3), and its labels (height, width). 100
-            photos in the paper; their scores are kept in memory, 11 MB each for VOC at 513.
-        start: CRF whose other parameters are kept. Left out: w2 = 3, theta_gamma = 3, 10
-            iterations, as in the paper.
+        model: A model of `DeepLab`, another `keras.Model`, the path of an exported file, or a
+            `keras_deeplab.inference.Segmenter`.
+        examples: Pairs of a photo, uint8 (height, width, 3), and its labels (height, width). The
+            paper uses 100 photos. Their scores stay in memory, 11 MB each for VOC at 513x513.
+        start: CRF that provides the other parameters. Default: ``spatial_weight=3``,
+            ``theta_gamma=3`` and 10 iterations, as in the paper.
         bilateral_weights: Values to search, in order.
         theta_alphas: Values to search, in order, pixels.
         theta_betas: Values to search, in order, RGB levels.
-        ignore_class: Label left out of the mean IoU.
-        results: JSON file that every result is written to at once. Where it exists, what it holds
-            is not computed again, so an interrupted search resumes.
-        progressbar: Whether to show one.
-        options: How photos go through the network, without a CRF.
+        ignore_class: Label excluded from the mean IoU.
+        results: JSON file to save every result to. If it exists, its results are reused, so an
+            interrupted search resumes. Default: no file.
+        progressbar: Whether to show a progress bar.
+        options: Size, scales, flip, sliding window and batch size; it must not include a CRF.
         **settings: Fields of `InferenceOptions`, which replace those of `options`, such as
             ``size=513``.
 
@@ -90,8 +91,8 @@ def tune_crf(
         The best CRF and all results.
 
     Raises:
-        ValueError: If there are no examples, a photo and its labels differ in size, the file holds
-            the results of another search, or a CRF is among the options.
+        ValueError: If there are no examples, a photo and its labels differ in size, the file has
+            the results of a different search, or the options include a CRF.
 
     Example:
 
@@ -137,7 +138,7 @@ def tune_crf(
 
 
 class _Results:
-    """Mean IoU by setting, kept in a file where one is given."""
+    """Mean IoU by setting, optionally saved to a file."""
 
     def __init__(self, path: str | Path | None, search: dict[str, Any]) -> None:
         self.path = None if path is None else Path(path)
@@ -156,13 +157,13 @@ class _Results:
         if kept != search:
             raise ValueError(
                 f"{self.path} must hold results of this search. Received: {kept}, not {search}. "
-                f"Give another file."
+                f"Pass another file."
             )
         self.without = content["without"]
         self.table = {(a, b, c): value for a, b, c, value in rows}
 
     def get(self, setting: Setting | None, measure: Any) -> float:
-        """Returns what is known of a setting, measuring it first if need be."""
+        """Returns the mean IoU of a setting; measures it if necessary."""
         known = self.without if setting is None else self.table.get(setting)
         if known is not None:
             return known

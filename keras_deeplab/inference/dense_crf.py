@@ -1,4 +1,4 @@
-"""The fully connected CRF as post-processing of a network's scores."""
+"""The dense CRF as post-processing of a network's scores."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ _NEGLIGIBLE_PROBABILITY = 1e-3
 
 @dataclass(frozen=True)
 class DenseCRF(CRFParameters):
-    """Refines class scores with the photo: pixels that look alike get labels that are alike.
+    """Refines class scores so that nearby pixels of similar colour tend to share a label.
 
-    Of NumPy arrays, classes below a probability of 0.001 all over keep it, since messages could not
-    raise them; that saves their part of the time.
+    For NumPy arrays, classes with a probability below 0.001 in every pixel are skipped and keep
+    their probabilities, which saves time.
 
-    The energy of a labelling sums, over all pixels, the unary -log P, and over all pairs of pixels
-    with different labels, two Gaussian kernels: one of position and colour (weight w1, widths
-    theta_alpha and theta_beta), one of position (w2, theta_gamma). Mean-field inference solves it.
+    The energy of a labelling is the sum of the unary energies -log P of all pixels, plus, for all
+    pairs of pixels with different labels, two Gaussian kernels: a bilateral one of position and
+    colour and a spatial one of position. Mean-field inference minimises it approximately.
 
-    It raises accuracy most on coarse networks and can lower it on networks with sharp borders:
-    `keras_deeplab.tune_crf` finds parameters for a network of your own.
+    The CRF improves coarse masks most and can reduce the accuracy of networks with sharp masks:
+    `keras_deeplab.tune_crf` searches parameters for a network.
 
     Args:
-        bilateral_weight: w1.
-        theta_alpha: Pixels.
-        theta_beta: RGB levels.
-        spatial_weight: w2.
-        theta_gamma: Pixels.
-        num_iterations: 0 returns the network's own probabilities.
+        bilateral_weight: Weight w1 of the bilateral kernel.
+        theta_alpha: Spatial standard deviation of the bilateral kernel, pixels.
+        theta_beta: Colour standard deviation of the bilateral kernel, RGB levels.
+        spatial_weight: Weight w2 of the spatial kernel.
+        theta_gamma: Standard deviation of the spatial kernel, pixels.
+        num_iterations: Mean-field iterations; 0 returns the unrefined probabilities.
         engine: "permutohedral" is exact up to the lattice; "convolutional" is restricted to a
             local window.
 
     Raises:
         TypeError: If ``num_iterations`` is not an integer.
-        ValueError: If a parameter is out of its range.
+        ValueError: If a parameter is out of range.
 
     Example:
 
@@ -55,14 +55,14 @@ class DenseCRF(CRFParameters):
 
     @classmethod
     def preset(cls, name: str = DEFAULT_CRF, **changes: Any) -> DenseCRF:
-        """Returns the CRF with the parameters of a row of `keras_deeplab.presets.crfs`.
+        """Returns the CRF with the parameters of a preset in `keras_deeplab.presets.crfs`.
 
         Args:
-            name: Name of the row.
-            **changes: Parameters that differ from the row's.
+            name: Name of the preset.
+            **changes: Parameters to override.
 
         Raises:
-            ValueError: If there is no such row.
+            ValueError: If the name is unknown.
         """
         check_choice("preset", name, tuple(CRFS))
         return cls(**{**asdict(CRFS[name]), **changes})
@@ -105,7 +105,7 @@ class DenseCRF(CRFParameters):
         return probabilities.numpy() if arrays else probabilities
 
     def _solve_for_those_there(self, logits: Any, image: Any) -> Any:
-        """Solves for the classes that the photos show; the rest need no messages."""
+        """Runs the CRF for the classes that occur in the photos only."""
         import tensorflow as tf
 
         own = tf.nn.softmax(logits)
@@ -125,7 +125,7 @@ class DenseCRF(CRFParameters):
 
 
 def resolve_crf(crf: DenseCRF | str | bool) -> DenseCRF | None:
-    """Returns the CRF that is asked for: True is the default, a name a preset, False none."""
+    """Returns the CRF for an option: True is the default, a name a preset, False no CRF."""
     if isinstance(crf, DenseCRF):
         return crf
     if isinstance(crf, str):

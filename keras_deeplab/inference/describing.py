@@ -1,4 +1,4 @@
-"""Makes a `Segmenter` of a network that its format's reader has opened."""
+"""Builds a `Segmenter` from a network that the reader of its format has opened."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from keras_deeplab.inference.segmenter import Segmenter
 from keras_deeplab.inference.sidecar import Sidecar
 from keras_deeplab.presets.datasets import dataset_of
 
-# Of free sides.
+# Used for dynamic dimensions.
 _PROBE_SHAPE = (1, 65, 65)
 
 
 class Hints(NamedTuple):
-    """What the caller says of a network.
+    """What the caller specifies about a network.
 
     Attributes:
-        class_names: Names that come before the network's own.
-        fallback_names: Names for a network that has none.
-        from_logits: Whether it returns logits or probabilities; None: as far as it shows.
+        class_names: Names by label id, which override those of the network.
+        fallback_names: Names by label id, used if the network has none.
+        from_logits: Whether it returns logits (True) or probabilities (False); None: detected.
     """
 
     class_names: Sequence[str] | None = None
@@ -31,14 +31,14 @@ class Hints(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """A network as its format's reader hands it over.
+    """A network as returned by the reader of its format.
 
     Attributes:
-        run: As in `Segmenter`.
-        input_shape: Of the images, as the file states it.
-        sidecar: What stands beside the file.
-        name: Of the file.
-        batch_size: Images that run together unless told otherwise.
+        run: Function from uint8 images, (batch, height, width, 3), to float32 scores or to labels.
+        input_shape: Shape of the images, as the file states it; None for dynamic dimensions.
+        sidecar: Metadata that the export wrote next to the file.
+        name: Name of the file.
+        batch_size: Default number of images per call.
     """
 
     run: Callable[[np.ndarray], np.ndarray]
@@ -52,8 +52,8 @@ def checked(opened: Opened, hints: Hints) -> Segmenter:
     """Runs a network on a grey image and returns it with its names.
 
     Raises:
-        ValueError: If it is not a network from images to scores or labels of their size, or
-            nobody says what its classes are.
+        ValueError: If it does not map images to scores or labels of their size, or its classes
+            are unknown.
     """
     shape = opened.input_shape
     if len(shape) != 4 or shape[-1] != 3:
@@ -68,7 +68,7 @@ def checked(opened: Opened, hints: Hints) -> Segmenter:
     try:
         result = opened.run(grey)
     except Exception as error:
-        # Each runtime has errors of its own.
+        # Each runtime raises exceptions of its own.
         raise ValueError(
             f"The network must run on an image of {height}x{width}. Received: {opened.name}, "
             f"which says: {_first_line(error)}"
@@ -79,7 +79,7 @@ def checked(opened: Opened, hints: Hints) -> Segmenter:
 
 
 def described(opened: Opened, output: str, class_names: Sequence[str]) -> Segmenter:
-    """Returns a segmenter; what is not known of it is that of its classes' dataset."""
+    """Returns a segmenter; unknown attributes are those of the dataset of its classes."""
     known, dataset = opened.sidecar, dataset_of(tuple(class_names))
     return Segmenter(
         run=opened.run,

@@ -1,4 +1,4 @@
-"""Photos at the size of a network's input: scaled, padded, cut into windows."""
+"""Prepares photos for a network's input size: resizing, padding, windows."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-# Mid-grey is what the networks' own zero padding means in RGB.
+# Mid-grey corresponds to the zero padding inside the networks.
 _PADDING_LEVEL = 127
 
 
 def fit_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Scales a photo to fit into `size`, keeping its shape, and pads it with grey there.
+    """Resizes a photo to fit `size`, preserving its aspect ratio, and pads it with grey.
 
-    Padded to the size it was trained with, a network's image-level features mean what they did
-    in training, and photos of all shapes share one compiled graph.
+    With padding to the training size, image-level features have the same meaning as in training,
+    and photos of all shapes use one compiled graph.
 
     Args:
         image: uint8 array of shape (height, width, 3).
@@ -32,7 +32,7 @@ def fit_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def fitted_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
-    """Returns the (height, width) of the largest picture of a shape that fits into a box."""
+    """Returns the largest (height, width) that fits a box, with the aspect ratio of `size`."""
     scale = min(box[0] / size[0], box[1] / size[1])
     height, width = (
         min(most, max(1, round(length * scale))) for length, most in zip(size, box, strict=True)
@@ -41,16 +41,16 @@ def fitted_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
 
 
 def resized_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Returns a photo, uint8 (height, width, 3), at another (height, width)."""
+    """Returns a photo, uint8 (height, width, 3), resized to a (height, width)."""
     if image.shape[:2] == size:
         return image
-    # Pillow's bilinear filter widens with the reduction, so fine detail does not alias.
+    # Pillow widens the bilinear filter with the reduction, which avoids aliasing.
     resized = Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BILINEAR)
     return np.asarray(resized)
 
 
 def padded(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Returns a photo with grey below and to the right of it."""
+    """Returns a photo padded with grey at the bottom and the right."""
     if image.shape[:2] == size:
         return image
     filled = np.full((*size, 3), _PADDING_LEVEL, "uint8")
@@ -59,7 +59,7 @@ def padded(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def windows(size: tuple[int, int], window: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    """Yields the fewest evenly spread windows that overlap by a third or more."""
+    """Yields the smallest number of evenly spaced windows that overlap by a third or more."""
     rows, columns = (_starts(length, side) for length, side in zip(size, window, strict=True))
     for top in rows:
         for left in columns:

@@ -1,4 +1,4 @@
-"""Scores and labels at another size: bilinear, in blocks of rows, in bounded memory."""
+"""Resizing of scores and labels in blocks of rows, with bounded memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def resized_scores(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def resized_labels(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Returns the best class of every pixel after bilinear resizing to a (height, width).
 
-    The resized scores are never held as a whole.
+    The resized scores are computed in blocks and never stored as a whole.
 
     Returns:
         Array of shape (height, width), uint8, or uint16 above 256 classes.
@@ -48,7 +48,7 @@ def resized_labels(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def nearest_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Returns labels at another (height, width), each that of the nearest pixel."""
+    """Returns labels resized to a (height, width) by nearest neighbour."""
     rows, columns = (
         ((np.arange(new) + 0.5) * old / new).astype("intp")
         for old, new in zip(labels.shape, size, strict=True)
@@ -57,7 +57,7 @@ def nearest_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
-    """Turns logits into probabilities over the last axis, in place, and returns them."""
+    """Converts logits to probabilities over the last axis, in place, and returns them."""
     scores -= scores.max(axis=-1, keepdims=True)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=-1, keepdims=True)
@@ -72,7 +72,7 @@ def _planes(scores: np.ndarray) -> np.ndarray:
 def _contenders(planes: np.ndarray) -> np.ndarray:
     """Returns the labels that can win after interpolation.
 
-    A class below another one everywhere stays below it in every weighted mean.
+    If a class scores below another in every pixel, it does so in every weighted mean.
     """
     highest = planes.max(axis=0)
     winners = [label for label, plane in enumerate(planes) if (plane == highest).any()]
@@ -86,7 +86,7 @@ def _contenders(planes: np.ndarray) -> np.ndarray:
 def _blocks(
     planes: np.ndarray, size: tuple[int, int]
 ) -> Iterator[tuple[slice, Iterator[np.ndarray]]]:
-    """Yields blocks of rows, each as planes resized bilinearly."""
+    """Yields blocks of rows of the bilinearly resized planes."""
     top, bottom, down = _taps(planes.shape[1], size[0])
     left, right, across = _taps(planes.shape[2], size[1])
     step = max(1, _BLOCK_PIXELS // size[1])

@@ -1,4 +1,4 @@
-"""Opens networks by what they are."""
+"""Opens Keras models and exported files as `Segmenter` objects."""
 
 from __future__ import annotations
 
@@ -27,26 +27,25 @@ def open_segmenter(
     fallback_names: Sequence[str] | None = None,
     from_logits: bool | None = None,
 ) -> Segmenter:
-    """Makes anything that segments usable in one way.
+    """Returns any segmentation network, in any supported format, as a `Segmenter`.
 
     Args:
         model: A `keras.Model` from RGB 0-255 to class scores; the path of a `.keras`, `.tflite`
-            or `.onnx` file or of a SavedModel's folder; or a `Segmenter`. Files are read with
-            what their runtime offers: `.onnx` needs onnxruntime, `.tflite` ai-edge-litert or
-            TensorFlow.
-        class_names: Names by label id. Left out: those that the model carries, or that the export
-            wrote beside it. Files of others need them.
-        fallback_names: Names for a network that carries none.
-        from_logits: Whether the network returns logits (True) or probabilities (False). None: what
-            the model's or export's description says; else the activation of a Keras model's last
-            layer, or whether the scores of a file sum to 1.
+            or `.onnx` file or of a SavedModel's folder; or a `Segmenter`. `.onnx` files need
+            onnxruntime, `.tflite` files ai-edge-litert or TensorFlow.
+        class_names: Names by label id. Required for files that this package did not export.
+            Default: those stored in the model or in the metadata of the export.
+        fallback_names: Names by label id, used if the network has none.
+        from_logits: Whether the network returns logits (True) or probabilities (False). Default:
+            taken from the metadata of the model or export; without metadata, from the activation
+            of a Keras model's last layer, or from whether the scores of a file sum to 1.
 
     Returns:
-        The network with names, colours and preprocessing. A file was run once on a grey image.
+        The network with names, colours and preprocessing. A file is run once on a grey image.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is damaged, of another kind, or not a segmentation network.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is damaged, of another format, or not a segmentation network.
         ModuleNotFoundError: If the runtime of the file's format is not installed.
 
     Example:
@@ -69,10 +68,10 @@ def open_segmenter(
 
 
 def open_file(path: Path) -> Opened:
-    """Opens an exported file, or the folder of a SavedModel, in its runtime, and runs nothing.
+    """Opens an exported file, or the folder of a SavedModel, without running it.
 
     Raises:
-        ValueError: If it is damaged, of another kind, or has not one input and one output.
+        ValueError: If it is damaged, of another format, or does not have one input and one output.
         ModuleNotFoundError: If the runtime of the file's format is not installed.
     """
     if path.is_dir():

@@ -1,4 +1,4 @@
-"""How photos go through a network: every option of inference, its default and its checks."""
+"""The options of inference, with their defaults and checks."""
 
 from __future__ import annotations
 
@@ -25,28 +25,27 @@ class InferenceSettings(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class InferenceOptions:
-    """How photos go through a network.
+    """Settings of inference: size, scales, flip, sliding window, CRF and batch size.
 
     Attributes:
-        size: Side of the square in pixels, or (height, width), that a photo is scaled to fit into
-            and padded to; with `sliding_window`, the size of the window. None: the size that the
-            network was trained for, which the model or file carries, else that of its classes'
-            dataset. "own": each photo's own size. A network of fixed input size keeps that.
-        scales: Factors of the size. The network runs at each, and the probabilities are averaged.
-            (0.5, 0.75, 1, 1.25, 1.5, 1.75) with `flip` in the papers.
-        flip: Whether to run on the mirror image too, and average.
-        sliding_window: Whether photos keep their own size and are seen through windows of `size`,
-            which overlap by a third or more: for photos with many more pixels than the network
-            was trained on.
-        crf: Fully connected CRF that refines the scores at the size they were computed at: True,
-            the name of a preset ("v2_resnet101", ...), or a `DenseCRF`.
-        batch_size: Photos that go through the network together. None: 16 on a GPU or TPU; 1 on a
-            CPU, where larger batches are slower. With `sliding_window`, or at the photo's own
-            size, photos run one by one; the windows of a photo run together.
+        size: Side of a square in pixels, or (height, width). Photos are resized to fit it and
+            padded; with `sliding_window`, it is the size of the window. "own" uses each photo's
+            own size. None: the size stored in the model or file, else that of the dataset of its
+            classes. A network with a fixed input size always uses that size.
+        scales: Factors of the size. The network runs at each scale, and the probabilities are
+            averaged. The papers use (0.5, 0.75, 1, 1.25, 1.5, 1.75) with `flip`.
+        flip: Whether to also run on the horizontally flipped photo and average the results.
+        sliding_window: Whether to run on windows of `size` at the photo's own resolution. Windows
+            overlap by a third or more. For photos much larger than the training images.
+        crf: Dense CRF that refines the scores at the size at which they were computed: True, the
+            name of a preset ("v2_resnet101", ...), or a `DenseCRF`.
+        batch_size: Photos per forward pass. None: 16 on a GPU or TPU; 1 on a CPU, where larger
+            batches are slower. With `sliding_window`, or at the photo's own size, photos are
+            processed one at a time; the windows of one photo form a batch.
 
     Raises:
-        TypeError: If a size or the batch size is no int.
-        ValueError: If an option is out of its range, or a window has no size.
+        TypeError: If a size or the batch size is not an int.
+        ValueError: If an option is out of range, or `sliding_window` is used with size "own".
 
     Example:
 
@@ -84,11 +83,11 @@ class InferenceOptions:
 
     @property
     def averages(self) -> bool:
-        """Whether a photo's scores are the mean of several runs: scales, mirror image, windows."""
+        """Whether scores are averaged over several runs: scales, flip or windows."""
         return self.scales != (1.0,) or self.flip or self.sliding_window
 
     def resolve_size(self, default: Size) -> Size | None:
-        """Returns (height, width) in pixels, `default` if none is set, or None for the photo's."""
+        """Returns (height, width) in pixels, `default` if unset, or None for the photo's size."""
         if isinstance(self.size, int):
             return self.size, self.size
         if isinstance(self.size, tuple):
@@ -102,7 +101,7 @@ def resolve_options(
     """Returns `options`, or the defaults, with the fields in `settings` replaced.
 
     Raises:
-        ValueError: If a setting is unknown or out of its range.
+        ValueError: If a setting is unknown or out of range.
     """
     names = tuple(field.name for field in fields(InferenceOptions))
     for name in settings:

@@ -1,4 +1,4 @@
-"""What a network says of one photo, and the ways to read it."""
+"""The class scores of one photo, and their conversion to labels and probabilities."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from keras_deeplab.inference.interpolation import (
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Class scores of a photo at the size they were computed at, without padding.
+    """Class scores of a photo at the size at which they were computed, without padding.
 
     Attributes:
-        values: Array of shape (height, width, classes); integers of shape (height, width) where
-            the network returns labels.
+        values: Array of shape (height, width, classes); for networks that return labels, integers
+            of shape (height, width).
         kind: "logits", "probabilities" or "labels".
-        photo: The photo they belong to, uint8 of shape (photo_height, photo_width, 3).
-        seconds: Time the network took: its share of that of its batch.
+        photo: The photo, uint8 of shape (photo_height, photo_width, 3).
+        seconds: Computing time of the network: the photo's share of the time of its batch.
 
     Example:
 
@@ -41,13 +41,13 @@ class Scores:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) that the scores were computed at."""
+        """The (height, width) at which the scores were computed."""
         return self.values.shape[0], self.values.shape[1]
 
     def labels(self) -> np.ndarray:
         """Returns the class of every pixel of the photo, from its bilinearly resized scores.
 
-        Labels of a network that returns labels are those of the nearest pixels.
+        For networks that return labels, the labels are resized by nearest neighbour.
 
         Returns:
             Array of shape (photo_height, photo_width), uint8, or uint16 above 256 classes.
@@ -68,10 +68,10 @@ class Scores:
         return softmax(resized) if self.kind == "logits" else resized
 
     def refined(self, crf: DenseCRF) -> Scores:
-        """Returns probabilities refined with the photo, at the size of these scores.
+        """Returns probabilities refined by a CRF, at the size of these scores.
 
         Raises:
-            ValueError: If the network returns labels, or what it calls logits are probabilities.
+            ValueError: If the network returns labels, or probabilities declared as logits.
         """
         self._check_scores("a CRF")
         logits = self.kind == "logits"

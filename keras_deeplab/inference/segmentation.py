@@ -25,7 +25,7 @@ from keras_deeplab.presets.datasets import Palette
 from keras_deeplab.visualize import blend, palette_image, with_legend
 
 OVERLAY_SIZE = 2048
-# Run-length coding writes PNG files several times as fast as Pillow's default, a little larger.
+# Run-length coding writes PNG files several times faster than Pillow's default, slightly larger.
 _PNG: dict[str, Any] = {"compress_level": 1, "compress_type": 3}
 
 _Result = TypeVar("_Result")
@@ -52,7 +52,7 @@ class Segmentation:
     name: str = "photo"
 
     def shares(self) -> dict[str, float]:
-        """Returns the share of the pixels, 0 to 1, of every class there is, largest first."""
+        """Returns the share of pixels, 0 to 1, of each class in the mask, largest first."""
         counts = np.bincount(self.labels.ravel(), minlength=len(self.class_names))
         order = np.argsort(-counts, kind="stable")
         return {
@@ -60,14 +60,14 @@ class Segmentation:
         }
 
     def overlay(self, *, opacity: float = 0.5, legend: bool = True) -> Image.Image:
-        """Returns the photo with the classes' colours laid over it.
+        """Returns the photo blended with the colours of the classes.
 
         Args:
-            opacity: 0 shows the photo, 1 the colours.
-            legend: Whether names, shares and colours stand to the right of it.
+            opacity: Opacity of the colours, 0 to 1.
+            legend: Whether to add a legend with names, shares and colours on the right.
 
         Returns:
-            RGB image. The photo's longer side is scaled down to 2048 pixels where it is more.
+            RGB image, with its longer side reduced to at most 2048 pixels.
         """
         shown = self.at_most(OVERLAY_SIZE)
         blended = blend(shown.image, shown.labels, self.palette, opacity=opacity)
@@ -79,9 +79,9 @@ class Segmentation:
         )
 
     def at_most(self, side: int) -> Segmentation:
-        """Returns it with photo and mask scaled down until no side is longer than ``side`` pixels.
+        """Returns the segmentation with photo and mask reduced to at most ``side`` pixels per side.
 
-        The mask takes the labels of the nearest pixels; probabilities are left out.
+        The mask is resized by nearest neighbour; probabilities are dropped.
         """
         scale = side / max(self.labels.shape)
         if scale >= 1:
@@ -104,9 +104,9 @@ class Segmentation:
         The mask's pixel values are the label ids, with the dataset's colours as its palette.
 
         Args:
-            folder: Folder to write into; made if it does not exist.
-            name: Start of the file names; the photo's own by default.
-            opacity: Of the overlay: 0 shows the photo, 1 the colours.
+            folder: Folder to write to; created if it does not exist.
+            name: Prefix of the file names. Default: the name of the photo.
+            opacity: Opacity of the colours in the overlay, 0 to 1.
             overlay: Whether to write the overlay.
 
         Returns:
@@ -123,16 +123,17 @@ class Segmentation:
 
 
 class Segmentations(Sequence[Segmentation]):
-    """The masks of several photos, computed when they are asked for and not kept.
+    """The masks of several photos, computed on access and not stored.
 
-    Iterating runs the photos in batches, and reads the next ones meanwhile. An index runs one
-    photo, a slice none. Each use runs the network again: keep what you need twice.
+    Iteration processes the photos in batches while threads read the next ones. An index processes
+    one photo; a slice processes none. Every access runs the network again, so store results that
+    you need more than once.
 
     Args:
         segmenter: The network.
-        photos: What `read_image` takes: paths, PIL images or arrays.
-        options: How photos go through the network.
-        probabilities: Whether the results hold probabilities.
+        photos: Paths, PIL images or arrays.
+        options: Size, scales, flip, sliding window, CRF and batch size.
+        probabilities: Whether the results include probabilities.
     """
 
     def __init__(
@@ -171,7 +172,7 @@ class Segmentations(Sequence[Segmentation]):
     ) -> Iterator[_Result | Exception]:
         """Yields ``finish(index, segmentation)`` of each photo, computed in threads, in order.
 
-        A photo that cannot be read, or finished, gives its `ValueError` or `OSError` in its place.
+        For a photo that fails, the `ValueError` or `OSError` is yielded instead.
         """
         ahead = (self.options.batch_size or self.segmenter.batch_size) + WORKERS
         images, again = tee(in_order(_read, self.photos, ahead=ahead))
@@ -214,30 +215,30 @@ def segment(
 ) -> Any:
     """Segments one photo, or several.
 
-    A photo is scaled to fit into the size that the network was trained for and padded with grey
-    there; the scores are scaled back to the photo. So photos of any size and shape do, in little
-    memory.
+    Each photo is resized to fit the size that the network was trained for and padded with grey;
+    the scores are resized back to the photo. Photos can have any size and shape, and memory use is
+    bounded.
 
     Args:
-        model: A model of `DeepLab`, or any that maps RGB 0-255 to scores of the same height and
-            width; or what else `keras_deeplab.inference.open_segmenter` takes, such as the path of
-            an export.
-        image: A path, a PIL image or an array of one photo (height, width[, channels]); or several
-            photos: a folder, a sequence of the former, or an array (batch, height, width, 3).
-        options: How photos go through the network.
+        model: A model of `DeepLab`; any model from RGB 0-255 to scores of the same height and
+            width; the path of a `.keras`, `.tflite` or `.onnx` file or of a SavedModel folder; or
+            a `keras_deeplab.inference.Segmenter`.
+        image: One photo: a path, a PIL image or an array (height, width[, channels]). Several
+            photos: a folder, a sequence of these, or an array (batch, height, width, 3).
+        options: Size, scales, flip, sliding window, CRF and batch size.
         probabilities: Whether to keep the probabilities, height x width x classes floats.
-        class_names: Names by label id. Left out: those that the model carries.
+        class_names: Names by label id. Default: those stored in the model.
         **settings: Fields of `keras_deeplab.inference.InferenceOptions`, which replace those of
             `options`: ``size=513``, ``scales=(0.75, 1, 1.25)``, ``flip=True``,
             ``sliding_window=True``, ``crf=True``, ``batch_size=4``.
 
     Returns:
         A `Segmentation`; for several photos a sequence of them, `Segmentations`, that is computed
-        as it is iterated over and holds no pictures.
+        during iteration and stores no results.
 
     Raises:
-        ValueError: If a photo can't be read, or the model's outputs are not class scores.
-        FileNotFoundError: If there is no such file.
+        ValueError: If a photo cannot be read, or the model's outputs are not class scores.
+        FileNotFoundError: If the file does not exist.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""The one way from photos to class scores, whatever the network was made with."""
+"""`Segmenter`: from photos to class scores, for every format of a network."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from keras_deeplab.presets.datasets import Palette
 
 @dataclass(frozen=True, eq=False)
 class Segmenter:
-    """A network that can be run, with all that its answers need to be understood.
+    """A network with the metadata that is needed to interpret its outputs.
 
     Attributes:
-        run: From images, RGB 0-255, uint8 of shape (batch, height, width, 3), to scores of shape
-            (batch, height, width, classes) or labels of shape (batch, height, width).
-        input_shape: (batch, height, width, 3); None is free.
+        run: Function from images, RGB 0-255, uint8 of shape (batch, height, width, 3), to scores
+            of shape (batch, height, width, classes) or labels of shape (batch, height, width).
+        input_shape: (batch, height, width, 3); None for dynamic dimensions.
         output: "logits", "probabilities" or "labels".
         class_names: Names by label id.
         palette: RGB colours by label id.
-        ignore_class: True label that its training left out.
-        inference_size: (height, width) that photos are fitted into unless told otherwise.
+        ignore_class: Label that was ignored in training.
+        inference_size: Default (height, width) that photos are resized to fit.
         name: Name of the model or its file.
-        batch_size: Images that run together unless told otherwise.
+        batch_size: Default number of images per forward pass.
     """
 
     run: Callable[[np.ndarray], np.ndarray]
@@ -54,22 +54,22 @@ class Segmenter:
     def predict(
         self, images: Iterable[np.ndarray], options: InferenceOptions | None = None
     ) -> Iterator[Scores]:
-        """Runs photos through the network as the options say.
+        """Computes the scores of photos.
 
-        Photos are drawn from `images` a batch at a time, and scaled in threads while the network
-        runs, so memory does not grow with their number.
+        Photos are read from `images` one batch at a time and resized in threads while the network
+        runs, so memory use does not grow with their number.
 
         Args:
             images: Photos, uint8 arrays of shape (height, width, 3) of any sizes.
-            options: Size, scales, mirror image, windows, CRF, batch size.
+            options: Size, scales, flip, sliding window, CRF and batch size.
 
         Returns:
-            Iterator over the scores, in the order of the photos. One run gives the network's own
-            scores, at the size of the photo as it was fitted in; several give the mean of the
-            probabilities; a CRF gives probabilities.
+            Iterator over the scores, in the order of the photos. A single forward pass returns
+            the network's scores at the size of the resized photo; several passes return the mean
+            of their probabilities; a CRF returns probabilities.
 
         Raises:
-            ValueError: If the options do not suit the network.
+            ValueError: If the network does not support the options.
 
         Example:
 
@@ -86,13 +86,13 @@ class Segmenter:
         return _predict(self, images, options)
 
     def resolve_size(self, options: InferenceOptions) -> Size | None:
-        """Returns (height, width) of the network's input, or None for that of each photo."""
+        """Returns the (height, width) of the network's input, or None for each photo's size."""
         size = options.resolve_size(self.inference_size)
         height, width = self.input_shape[1:3]
         return size and (height or size[0], width or size[1])
 
     def check(self, options: InferenceOptions) -> None:
-        """Raises `ValueError` if the network cannot run as the options say."""
+        """Raises `ValueError` if the network does not support the options."""
         fixed = self.input_shape[1:3]
         problem = None
         if self.output == "labels" and (options.crf or options.averages):
@@ -110,12 +110,12 @@ class Segmenter:
         if problem:
             raise ValueError(
                 f"A network must take images of any size to {problem}. Received: {self.name}, "
-                f"which takes {fixed[0]}x{fixed[1]}. Build or export it with a free size, or use "
+                f"which takes {fixed[0]}x{fixed[1]}. Build or export it with dynamic sizes, or use "
                 f"a sliding window."
             )
 
     def protocol(self, options: InferenceOptions) -> dict[str, Any]:
-        """Returns what the options mean for this network, as JSON holds it."""
+        """Returns the effective settings for this network, as JSON-serialisable values."""
         size = self.resolve_size(options)
         crf = resolve_crf(options.crf)
         return {
@@ -132,7 +132,7 @@ def _predict(
 ) -> Iterator[Scores]:
     size, crf = network.resolve_size(options), resolve_crf(options.crf)
     run = _BatchRun(network, options.batch_size)
-    # Photos of their own size rarely share one, and their mean scores may fill the memory.
+    # Photos at their own size rarely have equal sizes, and batched scores could fill the memory.
     photos_at_once = 1 if size is None or options.sliding_window else run.size
 
     def fitted(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -157,7 +157,7 @@ def _predict(
 def _cropped(
     outputs: Iterable[np.ndarray], photos: list[np.ndarray], size: Size | None
 ) -> Iterator[np.ndarray]:
-    """Yields the scores of photos without those of the padding."""
+    """Yields the scores of photos without the padding."""
     for output, photo in zip(outputs, photos, strict=True):
         own = (photo.shape[0], photo.shape[1])
         height, width = own if size is None else fitted_size(own, size)
@@ -167,8 +167,8 @@ def _cropped(
 class _BatchRun:
     """Runs images of one size in batches.
 
-    Once a whole batch has run, shorter ones are filled up: a graph is compiled for each number of
-    images.
+    After the first full batch, shorter batches are padded, because a new batch size would compile
+    a new graph.
     """
 
     def __init__(self, network: Segmenter, batch_size: int | None) -> None:
@@ -193,7 +193,7 @@ class _BatchRun:
 def _averaged(
     run: _BatchRun, photos: list[np.ndarray], options: InferenceOptions, size: Size | None
 ) -> list[np.ndarray]:
-    """Returns the mean probabilities over scales and mirror images, at the photos' fitted size."""
+    """Returns the mean probabilities over scales and flips, at the resized photos' size."""
     sizes = [(photo.shape[0], photo.shape[1]) for photo in photos]
     if size is not None and not options.sliding_window:
         sizes = [fitted_size(own, size) for own in sizes]
@@ -213,7 +213,7 @@ def _averaged(
 def _at_scale(
     run: _BatchRun, photos: list[np.ndarray], sizes: list[Size], size: Size | None, scale: float
 ) -> list[np.ndarray]:
-    # 513 becomes 257 and 897: features keep lying on the same points of the photo.
+    # 513 becomes 257 and 897, so that features stay aligned with the pixels of the photo.
     height, width = (max(1, round(scale * (length - 1)) + 1) for length in size or sizes[0])
     outputs = run(fit_image(photo, (height, width)) for photo in photos)
     return [

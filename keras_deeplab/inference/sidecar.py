@@ -1,4 +1,4 @@
-"""The JSON file beside an exported network: what its pixels and classes mean."""
+"""The JSON metadata file of an exported network: its inputs, outputs and classes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What an export says of itself; None where it doesn't.
+    """The metadata of an export; None for missing values.
 
     Attributes:
-        path: Where the file is, or should be.
+        path: Path of the metadata file, which may not exist.
         class_names: Names by label id.
         palette: RGB colours by label id.
-        ignore_class: True label that training left out.
+        ignore_class: Label that was ignored in training.
         output: "logits", "probabilities" or "labels".
-        inference_size: (height, width) that photos are fitted into.
+        inference_size: (height, width) that photos are resized to fit.
     """
 
     path: Path
@@ -34,17 +34,17 @@ class Sidecar:
 
 
 def sidecar_path(network: Path) -> Path:
-    """Returns `keras_deeplab.json` in the folder of a SavedModel, `{file}.json` beside a file."""
+    """Returns `keras_deeplab.json` in a SavedModel folder, or `{file}.json` next to a file."""
     if network.is_dir():
         return network / "keras_deeplab.json"
     return network.with_name(f"{network.name}.json")
 
 
 def read_sidecar(network: Path) -> Sidecar:
-    """Reads what an export says of itself, from its `sidecar_path`.
+    """Reads the metadata of an export from its `sidecar_path`.
 
     Raises:
-        ValueError: If it is damaged, of another version, or wants images other than RGB 0-255.
+        ValueError: If it is damaged, of another version, or its input is not RGB 0-255.
     """
     path = sidecar_path(network)
     if not path.exists():

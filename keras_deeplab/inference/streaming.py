@@ -1,4 +1,4 @@
-"""Work on a stream of items in threads, in order, a bounded number ahead."""
+"""Ordered processing of a stream in threads, with bounded look-ahead."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def in_order(
     workers: int = WORKERS,
     ahead: int = 2 * WORKERS,
 ) -> Iterator[_Result]:
-    """Yields `function(item)` of each item, computed in threads, in the order of the items.
+    """Yields `function(item)` for each item, computed in threads, in the order of the items.
 
     Args:
-        function: Runs in a thread; what it raises is raised where its result is due.
-        items: Drawn from in the caller's thread.
+        function: Function to run in a thread. Its exceptions are raised in place of its result.
+        items: Items, which are read in the caller's thread.
         workers: Number of threads.
-        ahead: Results that are computed or waiting at most.
+        ahead: Maximum number of pending results.
 
     Example:
 
@@ -49,7 +49,7 @@ def in_order(
 
 
 def read_ahead(items: Iterable[_Item], *, ahead: int = 4) -> Iterator[_Item]:
-    """Yields items that a thread draws from their iterator in advance."""
+    """Yields items that a thread reads from their iterator in advance."""
     iterator, end = iter(items), object()
 
     def draw(_: None) -> Any:

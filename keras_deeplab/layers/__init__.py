@@ -1,4 +1,4 @@
-"""Keras layers for what Keras lacks; importing this package registers them for loading."""
+"""Additional Keras layers; importing this package registers them for loading."""
 
 from keras_deeplab.layers.atrous_conv2d import AtrousConv2D
 from keras_deeplab.layers.batch_normalization import BatchNormalization

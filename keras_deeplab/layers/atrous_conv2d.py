@@ -1,4 +1,4 @@
-"""Convolution with an atrous rate, by TensorFlow's native kernel."""
+"""Atrous convolution with TensorFlow's native kernel."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import keras
 @final
 @keras.saving.register_keras_serializable(package="keras_deeplab")
 class AtrousConv2D(keras.layers.Conv2D):
-    """A `keras.layers.Conv2D` of stride 1 whose dilation is not done by space to batch.
+    """A `keras.layers.Conv2D` with stride 1 that dilates without space-to-batch.
 
-    On backends other than TensorFlow, and at rate 1, it is `keras.layers.Conv2D`.
+    On other backends than TensorFlow, and at rate 1, it behaves like `keras.layers.Conv2D`.
 
     Args:
         filters: Output channels.
-        kernel_size: Odd.
-        **kwargs: Arguments of `keras.layers.Conv2D`, but ``padding``, which is "same", and
+        kernel_size: Odd kernel size.
+        **kwargs: Arguments of `keras.layers.Conv2D`, except ``padding``, which is "same", and
             ``strides``.
 
     Input shape:

@@ -1,4 +1,4 @@
-"""Batch normalisation that trains in TensorFlow's fused operation."""
+"""Batch normalisation that uses TensorFlow's fused operation in training."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import keras
 @final
 @keras.saving.register_keras_serializable(package="keras_deeplab")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """A `keras.layers.BatchNormalization` with the same values and weights, and a faster step.
+    """A `keras.layers.BatchNormalization` with the same results and weights that trains faster.
 
-    Keras computes moments and normalisation in a dozen elementwise operations, and keeps what each
-    of them needs for the backward pass. TensorFlow's fused operation does both in two passes over
-    the data and keeps the input alone. On other backends, with a mask, in inference and for inputs
-    that are not images it is Keras' own.
+    Keras computes moments and normalisation in a dozen elementwise operations and stores
+    intermediate results of each for the backward pass. TensorFlow's fused operation passes over the
+    data twice and stores only the input. On other backends, with a mask, in inference and for
+    inputs that are not images, the layer uses Keras's implementation.
 
     Args:
         **kwargs: Arguments of `keras.layers.BatchNormalization`.

@@ -1,4 +1,4 @@
-"""The fully connected CRF as a trainable layer."""
+"""The dense CRF as a trainable layer."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _START = CRFS["crf_rnn"]
 @final
 @keras.saving.register_keras_serializable(package="keras_deeplab")
 class CRFAsRNN(keras.layers.Layer):
-    """Mean-field inference in the fully connected CRF, unrolled, with trainable weights.
+    """Unrolled mean-field inference in the dense CRF, with trainable weights.
 
-    Trained are one weight per class for each of the two kernels, and the compatibility of every
-    two classes. At the start all classes have the same weights and are compatible with themselves
-    only (Potts), so the untrained layer is the dense CRF of its arguments.
+    The trainable weights are one weight per class for each of the two kernels, and the class
+    compatibility matrix. Initially all classes have the same kernel weights and the compatibility
+    is the Potts model, so the untrained layer is equivalent to `DenseCRF` with these arguments.
 
-    It runs on the TensorFlow backend, in float32 under every dtype policy.
+    It requires the TensorFlow backend and computes in float32 with every dtype policy.
 
     Args:
-        bilateral_weight: Start value of the bilateral kernel's weights.
-        theta_alpha: Width of the bilateral kernel in position, pixels.
-        theta_beta: Its width in colour, RGB levels 0-255.
-        spatial_weight: Start value of the spatial kernel's weights.
-        theta_gamma: Width of the spatial kernel in position, pixels.
+        bilateral_weight: Initial value of the weights of the bilateral kernel.
+        theta_alpha: Spatial standard deviation of the bilateral kernel, pixels.
+        theta_beta: Colour standard deviation of the bilateral kernel, RGB levels 0-255.
+        spatial_weight: Initial value of the weights of the spatial kernel.
+        theta_gamma: Standard deviation of the spatial kernel, pixels.
         num_iterations: Mean-field iterations; 0 returns the logits.
-        kernel_weights: "per_class" trains one weight per class and kernel; "matrix" a matrix of
-            (classes, classes) per kernel, as in the paper.
+        kernel_weights: "per_class" trains one weight per class and kernel; "matrix" trains a
+            (classes, classes) matrix per kernel, as in the paper.
         engine: "permutohedral" is exact up to the lattice; "convolutional" is restricted to a
-            local window, but is made of standard operations, for export to TFLite and ONNX.
+            local window, but uses only standard operations, for export to TFLite and ONNX.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:
@@ -47,8 +47,8 @@ class CRFAsRNN(keras.layers.Layer):
 
     Raises:
         TypeError: If ``num_iterations`` is not an integer.
-        ValueError: If an argument is out of its range, the inputs' sizes differ, there are fewer
-            than two classes, or Keras runs on another backend than TensorFlow.
+        ValueError: If an argument is out of range, the inputs' sizes differ, there are fewer than
+            two classes, or Keras uses a backend other than TensorFlow.
 
     Example:
 
@@ -124,7 +124,7 @@ class CRFAsRNN(keras.layers.Layer):
 
         self.bilateral_weights = kernel("bilateral_weights", self.bilateral_weight)
         self.spatial_weights = kernel("spatial_weights", self.spatial_weight)
-        # Potts up to a constant per pixel, which the softmax takes out.
+        # The Potts model up to a constant per pixel, which the softmax removes.
         self.compatibility = self.add_weight(
             (classes, classes), diagonal(-1.0), name="compatibility"
         )

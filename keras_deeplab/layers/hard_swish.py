@@ -1,4 +1,4 @@
-"""Hard swish with a gradient that needs its input alone."""
+"""Hard swish with a gradient that needs only the input."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import keras
 class HardSwish(keras.layers.Layer):
     """The activation x * relu6(x + 3) / 6.
 
-    As `keras.activations.hard_silu`, with a third of the memory while TensorFlow trains.
+    Equal to `keras.activations.hard_silu`, but with a third of the memory for training on
+    TensorFlow.
 
     Args:
         **kwargs: Arguments of `keras.layers.Layer`.

@@ -1,4 +1,4 @@
-"""Random initial values that JAX need not compile."""
+"""Random initial values without compilation on JAX."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ import numpy as np
 class ScaledUniform(keras.initializers.VarianceScaling):
     """`keras.initializers.VarianceScaling`, uniform, drawn by NumPy on the JAX backend.
 
-    JAX compiles a draw for every shape, which takes longer than all else in building a network, and
-    for nothing where trained weights follow. On other backends the values are Keras' own.
+    JAX compiles the random number generation for every shape, which dominates the time to build a
+    network. On other backends the values are those of Keras.
 
     Args:
-        scale: 1 with ``mode="fan_avg"`` is Glorot's, 2 with ``mode="fan_in"`` He's.
+        scale: Scaling factor: 1 with ``mode="fan_avg"`` is Glorot's initialisation, 2 with
+            ``mode="fan_in"`` He's.
         mode: "fan_in", "fan_out" or "fan_avg".
-        seed: Integer, or None for another start each time (`keras.utils.set_random_seed`).
+        seed: Integer, or None for different values each time (see `keras.utils.set_random_seed`).
 
     Example:
 

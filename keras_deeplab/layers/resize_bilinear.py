@@ -1,4 +1,4 @@
-"""Bilinear resizing, to the size of another tensor or by a factor, on a stated grid."""
+"""Bilinear resizing to the size of another tensor or by a factor, on a given grid."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def interpolation_matrix(length: int, new_length: int, *, align_corners: bool) -
 class ResizeBilinear(keras.layers.Layer):
     """Resizes a tensor bilinearly to the height and width of another one.
 
-    Unlike `keras.layers.Resizing`, the target size comes from a tensor, so it may be free, and
-    the grid may be the align-corners one that TF-Slim's networks were trained with.
+    Unlike `keras.layers.Resizing`, it takes the target size from a tensor, so the size can be
+    dynamic, and it supports the align-corners grid that TF-Slim's networks were trained with.
 
     Args:
-        align_corners: True puts the corner pixels' centres onto each other; False puts the image
-            borders onto each other (half-pixel centres).
+        align_corners: True aligns the centres of the corner pixels; False aligns the image borders
+            (half-pixel centres).
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:
@@ -70,9 +70,10 @@ class RescaleBilinear(keras.layers.Layer):
     """Resizes a tensor bilinearly by a factor.
 
     Args:
-        scale: Factor on height and width; the new size is rounded down. On the align-corners grid
-            the factor applies to the distance of the corners: 321 becomes 161 with 0.5, not 160.
-        align_corners: Whether the grid runs through the centres of the corner pixels.
+        scale: Factor on height and width; the new size is rounded down. With ``align_corners``, the
+            factor applies to the distance of the corners: with 0.5, 321 becomes 161, not 160.
+        align_corners: True aligns the centres of the corner pixels; False aligns the image borders
+            (half-pixel centres).
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:

@@ -1,4 +1,4 @@
-"""The last layer of a segmentation model: float32 scores that know their classes' names."""
+"""The last layer of a segmentation model: float32 scores, with class names as metadata."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import keras
 @final
 @keras.saving.register_keras_serializable(package="keras_deeplab")
 class SegmentationOutput(keras.layers.Layer):
-    """Ends a model: casts scores to float32, applies the activation, keeps the class names.
+    """Casts scores to float32, applies the activation and stores the class names.
 
-    Names and size travel with the model through saving and loading, so that whoever loads it can
-    tell what its masks show, and how to feed it.
+    Class names and inference size are saved and loaded with the model, so that its masks can be
+    interpreted and its input prepared.
 
     Args:
         class_names: Names by label id.
-        activation: Name of a Keras activation over the last axis; None leaves logits.
-        inference_size: (height, width) that the network does best on photos fitted into; None:
-            that of the dataset of its classes.
-        **kwargs: Arguments of `keras.layers.Layer`. The layer is float32 under every dtype policy.
+        activation: Name of a Keras activation over the last axis; None returns logits.
+        inference_size: Recommended (height, width) that photos are resized to fit. None: that of
+            the dataset of its classes.
+        **kwargs: Arguments of `keras.layers.Layer`. The layer is float32 with every dtype policy.
 
     Input shape:
         (batch, height, width, classes)
@@ -64,6 +64,6 @@ class SegmentationOutput(keras.layers.Layer):
 
 
 def find_output(model: keras.Model) -> SegmentationOutput | None:
-    """Returns the `SegmentationOutput` that a model ends in; None for a model of others."""
+    """Returns the `SegmentationOutput` at the end of a model, or None for other models."""
     layers = reversed(model.layers)
     return next((layer for layer in layers if isinstance(layer, SegmentationOutput)), None)

@@ -1,4 +1,4 @@
-"""Losses of segmentation: integer labels against logits, ignored pixels left out."""
+"""Segmentation losses between integer labels and logits, with ignored pixels."""
 
 from keras_deeplab.losses.pixelwise import CrossEntropy, Focal
 from keras_deeplab.losses.regions import Dice, LovaszSoftmax

@@ -1,4 +1,4 @@
-"""Losses that are a mean over pixels: cross-entropy and focal."""
+"""Losses that are a mean over pixels: cross-entropy and focal loss."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras_deeplab.losses.targets import at_logits_size, targets
 
 
 class _Pixelwise(keras.losses.Loss):
-    """A mean over the pixels that count, of the whole batch, in float32 under every policy."""
+    """A mean over the valid pixels of the batch, in float32 with every dtype policy."""
 
     default_name: str
 
@@ -69,7 +69,7 @@ class _Pixelwise(keras.losses.Loss):
             counts = counts & _hardest(losses, counts, self.top_k)
         losses = ops.where(counts, losses, 0.0)
         if self.reduction in ("sum_over_batch_size", "mean"):
-            # Keras divides by all pixels; this makes it those that count.
+            # Keras divides by the number of all pixels; this corrects it to the valid ones.
             share = ops.mean(ops.cast(counts, "float32"))
             losses = ops.divide_no_nan(losses, share)
         return losses
@@ -90,29 +90,29 @@ class _Pixelwise(keras.losses.Loss):
 @final
 @keras.saving.register_keras_serializable(package="keras_deeplab")
 class CrossEntropy(_Pixelwise):
-    """Cross-entropy in nats per pixel, a mean over the pixels that count.
+    """Cross-entropy in nats per pixel, averaged over the valid pixels.
 
-    Labels that differ from the logits in size are read at the logits' places, as DeepLab v2
-    sub-samples them by 8. On several devices the mean is that of each device's share of the batch.
+    Labels that are larger than the logits are sub-sampled at the positions of the logits, as in
+    DeepLab v2. On several devices, the mean is over each device's part of the batch.
 
     Args:
-        ignore_class: Label to leave out, or None. Other labels that are no class are left out,
-            too: let the data check find them.
-        class_weights: Factors by class id. The sum is still divided by the number of pixels; a
-            class of weight 0 is left out as if ignored.
-        top_k: Fraction of the valid pixels to keep, those with the largest (weighted) loss in the
-            batch, and pixels that tie with the last of them; None keeps all.
+        ignore_class: Label to ignore, or None. Labels that are not a class are ignored too; the
+            data check reports them.
+        class_weights: Weights by class id. The sum is still divided by the number of pixels; a
+            class with weight 0 is ignored.
+        top_k: Fraction, 0 to 1, of the valid pixels to keep: those with the largest (weighted) loss
+            in the batch, including ties. None keeps all.
         name: Name of the loss.
         reduction: "sum_over_batch_size", "sum", or None for one value per pixel, 0 where ignored.
 
     Call arguments:
         y_true: Integer labels of shape (batch, height, width) or (batch, height, width, 1).
         y_pred: Logits of shape (batch, new_height, new_width, classes), at most as large.
-        sample_weight: Factors of shape (batch,), or (batch, height, width) per pixel. The sum is
-            still divided by the number of pixels, as Keras does.
+        sample_weight: Weights of shape (batch,), or (batch, height, width) per pixel. The sum is
+            still divided by the number of pixels, as in Keras.
 
     Returns:
-        float32 scalar; 0 if no pixel counts.
+        float32 scalar; 0 without valid pixels.
 
     Raises:
         ValueError: If a rank, a size or the number of class weights is wrong.
@@ -140,22 +140,22 @@ class Focal(_Pixelwise):
     """Cross-entropy times (1 - p) ** gamma, where p is the probability of the true class.
 
     Args:
-        gamma: How much pixels that are classified well count less; 0 is `CrossEntropy`.
-        ignore_class: Label to leave out, or None. Other labels that are no class are left out too.
-        class_weights: Factors by class id, the paper's alpha. The sum is still divided by the
-            number of pixels; a class of weight 0 is left out as if ignored.
-        top_k: Fraction of the valid pixels to keep, those with the largest (weighted) loss in the
-            batch; None keeps all.
+        gamma: Exponent that reduces the weight of well-classified pixels; 0 is `CrossEntropy`.
+        ignore_class: Label to ignore, or None. Labels that are not a class are ignored too.
+        class_weights: Weights by class id, the paper's alpha. The sum is still divided by the
+            number of pixels; a class with weight 0 is ignored.
+        top_k: Fraction, 0 to 1, of the valid pixels to keep: those with the largest (weighted) loss
+            in the batch. None keeps all.
         name: Name of the loss.
         reduction: "sum_over_batch_size", "sum", or None for one value per pixel, 0 where ignored.
 
     Call arguments:
         y_true: Integer labels of shape (batch, height, width) or (batch, height, width, 1).
         y_pred: Logits of shape (batch, new_height, new_width, classes), at most as large.
-        sample_weight: Factors of shape (batch,), or (batch, height, width) per pixel.
+        sample_weight: Weights of shape (batch,), or (batch, height, width) per pixel.
 
     Returns:
-        float32 scalar; 0 if no pixel counts.
+        float32 scalar; 0 without valid pixels.
 
     Raises:
         ValueError: If a rank, a size or the number of class weights is wrong, or gamma is negative.
@@ -194,7 +194,7 @@ class Focal(_Pixelwise):
 
     def pixel_losses(self, labels: Any, logits: Any) -> Any:
         losses = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-        # 1 - p without cancellation; the floor keeps the slope of a power below 1 finite.
+        # 1 - p without cancellation; the minimum keeps the gradient finite for gamma below 1.
         wrong = ops.maximum(-ops.expm1(-losses), 1e-7)
         return losses * ops.power(wrong, self.gamma)
 
@@ -203,7 +203,7 @@ class Focal(_Pixelwise):
 
 
 def _per_pixel(sample_weight: Any, y_pred: Any) -> Any:
-    """Weights of images or pixels that multiply losses of shape (batch, height, width)."""
+    """Returns sample weights that broadcast with losses of shape (batch, height, width)."""
     if len(sample_weight.shape) == 4:
         sample_weight = ops.squeeze(sample_weight, -1)
     if len(sample_weight.shape) == 3 and tuple(sample_weight.shape[1:]) != (1, 1):
@@ -212,7 +212,7 @@ def _per_pixel(sample_weight: Any, y_pred: Any) -> Any:
 
 
 def _hardest(losses: Any, counts: Any, fraction: float) -> Any:
-    """Whether a pixel belongs to the ``fraction`` with the largest losses among those counted."""
+    """Whether a pixel is among the ``fraction`` of valid pixels with the largest losses."""
     values = ops.reshape(ops.stop_gradient(ops.where(counts, losses, -1.0)), (-1,))
     number = ops.ceil(fraction * ops.sum(ops.cast(counts, "float32")))
     number = ops.maximum(ops.cast(number, "int32"), 1)

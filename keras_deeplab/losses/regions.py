@@ -1,4 +1,4 @@
-"""Losses of the overlap between a class's true and predicted region: Dice and Lovasz-softmax."""
+"""Losses on the overlap of true and predicted regions of a class: Dice and Lovasz-softmax."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras_deeplab.losses.targets import targets
 
 
 class _Regions(keras.losses.Loss):
-    """A mean over classes, of the batch as one picture or of each image."""
+    """A mean over classes, for the whole batch as one image or for each image."""
 
     default_name: str
 
@@ -36,7 +36,7 @@ class _Regions(keras.losses.Loss):
         if sample_weight is not None and not self.per_image:
             raise ValueError(
                 f"{type(self).__name__} takes sample_weight only with per_image=True: otherwise "
-                f"the batch is one picture. Received: a sample_weight with per_image=False."
+                f"the batch is one image. Received: a sample_weight with per_image=False."
             )
         return super().__call__(y_true, y_pred, sample_weight)
 
@@ -85,25 +85,25 @@ class _Regions(keras.losses.Loss):
 class Dice(_Regions):
     """One minus the soft Dice coefficient, (2 |A and B| + smooth) / (|A| + |B| + smooth).
 
-    A is the true region of a class, B its probabilities; pixels that are ignored belong to
-    neither. On several devices each takes the overlap within its share of the batch.
+    A is the true region of a class, B its probabilities; ignored pixels belong to neither. On
+    several devices, each computes the overlap of its own part of the batch.
 
     Args:
         smooth: Pixels added to numerator and denominator.
-        ignore_class: Label to leave out, or None. Other labels that are no class are left out too.
-        classes: "present" takes the mean over the classes that occur in the truth, "all" over all.
-        per_image: True takes the overlap within each image and the mean over images; False within
-            the batch.
+        ignore_class: Label to ignore, or None. Labels that are not a class are ignored too.
+        classes: "present" averages over the classes in the ground truth, "all" over all classes.
+        per_image: True computes the overlap of each image and averages over images; False computes
+            the overlap of the whole batch.
         name: Name of the loss.
-        reduction: Over images: "sum_over_batch_size", "sum" or None.
+        reduction: Reduction over images: "sum_over_batch_size", "sum" or None.
 
     Call arguments:
         y_true: Integer labels of shape (batch, height, width) or (batch, height, width, 1).
         y_pred: Logits of shape (batch, new_height, new_width, classes), at most as large.
-        sample_weight: Factors of shape (batch,), with ``per_image`` only.
+        sample_weight: Weights of shape (batch,); requires ``per_image``.
 
     Returns:
-        float32 scalar; 0 if no pixel counts.
+        float32 scalar; 0 without valid pixels.
 
     Raises:
         ValueError: If a rank, a size or an argument is wrong.
@@ -151,26 +151,26 @@ class Dice(_Regions):
 @final
 @keras.saving.register_keras_serializable(package="keras_deeplab")
 class LovaszSoftmax(_Regions):
-    """The Lovasz extension of the intersection over union's loss, applied to probabilities.
+    """The Lovasz extension of the intersection-over-union loss, applied to probabilities.
 
-    Where the probabilities are 0 or 1 it is one minus the mean intersection over union. It sorts
-    all pixels once per class: on large crops that costs more than a convolution.
+    If all probabilities are 0 or 1, it equals one minus the mean intersection over union. It sorts
+    all pixels once per class, which on large crops is slower than a convolution.
 
     Args:
-        ignore_class: Label to leave out, or None. Other labels that are no class are left out too.
-        classes: "present" takes the mean over the classes that occur in the truth, "all" over all.
-        per_image: True takes the overlap within each image and the mean over images; False within
-            the batch.
+        ignore_class: Label to ignore, or None. Labels that are not a class are ignored too.
+        classes: "present" averages over the classes in the ground truth, "all" over all classes.
+        per_image: True computes the overlap of each image and averages over images; False computes
+            the overlap of the whole batch.
         name: Name of the loss.
-        reduction: Over images: "sum_over_batch_size", "sum" or None.
+        reduction: Reduction over images: "sum_over_batch_size", "sum" or None.
 
     Call arguments:
         y_true: Integer labels of shape (batch, height, width) or (batch, height, width, 1).
         y_pred: Logits of shape (batch, new_height, new_width, classes), at most as large.
-        sample_weight: Factors of shape (batch,), with ``per_image`` only.
+        sample_weight: Weights of shape (batch,); requires ``per_image``.
 
     Returns:
-        float32 scalar; 0 if no pixel counts.
+        float32 scalar; 0 without valid pixels.
 
     Raises:
         ValueError: If a rank, a size or an argument is wrong.
@@ -187,7 +187,7 @@ class LovaszSoftmax(_Regions):
     default_name = "lovasz_softmax"
 
     def class_losses(self, truth: Any, probabilities: Any) -> Any:
-        # Ignored pixels have error 0: they may stand anywhere among such, and add nothing.
+        # Ignored pixels have error 0, so they add nothing wherever they are sorted.
         errors = ops.abs(truth - probabilities)
         order = ops.argsort(-ops.stop_gradient(errors), -1)
         errors, truth = (ops.take_along_axis(x, order, -1) for x in (errors, truth))
@@ -195,15 +195,15 @@ class LovaszSoftmax(_Regions):
 
 
 def _jaccard_steps(truth: Any) -> Any:
-    """By how much each further wrong pixel raises the Jaccard loss, from the worst pixel on.
+    """Increase of the Jaccard loss by each further wrong pixel, from the worst pixel on.
 
-    A true pixel that is missed takes 1 from the intersection, another one adds 1 to the union. In
-    this closed form nothing cancels, unlike in differences of neighbouring losses.
+    A missed true pixel subtracts 1 from the intersection; other wrong pixels add 1 to the union.
+    This closed form has no cancellation, unlike differences of consecutive losses.
     """
     total = ops.sum(truth, -1, keepdims=True)
     intersection = total - ops.cumsum(truth, -1)
     union = total + ops.cumsum(1 - truth, -1)
     added = ops.divide_no_nan(intersection, union * (union - 1))
-    # Without a true pixel the first wrong one takes the loss from 0 to 1.
+    # Without true pixels, the first wrong pixel increases the loss from 0 to 1.
     added = ops.where((total == 0) & (union == 1), 1.0, added)
     return ops.where(truth > 0, ops.divide_no_nan(ops.ones_like(union), union), added)

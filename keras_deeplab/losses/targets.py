@@ -1,4 +1,4 @@
-"""Labels as the losses need them: of the logits' size, and which of them count."""
+"""Labels at the size of the logits, with a mask of valid pixels."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from keras import ops
 
 
 def sampled_positions(length: int | Any, new_length: int | Any) -> Any:
-    """Returns the positions along one axis at which labels are read for smaller logits.
+    """Returns the positions along one axis at which labels are sampled for smaller logits.
 
-    Where an output stride, a power of two, leads from one size to the other these are its
-    multiples, at which such a network's features are centred: every 8th pixel for 321 and 41, and
-    for 320 and 40. Otherwise, as for the scale 0.75, they are the nearest to a grid from the first
-    to the last pixel: exact for align-corners resizes, at most a cell off for others.
+    If the sizes correspond to an output stride that is a power of two, the positions are its
+    multiples, where the features of such a network are centred: every 8th pixel for 321 and 41, and
+    for 320 and 40. Otherwise, as for the scale 0.75, they are the nearest positions to an even grid
+    from the first to the last pixel: exact for align-corners resizes, at most one cell off for
+    others.
 
     Args:
-        length: Labels along the axis.
-        new_length: Logits along the axis.
+        length: Number of labels along the axis.
+        new_length: Number of logits along the axis.
 
     Returns:
         int32 tensor of shape (new_length,).
@@ -31,7 +32,7 @@ def sampled_positions(length: int | Any, new_length: int | Any) -> Any:
         Chen et al., arXiv:1606.00915, section 4: ground truth sub-sampled by 8.
     """
     strides = ops.convert_to_tensor([2**k for k in range(8)], "int32")
-    # At most one fits, unless there is one position only.
+    # At most one stride matches, unless there is only one position.
     fits = (length + strides - 1) // strides == new_length
     stride = ops.max(ops.where(fits, strides, 0))
     index = ops.arange(new_length, dtype="int32")
@@ -41,7 +42,7 @@ def sampled_positions(length: int | Any, new_length: int | Any) -> Any:
 
 
 def at_logits_size(values: Any, logits: Any) -> Any:
-    """Reads labels, or weights of pixels, at the places of the logits.
+    """Samples labels, or pixel weights, at the positions of the logits.
 
     Args:
         values: Tensor of shape (batch, height, width).
@@ -69,19 +70,19 @@ def at_logits_size(values: Any, logits: Any) -> Any:
 
 
 def targets(y_true: Any, y_pred: Any, *, ignore_class: int | None) -> tuple[Any, Any]:
-    """Returns labels at the logits' size that are safe to index with, and which of them count.
+    """Returns labels at the logits' size that are valid indices, and a mask of valid pixels.
 
     Args:
         y_true: Labels of shape (batch, height, width) or (batch, height, width, 1).
         y_pred: Logits of shape (batch, new_height, new_width, classes).
-        ignore_class: Label to leave out; so is every label that is no class.
+        ignore_class: Label to ignore. Labels that are not a class are ignored too.
 
     Returns:
-        int32 labels, 0 where they do not count, and booleans, both of shape (batch, new_height,
-        new_width).
+        int32 labels, 0 for ignored pixels, and a boolean mask of valid pixels, both of shape
+        (batch, new_height, new_width).
 
     Raises:
-        ValueError: If the ranks are others, or the logits are larger than the labels.
+        ValueError: If a rank is wrong, or the logits are larger than the labels.
     """
     shapes = f"Received: labels of shape {tuple(y_true.shape)}, logits {tuple(y_pred.shape)}."
     if len(y_pred.shape) != 4:

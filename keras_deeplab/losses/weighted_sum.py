@@ -1,4 +1,4 @@
-"""Several losses as one."""
+"""A weighted sum of losses."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import keras
 @final
 @keras.saving.register_keras_serializable(package="keras_deeplab")
 class WeightedSum(keras.losses.Loss):
-    """The weighted sum of losses of the same labels and logits.
+    """The weighted sum of several losses on the same labels and logits.
 
     Args:
         losses: Keras losses.
-        weights: One factor per loss; 1 each by default.
+        weights: One weight per loss. Default: 1 for each.
         name: Name of the loss.
 
     Call arguments:
-        As those of the losses.
+        The same as those of the losses.
 
     Returns:
         float32 scalar.
 
     Raises:
-        TypeError: If ``losses`` is no list.
-        ValueError: If there is no loss, or the number of weights is another.
+        TypeError: If ``losses`` is not a list.
+        ValueError: If there is no loss, or the number of weights differs.
 
     Example:
 
@@ -53,7 +53,7 @@ class WeightedSum(keras.losses.Loss):
                 f"{len(self.losses)} losses and {len(self.weights)} weights."
             )
 
-    # Each loss reduces by itself, to its own mean.
+    # Each loss applies its own reduction.
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         terms = zip(self.losses, self.weights, strict=True)
         return sum(weight * loss(y_true, y_pred, sample_weight) for loss, weight in terms)

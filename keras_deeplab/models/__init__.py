@@ -1,4 +1,4 @@
-"""Complete networks: from a row of the presets to a functional `keras.Model`."""
+"""Complete networks, built from presets as functional `keras.Model` objects."""
 
 from keras_deeplab.models.network import BuildOptions, build_model
 

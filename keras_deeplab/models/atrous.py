@@ -1,4 +1,4 @@
-"""Stride planning: which blocks stride and which dilate instead."""
+"""Strides and atrous rates for an output stride."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from keras_deeplab._validation import check_choice
 
 
 class StrideAndRate(NamedTuple):
-    """What one block does: its stride, and the atrous rate of its spatial convolution."""
+    """The stride of one block and the atrous rate of its spatial convolution."""
 
     stride: int
     rate: int
 
 
 def output_stride_plan(strides: Sequence[int], output_stride: int) -> list[StrideAndRate]:
-    """Plans strides and atrous rates so that features come at ``output_stride``.
+    """Computes strides and atrous rates that give features at ``output_stride``.
 
-    Strides are kept until ``output_stride`` is reached. From then on a block does not stride;
-    the block whose stride was removed keeps the rate so far, and the blocks after it dilate by
-    that stride more, so that with the same weights the features, subsampled, equal those of the
-    network with all its strides.
+    Strides are kept until ``output_stride`` is reached and removed from then on. A block whose
+    stride was removed keeps the current rate; the rate of all following blocks is multiplied by
+    that stride. With the same weights, the subsampled features then equal those of the network with
+    all its strides.
 
     Args:
-        strides: Stride of every block in order, the stem included.
+        strides: Stride of every block in order, including the stem.
         output_stride: Input pixels per feature pixel.
 
     Returns:
         One `StrideAndRate` per block.
 
     Raises:
-        ValueError: If no run of ``strides`` multiplies to ``output_stride``.
+        ValueError: If ``output_stride`` is not a product of the first strides.
 
     Example:
 

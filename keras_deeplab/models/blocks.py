@@ -16,13 +16,13 @@ from keras_deeplab.presets.normalizations import NORMALIZATIONS
 
 @dataclass(frozen=True)
 class ConvOptions:
-    """What all convolutions of a backbone or head have in common.
+    """Options common to all convolutions of a backbone or head.
 
     Attributes:
-        batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
-            convolutions carry a bias instead).
-        epsilon: Batch norm's.
-        bias: Whether convolutions have a bias before batch norm too.
+        batch_norm: "trainable"; "frozen" (always uses its stored statistics); or "folded" (no batch
+            norm: the convolutions have a bias instead).
+        epsilon: Epsilon of batch norm.
+        bias: Whether convolutions have a bias in addition to batch norm.
     """
 
     batch_norm: str = "trainable"
@@ -54,11 +54,11 @@ def conv_bn(
     Args:
         x: Tensor of shape (batch, height, width, channels).
         filters: Output channels; None makes the convolution depthwise.
-        kernel_size: Odd.
-        stride: Step, in pixels of ``x``.
+        kernel_size: Odd kernel size.
+        stride: Stride, in pixels of ``x``.
         rate: Atrous rate, in pixels of ``x``.
         activation: "relu", "relu6", "hard_swish" or None.
-        options: Batch norm, and whether there is a bias.
+        options: Options of batch norm and bias.
         name: Layer name.
 
     Returns:
@@ -66,8 +66,8 @@ def conv_bn(
     """
     padding = "same"
     if stride > 1 and kernel_size > 1:
-        # "same" pads an even size on one side only, which shifts features against those of the
-        # atrous network.
+        # With an even size, "same" pads only one side, which would shift the features relative to
+        # those of the atrous network.
         x = keras.layers.ZeroPadding2D((kernel_size - 1) * rate // 2, name=f"{name}_pad")(x)
         padding = "valid"
     common = dict(
@@ -85,8 +85,8 @@ def conv_bn(
     else:
         x = keras.layers.Conv2D(filters, kernel_initializer=ScaledUniform(), **common)(x)
     if options.batch_norm != "folded":
-        # Keras' momentum of 0.99 takes hundreds of steps to forget where the statistics started:
-        # a head trained on a few photos would be useless until then.
+        # With Keras's momentum of 0.99, the statistics depend on their initial values for hundreds
+        # of steps, which makes a head trained on few photos useless.
         x = BatchNormalization(
             momentum=0.9,
             epsilon=options.epsilon,
@@ -102,13 +102,13 @@ def conv_bn(
 
 
 def max_pool(x: Any, *, stride: int, ceil: bool = False, name: str) -> Any:
-    """3x3 maximum with a border of one pixel.
+    """3x3 max pooling with one pixel of padding.
 
     Args:
-        x: Tensor of shape (batch, height, width, channels), nowhere negative: the border is 0.
+        x: Non-negative tensor of shape (batch, height, width, channels); the padding is 0.
         stride: 1 or 2.
-        ceil: Whether a last window that begins inside counts, as in Caffe; it makes a difference
-            for stride 2 on even sizes.
+        ceil: Whether to round the output size up, as in Caffe, which adds a window for stride 2 on
+            even sizes.
         name: Layer name.
 
     Returns:
@@ -140,12 +140,12 @@ def separable_conv_bn(
     Args:
         x: Tensor of shape (batch, height, width, channels).
         filters: Output channels.
-        kernel_size: Of the depthwise convolution; odd.
-        stride: Step of the depthwise convolution, in pixels of ``x``.
-        rate: Its atrous rate, in pixels of ``x``.
-        inner_activation: Activation between the two.
-        activation: Activation at the end.
-        options: Batch norm, and whether there are biases.
+        kernel_size: Odd kernel size of the depthwise convolution.
+        stride: Stride of the depthwise convolution, in pixels of ``x``.
+        rate: Atrous rate of the depthwise convolution, in pixels of ``x``.
+        inner_activation: Activation between the two convolutions.
+        activation: Activation after the second convolution.
+        options: Options of batch norm and biases.
         name: Prefix of the layer names.
 
     Returns:
@@ -168,30 +168,30 @@ def separable_conv_bn(
 
 
 def normalize_image(image: Any, mode: str) -> Any:
-    """Turns RGB 0-255 into what a network was trained with, in float32.
+    """Normalises RGB 0-255 as in the training of a network, in float32.
 
     Args:
         image: Tensor of shape (batch, height, width, 3), RGB, 0 to 255.
-        mode: "tf" scales to -1..1; "torch" standardises by ImageNet's mean and deviation;
-            "caffe" subtracts ImageNet's mean. Channels stay RGB: converters of BGR networks
-            reverse their first kernel instead.
+        mode: "tf" scales to -1..1; "torch" standardises with ImageNet's mean and standard
+            deviation; "caffe" subtracts ImageNet's mean. The channel order stays RGB: converters of
+            BGR networks reverse the channels of the first kernel instead.
 
     Returns:
         Tensor of the shape of ``image``.
     """
     check_choice("mode", mode, tuple(NORMALIZATIONS))
     row = NORMALIZATIONS[mode]
-    # float32 under every policy: bfloat16 would round the 8-bit levels.
+    # float32 with every dtype policy: bfloat16 would round the 8-bit levels.
     return keras.layers.Rescaling(
         row.scale, offset=row.offset, dtype="float32", name="preprocessing"
     )(image)
 
 
 def normalization_mode(layer: keras.layers.Rescaling) -> str:
-    """Returns the mode of the layer that `normalize_image` made.
+    """Returns the mode of a layer created by `normalize_image`.
 
     Raises:
-        ValueError: If it is none of them.
+        ValueError: If the layer matches no mode.
     """
     for mode, row in NORMALIZATIONS.items():
         pairs = ((layer.scale, row.scale), (layer.offset, row.offset))

@@ -14,12 +14,12 @@ from keras_deeplab.presets.networks import DeepLabRow
 
 
 def deeplab_v1(row: DeepLabRow, features: Mapping[str, Feature], options: HeadOptions) -> Any:
-    """LargeFOV behind one more average pool than v2 has.
+    """LargeFOV after an average pool that v2 does not have.
 
     Returns:
         Scores of shape (batch, height / output_stride, width / output_stride, classes).
     """
-    # Caffe's average counts the zeros of the padding; that of "same" would not.
+    # Caffe's average includes the zeros of the padding; Keras's "same" padding would exclude them.
     x = keras.layers.ZeroPadding2D(1, name="pool5a_pad")(features["output"].tensor)
     x = keras.layers.AveragePooling2D(3, 1, padding="valid", name="pool5a")(x)
     return deeplab_v2(row, {"output": features["output"]._replace(tensor=x)}, options)

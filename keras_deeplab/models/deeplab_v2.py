@@ -13,7 +13,7 @@ from keras_deeplab.presets.networks import DeepLabRow
 
 
 def deeplab_v2(row: DeepLabRow, features: Mapping[str, Feature], options: HeadOptions) -> Any:
-    """LargeFOV (one rate) or ASPP as a sum of class scores (several).
+    """LargeFOV (one rate), or ASPP as a sum of class scores (several rates).
 
     Returns:
         Scores of shape (batch, height / output_stride, width / output_stride, classes).

@@ -13,7 +13,7 @@ from keras_deeplab.presets.networks import DeepLabRow
 
 
 def deeplab_v3(row: DeepLabRow, features: Mapping[str, Feature], options: HeadOptions) -> Any:
-    """ASPP and a 1x1 classifier on the backbone's output.
+    """ASPP and a 1x1 classifier on the output of the backbone.
 
     Returns:
         Scores of shape (batch, height / output_stride, width / output_stride, classes).
@@ -22,7 +22,7 @@ def deeplab_v3(row: DeepLabRow, features: Mapping[str, Feature], options: HeadOp
 
 
 def aspp_of(row: DeepLabRow, features: Mapping[str, Feature], options: HeadOptions) -> Any:
-    """Returns the ASPP of a network's row on its backbone's output."""
+    """Returns the ASPP features of a network, from the output of its backbone."""
     return aspp(
         features["output"].tensor,
         atrous_rates=scaled_rates(

@@ -1,4 +1,4 @@
-"""Multi-scale inputs: one network on several sizes of the image, fused by the maximum."""
+"""Multi-scale inputs: one network on several scales of the image, fused by the maximum."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def scores_name(scale: float) -> str:
 def multi_scale(
     network: keras.Model, image: Any, *, scales: Sequence[float], align_corners: bool
 ) -> Any:
-    """Runs ``network`` on every scale and takes the maximum at the largest one's resolution.
+    """Runs ``network`` on every scale and takes the maximum at the largest resolution.
 
-    The scores of each scale, at its own resolution, are the output of the layer
-    `scores_name(scale)`, for a loss per scale; those that are fused are that of "scores_max".
+    The layer `scores_name(scale)` outputs the scores of each scale at its own resolution, for a
+    loss per scale; the layer "scores_max" outputs the fused scores.
 
     Args:
-        network: From an image tensor to scores; its weights are shared.
+        network: Function from an image tensor to scores, with shared weights.
         image: Tensor of shape (batch, height, width, 3).
         scales: Factors on height and width.
         align_corners: Grid of the resizes.
@@ -53,7 +53,7 @@ def multi_scale(
     for scale in scales:
         x = image
         if scale != 1:
-            # float32 under every policy, as the normalisation before it.
+            # float32 with every dtype policy, like the normalisation.
             x = RescaleBilinear(
                 scale, align_corners, dtype="float32", name=f"image_{round(100 * scale):03d}"
             )(image)
@@ -69,21 +69,22 @@ def multi_scale(
 
 
 def training_model(model: keras.Model) -> keras.Model:
-    """Exposes the scores that DeepLab v2's loss looks at: of each scale, and their maximum.
+    """Returns a model that also outputs the scores for DeepLab v2's loss.
 
-    The loss of v2 is the sum of one cross-entropy per output, with the labels sub-sampled to its
-    size. Layers, and so weights, are those of ``model``: train the one, save and use the other.
+    The outputs are the scores of each scale and their maximum. The loss of v2 is the sum of one
+    cross-entropy per output, with labels sub-sampled to its size. The layers are shared with
+    ``model``: train the returned model, then save and use ``model``.
 
     Args:
-        model: From `keras_deeplab.DeepLab`, with or without ``multi_scale_inputs``.
+        model: A model of `keras_deeplab.DeepLab`, with or without ``multi_scale_inputs``.
 
     Returns:
-        A model of the same input with a dict of outputs: logits at their own resolution, by layer
-        name ("scores_050", ..., "scores_max"; without multi-scale inputs "scores" alone), and
-        "output", the model's own, for metrics.
+        A model with the same input and a dict of outputs: logits at their own resolution, by layer
+        name ("scores_050", ..., "scores_max"; without multi-scale inputs only "scores"), and
+        "output", the output of ``model``, for metrics.
 
     Raises:
-        ValueError: If the model does not end as those of `keras_deeplab.DeepLab`.
+        ValueError: If the model does not have the last layers of `keras_deeplab.DeepLab`.
 
     Example:
 
@@ -108,7 +109,7 @@ def training_model(model: keras.Model) -> keras.Model:
     }
     if not outputs:
         scores = model.get_layer("upsampling").input[0]
-        # Keras calls outputs by their layers, which differ between heads.
+        # Keras names outputs after their layers, which differ between heads.
         outputs = {"scores": keras.layers.Identity(name="scores")(scores)}
     outputs = {**outputs, "output": model.get_layer("output").output}
     return keras.Model(model.input, outputs, name=f"{model.name}_training")

@@ -1,4 +1,4 @@
-"""Complete networks: from a row of the presets to a functional `keras.Model`."""
+"""Builds complete networks from presets."""
 
 from __future__ import annotations
 
@@ -32,21 +32,22 @@ _HEADS: dict[str, Callable[..., Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOptions:
-    """How a network is built so that given weights do what they were trained for.
+    """Options of a network that depend on how its weights were trained.
 
     Attributes:
-        output_stride: Input pixels per feature pixel; None: the row's.
-        preprocessing: How RGB 0-255 is normalised: "tf" (to -1..1), "torch" (by ImageNet's mean and
-            deviation) or "caffe" (ImageNet's mean subtracted); None expects the image normalised.
+        output_stride: Input pixels per feature pixel. None: that of the preset.
+        preprocessing: Normalisation of RGB 0-255: "tf" (to -1..1), "torch" (with ImageNet's mean
+            and standard deviation) or "caffe" (minus ImageNet's mean). None: the input is already
+            normalised.
         align_corners: Grid of the bilinear resizes.
-        batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
-            convolutions carry a bias instead).
-        head_batch_norm: The same for the head; None: as the backbone's.
-        multi_scale_inputs: Scales of the image to run on, whose scores are fused by their maximum;
-            the layers then lie in one inner model that is called "network". Empty: the image as it
-            is.
-        inference_size: (height, width) that the network does best on photos fitted into; None:
-            that of the dataset of its classes.
+        batch_norm: "trainable"; "frozen" (always uses its stored statistics); or "folded" (no batch
+            norm: the convolutions have a bias instead).
+        head_batch_norm: Batch norm of the head: "trainable", "frozen" or "folded". None: the same
+            as for the backbone.
+        multi_scale_inputs: Scales of the image, whose scores are fused by their maximum. The layers
+            are then in an inner model named "network". Empty: only the original image.
+        inference_size: Recommended (height, width) that photos are resized to fit. None: that of
+            the dataset of its classes.
     """
 
     output_stride: int | None = None
@@ -59,7 +60,7 @@ class BuildOptions:
 
     @classmethod
     def published(cls, row: WeightsRow) -> BuildOptions:
-        """Returns those of published weights."""
+        """Returns the options of published weights."""
         return cls(**{field.name: getattr(row, field.name) for field in _PUBLISHED})
 
 
@@ -76,23 +77,23 @@ def build_model(
     activation: str | None = None,
     name: str | None = None,
 ) -> keras.Model:
-    """Builds a network: normalisation, backbone, the version's head, upsampling to the image.
+    """Builds a network: normalisation, backbone, head, upsampling to the image size.
 
     Args:
-        row: Backbone and head.
+        row: Preset of the network: backbone and head.
         class_names: Names by label id; their number is the number of classes.
-        options: How its weights want it built.
-        input_shape: (height, width, 3); None leaves a side free.
-        crf: Name of the CRF parameters to end in a `CRFAsRNN` layer with, or None.
+        options: Options that depend on the weights.
+        input_shape: (height, width, 3); None for a dynamic side.
+        crf: Name of a preset of CRF parameters; appends a `CRFAsRNN` layer. None: no CRF.
         activation: Activation of the scores; None returns logits.
-        name: Name of the model; the row's by default.
+        name: Name of the model. Default: the name of the preset.
 
     Returns:
         A model from (batch, height, width, 3) to float32 scores of shape (batch, height, width,
         classes).
 
     Raises:
-        ValueError: If the network can't be built at the output stride.
+        ValueError: If the network does not support the output stride.
     """
     output_stride = options.output_stride or row.output_stride
     check_choice("output_stride", output_stride, row.output_strides)

@@ -1,1 +1,1 @@
-"""Functions of tensors in TensorFlow ops."""
+"""Tensor functions in TensorFlow."""

@@ -1,4 +1,4 @@
-"""Activations in TensorFlow that keep little for the backward pass."""
+"""Activations in TensorFlow with low memory use in the backward pass."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import tensorflow as tf
 
 @tf.custom_gradient
 def hard_swish(x: tf.Tensor) -> tuple[tf.Tensor, Callable[..., tf.Tensor]]:
-    """Returns x * relu6(x + 3) / 6, and its gradient from ``x`` alone.
+    """Returns x * relu6(x + 3) / 6, with a gradient that needs only ``x``.
 
-    Built from operations with gradients of their own it would keep three tensors, not one.
+    A composition of standard operations would store three tensors for the gradient instead of one.
 
     Args:
         x: Tensor of any shape and float type.

@@ -1,4 +1,4 @@
-"""Atrous convolution in TensorFlow's own kernel, with a gradient that is fast at every rate."""
+"""Atrous convolution with TensorFlow's native kernel and a fast gradient at every rate."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import tensorflow as tf
 def atrous_conv2d(x: tf.Tensor, kernel: tf.Tensor, *, rate: tuple[int, int]) -> tf.Tensor:
     """Convolves with stride 1, "same" padding and an atrous rate.
 
-    `tf.nn.convolution`, which Keras calls, rearranges the pixels so that an ordinary convolution
-    can do it (space to batch). The native kernel reads them where they are: exports see one
-    dilated convolution, and a forward pass at a large rate is several times faster on a CPU.
+    `tf.nn.convolution`, which Keras calls, rearranges pixels for an ordinary convolution (space to
+    batch). The native kernel needs no rearrangement: exports contain a single dilated convolution,
+    and a forward pass with a large rate is several times faster on a CPU.
 
-    TensorFlow's gradient of the native kernel exists on GPUs and on CPUs with oneDNN only. Here,
-    the gradient in ``x`` is the same convolution of the upstream gradient, with the kernel
-    reversed; the gradient in ``kernel`` is one matrix product per tap, of the pixels that the tap
-    reads. A tap that lies outside of the map for most pixels costs little. Measured on two cores
-    with oneDNN (AVX-512), forward and gradient, seconds:
+    TensorFlow implements the gradient of the native kernel only on GPUs and on CPUs with oneDNN.
+    Here, the gradient of ``x`` is the same convolution of the upstream gradient, with the kernel
+    reversed. The gradient of ``kernel`` is one matrix product per tap, over the pixels that the tap
+    reads; a tap that is outside the map for most pixels is cheap. Measured on two cores with oneDNN
+    (AVX-512), forward and gradient, seconds:
 
     | batch x map x channels -> filters | rate | space to batch | native gradient | this |
     |---|---|---|---|---|
@@ -31,12 +31,12 @@ def atrous_conv2d(x: tf.Tensor, kernel: tf.Tensor, *, rate: tuple[int, int]) -> 
 
     Args:
         x: Tensor of shape (batch, height, width, channels).
-        kernel: Tensor of shape (kernel height, kernel width, channels, filters), sizes odd.
-        rate: Of height and width, in pixels of ``x``.
+        kernel: Tensor of shape (kernel height, kernel width, channels, filters), with odd sizes.
+        rate: Atrous rates of height and width, in pixels of ``x``.
 
     Returns:
-        Tensor of shape (batch, height, width, filters), differentiable in both tensors any number
-        of times.
+        Tensor of shape (batch, height, width, filters), differentiable any number of times with
+        respect to both tensors.
 
     Example:
 
@@ -54,20 +54,20 @@ def atrous_conv2d(x: tf.Tensor, kernel: tf.Tensor, *, rate: tuple[int, int]) -> 
                 _kernel_gradient(x, upstream, kernel.shape[:2], rate),
             ]
 
-        # What "SAME" means here, in numbers: ONNX runtimes refuse the word for free sizes.
+        # Explicit padding equal to "SAME", which ONNX runtimes reject for dynamic sizes.
         reach = [r * (int(size) - 1) // 2 for r, size in zip(rate, kernel.shape, strict=False)]
         padding = [[0, 0], *([side, side] for side in reach), [0, 0]]
         y = tf.nn.conv2d(x, kernel, strides=1, padding=padding, dilations=rate)
         return y, gradient
 
-    # Tensors, not variables: those a custom gradient would want to see as captured.
+    # Tensors, because custom gradients treat variables as captured inputs.
     return run(tf.convert_to_tensor(x), tf.convert_to_tensor(kernel))
 
 
 def _kernel_gradient(
     x: tf.Tensor, upstream: tf.Tensor, size: tf.TensorShape, rate: tuple[int, int]
 ) -> tf.Tensor:
-    """Returns the gradient in the kernel: for each tap, the sum of outer products over pixels."""
+    """Returns the gradient of the kernel: per tap, the sum of outer products over pixels."""
     channels, filters = x.shape[-1], upstream.shape[-1]
     height, width = tf.shape(x)[1], tf.shape(x)[2]
     taps: list[tf.Tensor] = []
@@ -75,7 +75,7 @@ def _kernel_gradient(
         read_rows, write_rows = _shifted((row - size[0] // 2) * rate[0], height)
         for column in range(size[1]):
             read_columns, write_columns = _shifted((column - size[1] // 2) * rate[1], width)
-            # One tap after the other: all slices at once would take nine times the memory of x.
+            # One tap at a time: all slices together would need nine times the memory of x.
             with tf.control_dependencies(taps[-1:]):
                 read = x[:, read_rows, read_columns]
                 written = upstream[:, write_rows, write_columns]
@@ -90,7 +90,7 @@ def _kernel_gradient(
 
 
 def _shifted(offset: int, length: tf.Tensor) -> tuple[slice, slice]:
-    """Returns which positions a tap reads and which it contributes to; none if it is too far."""
+    """Returns the positions that a tap reads and writes; empty if the tap is outside."""
     if offset >= 0:
         start = tf.minimum(offset, length)
         return slice(start, None), slice(0, length - start)

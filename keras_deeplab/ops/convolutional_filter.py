@@ -4,7 +4,7 @@ Each pixel receives messages from a window of pixels around it, with exact Gauss
 operation is a static standard one (pad, slice, multiply, add, exp, depthwise convolution), so that
 the filter converts to TFLite with builtin operators and compiles with XLA.
 
-It is another filter than the fully connected one wherever a kernel reaches beyond the window. With
+The result differs from the fully connected filter if a kernel is larger than the window. With
 the defaults, labels agreed with the permutohedral engine on 89.0 to 99.0 % of pixels in the four
 examples of pydensecrf (2 and 3 classes, theta_alpha 80, theta_beta 13; mean |dQ| 0.007 to 0.110),
 with window 11 on 93.1 to 99.2 %, and on about 84 to 88 % for random unaries of 21 classes; single
@@ -30,11 +30,11 @@ def image_filter(
 
     Args:
         image: `(B, H, W, 3)`, RGB 0-255.
-        kernels: for each its width in pixels, its width in RGB levels (`None`: colours play no
-            part) and its weight >= 0.
-        window: odd number of pixels along each side that a kernel with colours reaches.
-        dilation: their distance in pixels. Kernels without colours are separable and reach three
-            widths, at every pixel.
+        kernels: for each kernel its width in pixels, its width in RGB levels (`None`: independent
+            of colour) and its weight >= 0.
+        window: odd number of pixels per side in the window of a kernel with colours.
+        dilation: distance of these pixels. Kernels without colours are separable and use every
+            pixel within three widths.
 
     Returns:
         A function from `(B, H, W, C)` float32 to the same shape.
@@ -104,7 +104,7 @@ def _bilateral(
     def shift(padded: tf.Tensor, top: int, left: int) -> tf.Tensor:
         return padded[:, top : top + height, left : left + width]
 
-    # Pixels beyond the border hold zeros, so their weights do not matter.
+    # Pixels outside the image are zero, so their weights are irrelevant.
     colours = tf.pad(image / colour, around)
     weights = []
     for top, left in offsets:

@@ -18,8 +18,8 @@ class Lattice(NamedTuple):
     Attributes:
         vertices: `(N,)` int32, the vertices of the simplex around each point.
         weights: `(N,)` float32, the barycentric coordinates of the point in it.
-        above: `(M,)` int32, the vertex one step up each axis, -1 where there is none.
-        below: `(M,)` int32, the vertex one step down each axis, -1 where there is none.
+        above: `(M,)` int32, the vertex one step up each axis, -1 if it does not exist.
+        below: `(M,)` int32, the vertex one step down each axis, -1 if it does not exist.
     """
 
     vertices: list[tf.Tensor]
@@ -29,7 +29,7 @@ class Lattice(NamedTuple):
 
 
 def build_lattice(features: tf.Tensor) -> Lattice:
-    """Builds the lattice around points; each entry of a batch gets vertices of its own.
+    """Builds the lattice around points; the entries of a batch share no vertices.
 
     Args:
         features: `(B, N, d)` float32, in standard deviations of the Gaussian. The lattice has about
@@ -43,8 +43,8 @@ def build_lattice(features: tf.Tensor) -> Lattice:
     base, rank, weights = _simplex(tf.unstack(tf.transpose(tf.reshape(features, (-1, d))), num=d))
     keys, steps = _pack(base, rank, tf.repeat(tf.range(batches), points))
 
-    # Vertices of different colours (coordinates modulo d + 1) differ, so that each colour has a
-    # small table of its own, and the tables fill in parallel.
+    # Vertices of different colours (coordinates modulo d + 1) are distinct, so each colour has its
+    # own small table, and the tables are built in parallel.
     distinct, vertices, offsets = [], [], [tf.constant(0)]
     for key in keys:
         unique, index = tf.unique(key)
@@ -54,8 +54,8 @@ def build_lattice(features: tf.Tensor) -> Lattice:
     above = []
     for colour in range(d + 1):
         upper = (colour + 1) % (d + 1)
-        # A step up subtracts d from one coordinate and adds 1 to the others. `steps` counts in
-        # units of d + 1, where the others change only from the last colour to the first.
+        # A step up subtracts d from one coordinate and adds 1 to the others. Keys count in units of
+        # d + 1, so the other coordinates change (`carry`) only from the last colour to the first.
         carry = tf.reduce_sum(steps) if upper == 0 else tf.constant(0, tf.int64)
         wanted = tf.reshape(distinct[colour] + carry - steps[:, tf.newaxis], (-1,))
         count = tf.size(distinct[upper])
@@ -95,13 +95,13 @@ def _simplex(features: Sequence[tf.Tensor]) -> tuple[list[tf.Tensor], ...]:
         lower = tf.cast(rest[i] < rest[j], tf.float32)
         rank[i] += lower
         rank[j] -= lower
-    # Rounding can leave the plane on which coordinates sum to zero; this returns to it.
+    # Rounding can leave the plane where coordinates sum to zero; this step returns to it.
     turns = [tf.floor(r / (d + 1)) for r in rank]
     rank = [r - (d + 1) * t for r, t in zip(rank, turns, strict=True)]
     rest = [x * (1 / (d + 1)) + t for x, t in zip(rest, turns, strict=True)]
     base = [b - t for b, t in zip(base, turns, strict=True)]
 
-    # A sorting network, since what matters is the value at each rank.
+    # A sorting network, because only the value at each rank is needed.
     for last in range(d, 0, -1):
         for j in range(last):
             upper, lower = rest[j], rest[j + 1]
@@ -121,7 +121,7 @@ def _pack(
     """
     d = len(base) - 1
     zero = tf.constant(0, tf.int64)
-    # Room for the vertices of other colours (one less) and for all neighbours (one less, one more).
+    # Space for the vertices of other colours (one less) and for neighbours (one less or more).
     lows = [tf.reduce_min(b) - 2 for b in base[:d]]
     strides = [tf.constant(1, tf.int64)]
     for b, low in zip(base[:d], lows, strict=True):
@@ -142,6 +142,6 @@ def _pack(
 def _inverse(above: tf.Tensor) -> tf.Tensor:
     """Inverts a partial permutation."""
     size = tf.size(above)
-    # Vertices with none above are all sent to row 0, which is cut off.
+    # Vertices without a neighbour above are written to row 0, which is removed.
     below = tf.math.unsorted_segment_max(tf.range(1, size + 1), above + 1, size + 1)[1:]
     return tf.maximum(below, 0) - 1

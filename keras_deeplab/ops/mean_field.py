@@ -1,4 +1,4 @@
-"""Mean-field inference in the fully connected CRF (DeepLab v2 paper, section 3.3).
+"""Mean-field inference in the dense CRF (DeepLab v2 paper, section 3.3).
 
 The energy of a labelling x is the sum of unaries psi_i(x_i) and, over all pairs of pixels, of
 `mu(x_i, x_j) [w1 exp(-|p_i-p_j|^2 / 2 theta_alpha^2 - |I_i-I_j|^2 / 2 theta_beta^2)
@@ -70,15 +70,15 @@ def gaussian_filters(
 def iterate(
     unary: tf.Tensor, message: Filter, *, compatibility: Any = 1.0, num_iterations: int = 10
 ) -> tf.Tensor:
-    """Runs the mean-field iteration with a given message passing step.
+    """Runs mean-field iterations with a given message-passing step.
 
     Args:
         unary: `(B, H, W, C)` float32, nats; lower is likelier.
         message: maps probabilities to the weighted sum of the filtered probabilities, both
             `(B, H, W, C)`.
-        compatibility: `mu`. A scalar or `(C,)` tensor stands for the diagonal matrix with minus
-            these values, which for a scalar is the Potts model; a `(C, C)` tensor is `mu[l, l']`
-            itself, where label l pays for neighbours with label l'.
+        compatibility: `mu`. A scalar or `(C,)` tensor gives the negated diagonal of a diagonal
+            matrix; a scalar is the Potts model. A `(C, C)` tensor is `mu[l, l']` itself, the cost
+            of label l for neighbours with label l'.
         num_iterations: with 0 the result is -unary.
 
     Returns:
@@ -102,9 +102,9 @@ def iterate(
 
 @functools.cache
 def _whole(num_iterations: int, classes: int) -> Callable[..., tf.Tensor]:
-    """Returns the whole inference as a function traced once for all sizes and parameters.
+    """Returns the complete inference as a function traced once for all sizes and parameters.
 
-    A graph frees and reuses memory earlier than eager calls can.
+    A graph frees and reuses memory earlier than eager execution.
     """
 
     def run(
@@ -139,7 +139,7 @@ def mean_field_logits(
     engine: str = "permutohedral",
     **options: Any,
 ) -> tf.Tensor:
-    """Approximates the marginals of the fully connected CRF, and returns their logits.
+    """Approximates the marginals of the dense CRF and returns their logits.
 
     Args:
         unary: `(B, H, W, C)`, nats; lower is likelier.
@@ -148,16 +148,16 @@ def mean_field_logits(
         theta_beta: colour width of the bilateral kernel, RGB levels.
         theta_gamma: width of the spatial kernel, pixels.
         bilateral_weight: w1, a scalar, or a tensor `(C,)` or `(C, C)`.
-        spatial_weight: w2, alike. Weights given as two Python numbers >= 0 take a faster road.
-        compatibility: `mu`. A scalar or `(C,)` tensor stands for the diagonal matrix with minus
-            these values, which for a scalar is the Potts model; a `(C, C)` tensor is `mu[l, l']`
-            itself, where label l pays for neighbours with label l'.
+        spatial_weight: w2, of the same types. Two Python numbers >= 0 use a faster implementation.
+        compatibility: `mu`. A scalar or `(C,)` tensor gives the negated diagonal of a diagonal
+            matrix; a scalar is the Potts model. A `(C, C)` tensor is `mu[l, l']` itself, the cost
+            of label l for neighbours with label l'.
         num_iterations: with 0 the result is -unary.
         engine: `"permutohedral"` (exact up to the lattice) or `"convolutional"` (within a window).
         **options: passed on to the engine's `image_filter`.
 
     Returns:
-        Logits `(B, H, W, C)` float32. A NaN in the unary spreads over its image.
+        Logits `(B, H, W, C)` float32. A NaN in the unary spreads to the whole image.
 
     Raises:
         ValueError: if sizes differ, a width is not positive, `num_iterations` is negative or the
@@ -180,7 +180,7 @@ def mean_field_logits(
         return -unary
     classes = unary.shape[-1]
     if engine == "permutohedral":
-        # Sparse products are up to three times faster on whole SIMD registers. The added classes
+        # Sparse products are up to three times faster with full SIMD registers. The padding classes
         # have probability 0.
         spare = -classes % permutohedral.REGISTER
         unary = tf.pad(unary, [[0, 0]] * 3 + [[0, spare]], constant_values=math.inf)
@@ -210,12 +210,13 @@ def mean_field_logits(
 
 
 def mean_field(unary: tf.Tensor, image: tf.Tensor, **options: Any) -> tf.Tensor:
-    """Approximates the marginals of the fully connected CRF.
+    """Approximates the marginals of the dense CRF.
 
     Args:
         unary: `(B, H, W, C)`, nats; lower is likelier.
         image: `(B, H, W, 3)`, RGB 0-255.
-        **options: as in `mean_field_logits`.
+        **options: `theta_alpha`, `theta_beta`, `theta_gamma`, `bilateral_weight`, `spatial_weight`
+            and the other keyword arguments of `mean_field_logits`.
 
     Returns:
         Probabilities `(B, H, W, C)` float32.

@@ -1,8 +1,9 @@
 """High-dimensional Gaussian filtering on the permutohedral lattice (Adams et al. 2010).
 
-A value is spread over the d + 1 vertices of the lattice simplex that its point lies in (splat),
-the vertices are blurred along the d + 1 axes of the lattice, and each point reads its value back
-(slice). All three are products with sparse matrices: a filter is built once and used often.
+Each value is distributed to the d + 1 vertices of the lattice simplex that contains its point
+(splat), the vertices are blurred along the d + 1 axes of the lattice, and each point interpolates
+its value (slice). All three steps are products with sparse matrices: a filter is built once and
+reused.
 
 TensorFlow 2.21 registers CPU and GPU kernels for the ops used; results were checked on CPU only.
 
@@ -20,7 +21,7 @@ import tensorflow as tf
 from keras_deeplab.ops.lattice import Lattice, build_lattice
 
 REGISTER = 8
-"""Channels that a SIMD register holds: filtering is fastest on whole ones."""
+"""Channels per SIMD register: filtering is fastest with full registers."""
 
 _BLOCK = 1024  # points
 
@@ -60,7 +61,7 @@ def build_filter(features: Sequence[tf.Tensor], weights: Sequence[float]) -> Lat
     scales = [tf.convert_to_tensor(w, tf.float32) for w in weights]
     if tf.executing_eagerly():
         return _builder(tuple(t.shape[-1] for t in tensors))(tensors, scales)
-    # Variant tensors lose their shapes at a function's border, which a SavedModel does not survive.
+    # Variant tensors lose their shapes at function boundaries, which breaks SavedModels.
     return _build(tensors, scales)
 
 
@@ -92,10 +93,10 @@ def apply_filter(lattice_filter: LatticeFilter, values: tf.Tensor) -> tf.Tensor:
 
 
 def _keep(matrix: tf.Tensor) -> Callable[[], tf.Tensor]:
-    """Keeps a matrix for a gradient function.
+    """Stores a matrix for a gradient function.
 
-    A SavedModel can hold gradient functions that refer to dense tensors, but not to variant ones.
-    Where no gradient is taken, TensorFlow prunes the conversion, and elsewhere it converts once.
+    In a SavedModel, gradient functions can refer to dense tensors but not to variant tensors. If no
+    gradient is computed, TensorFlow prunes the conversion; otherwise it converts once.
     """
     if tf.executing_eagerly():
         return lambda: matrix
@@ -110,8 +111,8 @@ def image_filter(
 
     Args:
         image: `(B, H, W, 3)`, RGB 0-255.
-        kernels: for each its width in pixels, its width in RGB levels (`None`: colours play no
-            part) and its weight >= 0.
+        kernels: for each kernel its width in pixels, its width in RGB levels (`None`: independent
+            of colour) and its weight >= 0.
 
     Returns:
         A function from `(B, H, W, C)` float32 to the same shape.
@@ -142,7 +143,7 @@ def image_filter(
 
 @functools.cache
 def _builder(dimensions: tuple[int, ...]) -> Callable[..., LatticeFilter]:
-    """Returns a function traced once for all sizes; in a graph independent ops run in parallel."""
+    """Returns a function traced once for all sizes; a graph runs independent ops in parallel."""
     points = [tf.TensorSpec((None, None, d), tf.float32) for d in dimensions]
     scales = [tf.TensorSpec((), tf.float32)] * len(dimensions)
 
@@ -154,7 +155,7 @@ def _build(features: Sequence[tf.Tensor], scales: Sequence[tf.Tensor]) -> Lattic
 
 
 def _response_to_ones(lattice: Lattice) -> tf.Tensor:
-    """Filters the value one at every point; for one channel gathering beats sparse products."""
+    """Filters ones at every point; for one channel, gathers are faster than sparse products."""
     value = tf.raw_ops.DenseBincount(
         input=tf.concat(lattice.vertices, 0),
         size=tf.size(lattice.above[0]),
@@ -186,7 +187,7 @@ def _compile(lattices: Sequence[Lattice], scales: Sequence[tf.Tensor]) -> Lattic
 
     shares = []
     for lattice, scale in zip(lattices, scales, strict=True):
-        # The gain 1 / (1 + 2^-d) of a lattice drops out against that of its response to ones.
+        # The gain 1 / (1 + 2^-d) of a lattice cancels with that of its response to ones.
         norm = tf.sqrt(scale / (_response_to_ones(lattice) + 1e-20))
         shares += [w * norm for w in lattice.weights]
     points, size = tf.shape(columns)[1], tf.size(order)
@@ -199,7 +200,7 @@ def _compile(lattices: Sequence[Lattice], scales: Sequence[tf.Tensor]) -> Lattic
 
 
 def _move(neighbours: Sequence[tf.Tensor], offset: tf.Tensor, axes: int) -> list[tf.Tensor]:
-    """Renumbers neighbours; along axes that the lattice lacks there are none."""
+    """Renumbers neighbours; axes that the lattice does not have get -1."""
     none = tf.fill(tf.shape(neighbours[0]), -1)
     moved = [tf.where(n < 0, n, n + offset) for n in neighbours]
     return moved + [none] * (axes - len(moved))
@@ -208,19 +209,19 @@ def _move(neighbours: Sequence[tf.Tensor], offset: tf.Tensor, axes: int) -> list
 def _interleave(columns: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Orders the vertices of all colours by the block of points in which they first appear.
 
-    What a block of points and its vertices hold then stays in the cache while it is needed, and
-    threads that share out the vertices evenly share out the nonzeros almost evenly, too.
+    The data of a block of points and its vertices then stays in the cache, and an even split of the
+    vertices over threads splits the nonzeros almost evenly, too.
 
     Args:
-        columns: `(colours, N)` int32, the vertices around each point, each row numbering its own
-            in the order of their appearance and going on where the row before it ends.
+        columns: `(colours, N)` int32, the vertices around each point. Each row numbers its vertices
+            in the order of appearance, starting after the last number of the previous row.
 
     Returns:
-        The vertices in their new order, and the place of each in it.
+        The vertices in their new order, and the position of each vertex.
     """
     padded = tf.pad(columns, [[0, 0], [0, -tf.shape(columns)[1] % _BLOCK]])
     highest = tf.reduce_max(tf.reshape(padded, (columns.shape[0], -1, _BLOCK)), -1)
-    # A block without new vertices has a lower highest one than those before it.
+    # The maximum of a block without new vertices is lower than that of earlier blocks.
     ends = tf.sort(highest) + 1
     starts = tf.reshape(tf.concat([[0], tf.reshape(ends, (-1,))[:-1]], 0), tf.shape(ends))
     sizes = tf.reshape(tf.transpose(ends - starts), (-1,))
@@ -236,32 +237,34 @@ def _interleave(columns: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def _blur(pairs: Sequence[Sequence[tf.Tensor]], order: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
     """Blurs along one or two axes in order, as one matrix.
 
-    A product costs as much for reading and writing all vertices as for its nonzeros, of which two
-    axes together have barely more than the two one by one: most vertices have few neighbours.
+    A product spends as much time on reading and writing all vertices as on its nonzeros. Two axes
+    together have barely more nonzeros than both separately: most vertices have few neighbours.
 
     Args:
         pairs: for each axis the neighbours above and below.
         order: the vertices in the order of the matrix.
-        place: the place of each vertex in it.
+        place: the position of each vertex in this order.
     """
     *first, last = pairs
-    # Where each vertex leads along the first axis, and with how many steps; -1 leads to -1.
+    # Targets of each vertex along the first axis, with the number of steps; -1 stays -1.
     renumbered = tf.concat([[-1], place], 0)
     reached = [(renumbered, 0)]
     for neighbours in itertools.chain(*first):
         padded = tf.concat([[-1], neighbours], 0)
         reached.append((tf.gather(renumbered, padded + 1), 1))
-    # A slice of one of them starts at the vertices themselves, a gather at their neighbours.
+    # A slice of a target starts at the vertices, a gather at their neighbours.
     reached = [(target[1:], steps) for target, steps in reached] + [
         (tf.gather(target, neighbours + 1), steps + 1)
         for neighbours in last
         for target, steps in reached
     ]
-    # The number of steps rides along with the vertex, so that one gather fetches both.
+    # The two lowest bits of a code hold the number of steps, so that one gather fetches both. Codes
+    # of missing targets are negative and dropped.
     codes = tf.transpose(tf.stack([4 * target + steps for target, steps in reached]))
     codes = tf.reshape(tf.gather(codes, order), (-1,))
     kept = tf.cast(tf.where(codes >= 0)[:, 0], tf.int32)
     codes = tf.gather(codes, kept)
+    # 0.25 * (4 >> steps) is 2^-steps, the weight of a target.
     values = 0.25 * tf.cast(tf.bitwise.right_shift(4, tf.bitwise.bitwise_and(codes, 3)), tf.float32)
     indices = tf.stack([kept // len(reached), tf.bitwise.right_shift(codes, 2)])
     size = tf.size(order)
@@ -269,7 +272,7 @@ def _blur(pairs: Sequence[Sequence[tf.Tensor]], order: tf.Tensor, place: tf.Tens
 
 
 def _sparse(indices: tf.Tensor, values: tf.Tensor, shape: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Makes a CSR matrix from `(nnz, 2)` indices in the order of their rows."""
+    """Builds a CSR matrix from `(nnz, 2)` indices in row order."""
     return tf.raw_ops.SparseTensorToCSRSparseMatrix(
         indices=tf.cast(indices, tf.int64), values=values, dense_shape=tf.cast(shape, tf.int64)
     )

@@ -1,4 +1,4 @@
-"""Bilinear resizing in TensorFlow ops, on a stated grid."""
+"""Bilinear resizing in TensorFlow, on a given grid."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def resize_bilinear(
     Args:
         images: Tensor of shape (batch, height, width, channels).
         size: New (height, width), each a Python int or a scalar tensor.
-        align_corners: True puts the corner pixels' centres onto each other, as TF-Slim's networks
-            were trained; False puts the image borders onto each other (half-pixel centres).
+        align_corners: True aligns the centres of the corner pixels, as in TF-Slim's networks; False
+            aligns the image borders (half-pixel centres).
 
     Returns:
         float32 tensor of shape (batch, size[0], size[1], channels).
@@ -27,8 +27,8 @@ def resize_bilinear(
     >>> resize_bilinear(x, size=(1, 3), align_corners=True)[0, 0, :, 0].numpy().tolist()
     [0.0, 0.5, 1.0]
     """
-    # One op serves both grids, keeps free sizes free in every export and becomes a builtin
-    # RESIZE_BILINEAR in TFLite; tf.image.resize offers the half-pixel grid only.
+    # This op supports both grids, keeps sizes dynamic in every export, and converts to TFLite's
+    # builtin RESIZE_BILINEAR; tf.image.resize supports only the half-pixel grid.
     return tf.raw_ops.ResizeBilinear(
         images=images,
         size=tf.stack([tf.cast(length, tf.int32) for length in size]),

@@ -29,7 +29,7 @@ class MobileNetV3Block:
     """One block of a MobileNetV3.
 
     Attributes:
-        kernel_size: Of the depthwise convolution.
+        kernel_size: Kernel size of the depthwise convolution.
         expanded: Channels inside, at depth multiplier 1.
         channels: Output channels, at depth multiplier 1.
         squeeze_excite: Whether it has a squeeze-excite.

@@ -25,7 +25,7 @@ class CRFParameters:
 
     Raises:
         TypeError: If ``num_iterations`` is not an integer.
-        ValueError: If a parameter is out of its range.
+        ValueError: If a parameter is out of range.
     """
 
     bilateral_weight: float = 5

@@ -30,7 +30,7 @@ class WeightsRow:
         dataset: A row name of `DATASETS`; its classes are the classifier's.
         trained_on: Split it was trained on.
         file: File name in the cache and in a mirror.
-        member: Name of the weights inside the file, where that is an archive of several.
+        member: Name of the weights inside the file, if it is an archive with several.
         url: Where it is published. None: the file ships inside the package.
         sha256: Hash of the file, in hexadecimal; its first digits where the publisher's file name
             carries no more; None where none was published. Then the hash of the first file that

@@ -59,11 +59,11 @@ def restore_checkpoint(path: Path, model: keras.Model) -> tuple[int, dict[str, A
         ValueError: If the file does not belong to this model and optimizer, or is damaged.
     """
     try:
-        # NumPy leaves a file open that it can't read.
+        # NumPy does not close files that it cannot read.
         with path.open("rb") as stream, np.load(stream) as file:
             arrays = {key: file[key] for key in file.files}
         run = json.loads(str(arrays.pop(_META)))
-    except Exception as error:  # zipfile, zlib and NumPy raise kinds of their own
+    except Exception as error:  # zipfile, zlib and NumPy raise different exceptions
         raise ValueError(
             f"A checkpoint must be a whole file. Received: {path}, which is damaged ({error}). "
             f"Delete it: the run resumes from the one before."

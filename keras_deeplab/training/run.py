@@ -86,42 +86,45 @@ def train(
 ) -> Training:
     """Trains a model by a recipe, with `model.fit`.
 
-    The folder of the run gets "log.csv", "pictures" of validation images each epoch, "best.keras",
-    at the end "last.keras", and "tensorboard" where the package of that name is installed. If it
-    already holds a run of the same settings, that one is continued from its last finished epoch,
-    as if it had never stopped.
+    The folder of the run contains "log.csv", "pictures" of validation images after each epoch,
+    "best.keras", "last.keras" after the last epoch, and "tensorboard" if TensorBoard is installed.
+    If the folder already contains a run with the same settings, training resumes after its last
+    completed epoch and produces the same result as an uninterrupted run.
 
     Args:
         model: A model of `DeepLab`.
-        data: What to train on.
-        folder: Where the run is kept.
-        recipe: Name of a row of `keras_deeplab.presets.recipes`, or such a row.
-        validation_data: What to measure each epoch; the network that does best on it is kept.
-        size: Side of the square, or (height, width), that images are scaled to fit into, pixels:
-            before augmentation, and to be measured. The model keeps it, through saving too, as
-            the size that `segment` and `evaluate` take. Left out: the one that it has.
-        validate_every: Epochs from one measurement to the next; the last epoch is measured too.
-        class_weights: Factors of the loss by class id.
-        loss: From integer labels and logits. Left out: `losses.CrossEntropy` with the data's
+        data: Training data.
+        folder: Folder of the run.
+        recipe: Name of a recipe in `keras_deeplab.presets.recipes`, or a `RecipeRow`.
+        validation_data: Validation data. The model with the best mean IoU on it is saved.
+            Default: no validation.
+        size: Side of a square, or (height, width), in pixels. Images are resized to fit it before
+            augmentation and for validation. It is stored in the model as the size that `segment`
+            and `evaluate` use. Default: the size stored in the model.
+        validate_every: Number of epochs between validations; the last epoch is always validated.
+        class_weights: Weights of the loss by label id. Default: equal weights.
+        loss: Loss from integer labels and logits. Default: `losses.CrossEntropy` with the data's
             `ignore_class` and ``class_weights``.
-        accumulate: Batches whose gradients are averaged into one step.
-        patience: Epochs without a better network after which to stop; 0: train to the end.
-        pictures: Number of validation images to draw each epoch; several processes draw none.
-        seed: Of order and augmentation.
-        check: Whether to look for errors in files first, as `keras-deeplab check-data --fast`.
-        callbacks: More callbacks of Keras.
-        verbose: 0 prints nothing, 1 a bar and 2 a line per epoch, as in `keras.Model.fit`.
-        **changes: Fields of the recipe that differ, such as ``epochs=10``, ``batch_size=4``,
+        accumulate: Number of batches whose gradients are averaged for one step.
+        patience: Epochs without a better model after which training stops; 0: never.
+        pictures: Number of validation images to save predictions of after each epoch; ignored
+            with several processes.
+        seed: Random seed of the image order and augmentation.
+        check: Whether to check the files for errors first, like `keras-deeplab check-data --fast`.
+        callbacks: Additional Keras callbacks.
+        verbose: 0 for no output, 1 for a progress bar, 2 for one line per epoch, "auto" for
+            Keras's choice.
+        **changes: Fields of the recipe to override, such as ``epochs=10``, ``batch_size=4``,
             ``crop_size=(257, 257)``, ``learning_rate=1e-4``.
 
     Returns:
-        The files and figures of the run. The model has the weights of the last epoch, averaged
-        where the recipe averages them.
+        The files and results of the run. The model has the weights of the last epoch, averaged if
+        the recipe says so.
 
     Raises:
         ValueError: If an argument is unknown, data and model differ in their number of classes,
-            files hold errors, or the folder holds another run.
-        FloatingPointError: If the loss is no longer finite.
+            files have errors, or the folder contains a different run.
+        FloatingPointError: If the loss becomes infinite or NaN.
 
     Example:
 
@@ -130,7 +133,7 @@ def train(
     >>> train(model, data, "runs/first", epochs=10)  # doctest: +SKIP
 
     Reference:
-        The recipes name theirs.
+        See the recipes for their papers.
     """
     row = resolve_recipe(recipe, dict(changes))
     for name, value in {"accumulate": accumulate, "validate_every": validate_every}.items():

@@ -1,4 +1,4 @@
-"""Weights: find or download the file, verify it, read it, put it into a model by layer name."""
+"""Weights: locate or download files, verify and read them, assign weights by layer name."""
 
 from keras_deeplab.weights.conversion import convert
 from keras_deeplab.weights.download import weights_file

@@ -1,4 +1,4 @@
-"""From a published checkpoint to a `.keras` file."""
+"""Converts published checkpoints to `.keras` files."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from keras_deeplab.weights.readers.converters import CONVERTERS
 def convert(
     source: str | Path, out: str | Path, *, converter: str, network: str, member: str = ""
 ) -> keras.Model:
-    """Reads a checkpoint into a network and saves that.
+    """Loads a checkpoint into a network and saves the network.
 
-    How the network is normalised and on which grid it resizes is taken from published weights
-    that the same converter reads, of the same network where there are any.
+    Normalisation and resize grid are those of published weights for the same converter and, if
+    available, the same network.
 
     Args:
         source: File in the format of ``converter``.
         out: File to write, ending in .keras.
         converter: Name of a reader: "tf_slim", "torchvision", ...
-        network: Row name of the network, as `keras_deeplab.list_models` lists them.
-        member: Name of the weights inside ``source``, where that is an archive of several.
+        network: Name of the network, as in `keras_deeplab.list_models`.
+        member: Name of the weights inside ``source``, if it is an archive with several.
 
     Returns:
         The model that was saved; `DeepLab(weights=out)` loads it.
 
     Raises:
-        ValueError: If a name is unknown, or the checkpoint is damaged or of another network.
-        FileNotFoundError: If there is no such file.
+        ValueError: If a name is unknown, or the checkpoint is damaged or for another network.
+        FileNotFoundError: If the file does not exist.
 
     Example:
 
@@ -72,7 +72,7 @@ def convert(
 
 def _published(converter: str, network: str) -> WeightsRow:
     rows = [row for row in WEIGHTS.values() if row.converter == converter]
-    # The first one of this network; else the first one of the format.
+    # The first weights of this network; else the first weights in this format.
     return next((row for row in rows if row.network == network), rows[0])
 
 

@@ -1,4 +1,4 @@
-"""Finds weights files: in the package, a mirror, the cache, or by download."""
+"""Locates weights files in the package, a mirror or the cache, or downloads them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _logger = logging.getLogger("keras_deeplab")
 def cache_folder() -> Path:
     """Returns the folder of downloaded weights.
 
-    It is the environment variable `KERAS_DEEPLAB_CACHE`, or else `keras_deeplab` in Keras' own
-    folder (`KERAS_HOME`, or `~/.keras`).
+    It is the value of the environment variable `KERAS_DEEPLAB_CACHE`, or else the folder
+    `keras_deeplab` in Keras's folder (`KERAS_HOME`, or `~/.keras`).
     """
     if folder := os.environ.get("KERAS_DEEPLAB_CACHE"):
         return Path(folder).expanduser()
@@ -39,20 +39,19 @@ def file_sha256(path: str | Path) -> str:
 
 
 def weights_file(row: WeightsRow, *, progressbar: bool = True) -> Path:
-    """Returns a verified local copy of a row's file, downloading it when there is none.
+    """Returns a verified local copy of a weights file; downloads it if necessary.
 
-    Looked at in this order: the package itself (rows without url), the mirror that the
-    environment variable `KERAS_DEEPLAB_MIRROR` names (a folder, or a url under which the same
-    file names lie), the cache folder, the row's url. A file is verified before it is used, and it
-    appears under its final name only when it is whole. Where the row knows no hash, that of the
-    first file to arrive is recorded in the cache folder, as `{file}.sha256`, and holds from then
-    on.
+    The search order is: the package (rows without url), the mirror in the environment variable
+    `KERAS_DEEPLAB_MIRROR` (a folder, or a url prefix of the same file names), the cache folder, the
+    published url. Files are verified before use and get their final name only when complete. If no
+    hash was published, the hash of the first download is recorded in the cache folder, as
+    `{file}.sha256`, and checked from then on.
 
     Raises:
-        ValueError: If a file in the package or in the mirror folder has another hash.
+        ValueError: If a file in the package or in the mirror folder has a wrong hash.
         FileNotFoundError: If the mirror folder does not exist.
-        ConnectionError: If the download fails or what arrives has another hash, every time.
-        OSError: If the cache folder can't be written.
+        ConnectionError: If all download attempts fail or have a wrong hash.
+        OSError: If the cache folder is not writable.
     """
     if row.url is None:
         bundled = Path(str(package_files("keras_deeplab"))) / "weights" / "bundled" / row.file
@@ -86,7 +85,7 @@ def _hash_record(row: WeightsRow) -> Path:
 
 
 def _known_hash(row: WeightsRow) -> str:
-    """Returns what a file's SHA-256 must begin with: the row's, or what was recorded, or ""."""
+    """Returns the required start of a file's SHA-256: published, recorded, or ""."""
     if row.sha256 is not None:
         return row.sha256
     record = _hash_record(row)
@@ -156,11 +155,11 @@ def _download(url: str, path: Path, row: WeightsRow, *, progressbar: bool) -> No
                     _record_hash(received, row)
                 os.replace(fetched, path)
                 return
-            except Exception as error:  # whatever the transport raises, it is tried again
+            except Exception as error:  # transports raise many different exceptions; retry
                 failures.append(f"{type(error).__name__}: {_first_cause(error)}")
         raise ConnectionError(
             f"The weights {row.name!r} could not be downloaded in {_ATTEMPTS} attempts. "
-            f"Received from {urlsplit(url).netloc}: {failures[-1]}. Where there is no internet, "
+            f"Received from {urlsplit(url).netloc}: {failures[-1]}. Without internet access, "
             f"fetch {row.url} elsewhere, put it into a folder and set the environment variable "
             f"KERAS_DEEPLAB_MIRROR to that folder.{_without_download(row)}"
         )
@@ -169,7 +168,7 @@ def _download(url: str, path: Path, row: WeightsRow, *, progressbar: bool) -> No
 
 
 def _first_cause(error: BaseException) -> BaseException:
-    """Returns the error that led to this one: transports wrap theirs several times."""
+    """Returns the root cause of an error, which transports wrap several times."""
     while cause := error.__cause__ or error.__context__:
         error = cause
     return error
@@ -178,5 +177,5 @@ def _first_cause(error: BaseException) -> BaseException:
 def _without_download(row: WeightsRow) -> str:
     for other in WEIGHTS.values():
         if other.url is None and other.dataset == row.dataset:
-            return f" {other.name!r} knows the same classes and needs no download."
+            return f" {other.name!r} has the same classes and needs no download."
     return ""

@@ -17,7 +17,7 @@ from keras_deeplab.weights.download import file_sha256
 from keras_deeplab.weights.load import all_layers, load_arrays, named_weights
 from keras_deeplab.weights.readers.efficientnet_lite_package import convert_efficientnet_lite
 
-# From layer names of keras.applications to ours, by family; what matches nothing is a classifier.
+# From layer names of keras.applications to ours, by family; other layers are classifiers.
 _NAMES: dict[str, list[tuple[str, str]]] = {
     "mobilenet_v2": [
         (r"Conv1", "stem"),
@@ -50,18 +50,19 @@ _NAMES: dict[str, list[tuple[str, str]]] = {
 
 
 def load_imagenet(model: keras.Model, backbone: str) -> None:
-    """Puts ImageNet weights into the backbone of a model; all other layers keep their values.
+    """Loads ImageNet weights into the backbone of a model; other layers keep their values.
 
-    The files come with the hashes of `keras.applications`, or with an extra of this package.
+    The files are downloaded by `keras.applications`, which verifies them, or installed with an
+    extra of this package.
 
     Args:
-        model: A model that stands on ``backbone``.
-        backbone: A row name of `IMAGENET`.
+        model: A model with this backbone.
+        backbone: A name in `IMAGENET`.
 
     Raises:
         ValueError: If there are no ImageNet weights for the backbone.
-        ModuleNotFoundError: If they lie in a Python package that is not installed.
-        ConnectionError: If they can't be downloaded.
+        ModuleNotFoundError: If the Python package with the weights is not installed.
+        ConnectionError: If the download fails.
     """
     row = imagenet_row(backbone)
     if row.application:
@@ -69,10 +70,10 @@ def load_imagenet(model: keras.Model, backbone: str) -> None:
             peer = getattr(keras.applications, row.application)(
                 input_shape=(224, 224, 3), include_top=row.include_top, weights="imagenet"
             )
-        except Exception as error:  # keras.utils.get_file raises nothing more exact
+        except Exception as error:  # keras.utils.get_file raises a plain Exception
             raise ConnectionError(
                 f"keras.applications must be able to load its {row.application}. Received: "
-                f"{error}. Where there is no internet, put the file of that address into the "
+                f"{error}. Without internet access, put the file of that address into the "
                 f"folder models of Keras' cache (~/.keras)."
             ) from error
         arrays = application_arrays(peer, row)
@@ -104,8 +105,8 @@ def application_arrays(peer: keras.Model, row: ImageNetRow) -> dict[str, np.ndar
     """Renames the weights of a model of `keras.applications`.
 
     Args:
-        peer: That model.
-        row: The backbone they are for.
+        peer: The model of `keras.applications`.
+        row: The preset of the backbone.
 
     Returns:
         float32 arrays by "layer/variable", for RGB input; VGG's fully connected layers as
@@ -128,13 +129,13 @@ def application_arrays(peer: keras.Model, row: ImageNetRow) -> dict[str, np.ndar
 def _our_name(layer: str, family: str) -> str:
     for pattern, name in _NAMES[family]:
         if match := re.fullmatch(pattern, layer):
-            # keras.applications counts ResNet's stages from 2 and its blocks from 1.
+            # keras.applications counts the stages of a ResNet from 2 and the blocks from 1.
             return re.sub(r"<(\d+)>", lambda number: str(int(number[1]) - 1), match.expand(name))
     return ""
 
 
 def _without_biases(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Moves the bias of a convolution into the mean that its batch norm subtracts."""
+    """Subtracts the bias of each convolution from the moving mean of its batch norm."""
     kept = {key: array for key, array in arrays.items() if key.rpartition("/")[2] != "bias"}
     for key in arrays.keys() - kept.keys():
         mean = f"{key.removesuffix('/bias')}_bn/moving_mean"
@@ -143,9 +144,9 @@ def _without_biases(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _decimated(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Turns VGG's fully connected layers into convolutions with a quarter of the filters.
+    """Converts VGG's fully connected layers to convolutions with a quarter of the filters.
 
-    Of 7x7 positions every third is kept, of filters every fourth.
+    Every third of the 7x7 positions and every fourth filter is kept.
 
     Reference:
         Chen et al., arXiv:1412.7062, section 3.1.
@@ -162,7 +163,7 @@ def _decimated(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _branches(arrays: dict[str, np.ndarray], layers: Collection[str]) -> dict[str, np.ndarray]:
-    """Gives every branch of v2's head its copy of fc6 and fc7; none where there is no such head."""
+    """Copies fc6 and fc7 to every branch of v2's head, if the model has one."""
     placed = {}
     for key, array in arrays.items():
         layer, _, name = key.partition("/")

@@ -1,4 +1,4 @@
-"""Puts arrays into a model by layer name, accounting for every weight."""
+"""Assigns arrays to a model by layer name, and checks that no weight is missing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keras_deeplab._validation import listed
 
 
 def all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """Yields a model's layers, and in place of an inner model the layers of that."""
+    """Yields the layers of a model, with inner models replaced by their layers."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from all_layers(layer)
@@ -20,7 +20,7 @@ def all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
 
 
 def named_weights(model: keras.Model) -> dict[str, keras.Variable]:
-    """Returns a model's weights by "layer/variable", those of inner models too."""
+    """Returns the weights of a model and its inner models by "layer/variable"."""
     return {
         f"{layer.name}/{variable.name}": variable
         for layer in all_layers(model)
@@ -36,17 +36,17 @@ def load_arrays(
     source: str,
     fresh: Collection[str] = (),
 ) -> None:
-    """Assigns every array to the weight of its name, and every weight one array.
+    """Assigns each array to the weight with its name; every weight must have one array.
 
     Args:
-        model: A model whose weights are to be set.
+        model: The model to set the weights of.
         arrays: Arrays by "layer/variable".
-        source: Where the arrays come from, for error messages.
-        fresh: Names of layers that keep the values they have; their arrays are passed over.
+        source: Origin of the arrays, for error messages.
+        fresh: Names of layers that keep their current values; their arrays are ignored.
 
     Raises:
-        ValueError: If a weight has no array, an array no weight, or shapes differ. Nothing is
-            assigned then.
+        ValueError: If a weight has no array, an array has no weight, or shapes differ. In this case
+            no weight is changed.
     """
     weights = {
         key: variable

@@ -1,4 +1,4 @@
-"""What a model starts from: the network's row, how it must be built, the arrays to load."""
+"""Resolves the arguments of `DeepLab` to a network, its options and the weights to load."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from keras_deeplab.weights.readers.converters import CONVERTERS
 
 @dataclass(frozen=True)
 class ResolvedWeights:
-    """What a model starts from: the way it must be built, and the arrays to put into it.
+    """A network, the options to build it with, and the weights to load.
 
     Attributes:
-        row: The network.
+        row: Preset of the network.
         class_names: Names by label id.
-        options: How the network is built.
-        source: Where the arrays come from, for messages.
-        arrays: Arrays by "layer/variable"; None: weights start fresh, or come from ImageNet.
-        imagenet: Whether the backbone takes ImageNet weights.
-        backbone_only: Whether the arrays are those of the backbone alone.
+        options: Options to build the network with.
+        source: Origin of the arrays, for messages.
+        arrays: Arrays by "layer/variable". None: random initialisation, or ImageNet weights.
+        imagenet: Whether to load ImageNet weights into the backbone.
+        backbone_only: Whether to load only the weights of the backbone.
     """
 
     row: DeepLabRow
@@ -50,11 +50,11 @@ class ResolvedWeights:
 def resolve_weights(
     weights: str | Path | None, version: str | None, backbone: str | None, variant: str | None
 ) -> ResolvedWeights:
-    """Finds what the arguments of `keras_deeplab.DeepLab` ask for.
+    """Resolves the arguments of `keras_deeplab.DeepLab`.
 
     Raises:
         ValueError: If a name is unknown, or there are no weights for the combination.
-        FileNotFoundError: If ``weights`` is a path and there is no such file.
+        FileNotFoundError: If ``weights`` is a path and the file does not exist.
     """
     networks = _networks("v3_plus" if version == "v3+" else version, backbone, variant)
     if weights is None:
@@ -116,7 +116,7 @@ def _weights_row(weights: str, networks: list[DeepLabRow]) -> WeightsRow:
 
 
 def _other_head(row: WeightsRow, networks: list[DeepLabRow]) -> DeepLabRow | None:
-    """Returns the network on the backbone of the weights that was asked for in place of theirs."""
+    """Returns the requested network if it has the backbone of the weights but another head."""
     if any(network.name == row.network for network in networks):
         return None
     backbone = DEEPLABS[row.network].backbone
@@ -192,7 +192,7 @@ def _from_file(path: Path, networks: list[DeepLabRow]) -> ResolvedWeights:
         inference_size=output.inference_size,
         multi_scale_inputs=_saved_scales(saved),
     )
-    # A model keeps the name of its network unless it was given another.
+    # By default, a model is named after its network.
     row = next((row for row in networks if row.name == saved.name), networks[0])
     return ResolvedWeights(row, output.class_names, options, source=str(path), arrays=arrays)
 

@@ -52,7 +52,7 @@ def test_the_text_of_a_bundled_file_follows(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_row_may_know_its_own_size(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(WEIGHTS, HALF, replace(WEIGHTS[HALF], inference_size=(385, 400)))
-    assert "fitted into 385x400" in card(HALF)
+    assert "resized to fit 385x400" in card(HALF)
 
 
 def test_the_command_prints_one(capsys: pytest.CaptureFixture[str]):

@@ -171,7 +171,7 @@ def test_features_of_real_builders_are_found(tmp_path: Path, name: str, image: s
     ("config", "options", "words"),
     [
         ("plain", {}, "class_names must be given"),
-        ("none", {}, "must have labels. Received: features .*other.* Say which"),
+        ("none", {}, "must have labels. Received: features .*other.* Select one"),
         ("named", {"split": "trian"}, "one of train, test, .* Did you mean 'train'"),
         ("named", {"labels": "mask"}, "labels must be a feature of tiny_segmentation/named/1.0.0"),
         ("named", {"split": "train[:0]"}, "must hold examples"),

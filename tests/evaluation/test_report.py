@@ -173,7 +173,7 @@ def test_without_crf_and_pictures(examples, model, tmp_path):
     page = Page(report.read_text("utf-8"))
     assert page.images == []
     assert not any("crf" in place for place in page.numbers)
-    assert "1 image, 4 classes. Images of their own size" in report.read_text("utf-8")
+    assert "1 image, 4 classes. Images at their own size" in report.read_text("utf-8")
 
 
 def test_nothing_to_measure_is_still_a_page(examples, model, tmp_path):

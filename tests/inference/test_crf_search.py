@@ -71,7 +71,7 @@ def test_wrong_results_files(model, examples, tmp_path: Path):
         search(model, examples, results=file)
     file.unlink()
     search(model, examples, results=file)
-    with pytest.raises(ValueError, match="Give another file"):
+    with pytest.raises(ValueError, match="Pass another file"):
         search(model, examples[:1], results=file)
 
 

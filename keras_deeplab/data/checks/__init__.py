@@ -1,4 +1,4 @@
-"""The label check: finds what is wrong with images and masks before a network is trained."""
+"""The label check: finds problems in images and masks before training."""
 
 from keras_deeplab.data.checks.data_report import DataReport
 from keras_deeplab.data.checks.label_check import check_data, check_sources

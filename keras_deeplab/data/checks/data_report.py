@@ -1,4 +1,4 @@
-"""What a check of a dataset found, in words and numbers."""
+"""The results of a dataset check."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _LISTED = 5
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """What a split holds.
+    """Statistics of a split.
 
     Attributes:
         images: Number of images.
         sizes: Number of images by (height, width).
         pixels: Number of pixels by class, int64.
-        images_with: Number of images by class that hold it.
-        pixels_of_those: Number of labelled pixels of these images, by class.
+        images_with: Number of images that contain the class, by class.
+        pixels_of_those: Number of labelled pixels in these images, by class.
         ignored: Number of pixels with the ignored label.
-        read: Number of masks that these are counted over.
-        richest: Index of the example with most pixels of a class, by class; -1 without.
+        read: Number of masks that were counted.
+        richest: Index of the example with the most pixels of a class, by class; -1 if absent.
     """
 
     images: int
@@ -46,12 +46,12 @@ class SplitSummary:
 
 @dataclass(frozen=True)
 class DataReport:
-    """What a check found.
+    """The results of a check.
 
     Attributes:
-        findings: What is wrong, errors first.
-        splits: What each split holds.
-        sources: The splits.
+        findings: Problems, errors first.
+        splits: Statistics by split name.
+        sources: Data sources by split name.
     """
 
     findings: tuple[Finding, ...]
@@ -60,7 +60,7 @@ class DataReport:
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        """Findings that would stop training or spoil it."""
+        """Findings that would stop training or make its result useless."""
         return tuple(one for one in self.findings if one.level == "error")
 
     @property
@@ -71,12 +71,12 @@ class DataReport:
     def class_weights(self, split: str | None = None) -> tuple[float, ...]:
         """Returns weights that balance the classes.
 
-        They are the median of the classes' frequencies over each one's; a frequency counts the
-        images that hold the class ("median frequency balancing", arXiv:1411.4734, section 6.3.2).
-        Absent classes have 1.
+        A weight is the median of the class frequencies divided by the frequency of the class in
+        the images that contain it ("median frequency balancing", arXiv:1411.4734, section 6.3.2).
+        Absent classes have weight 1.
 
         Args:
-            split: Split to count; the first by default.
+            split: Name of the split. Default: the first.
         """
         summary = self.splits[split or next(iter(self.splits))]
         present = summary.pixels > 0
@@ -91,7 +91,7 @@ class DataReport:
         return "\n".join([*self._split_lines(), *self._finding_lines(), *self._class_lines()])
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns all of it in values that JSON knows."""
+        """Returns the report as JSON-serialisable values."""
         return {
             "findings": [one._asdict() for one in self.findings],
             "class_names": list(self.class_names),

@@ -1,4 +1,4 @@
-"""Finds images that are in a dataset twice."""
+"""Finds duplicate images in a dataset."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras_deeplab.data.checks.inspection import Finding, Inspection
 # which two versions of one photo differ at most. Of 200 photos at JPEG quality 40 and two thirds
 # the size it is 1.2, at most 2.6; no two of 800 different photos are nearer than 9.8.
 _SAME = 4.0
-# Levels of standard deviation below which an image is too plain to tell from another.
+# Standard deviation, in grey levels, below which an image is too uniform to be compared.
 _PLAIN = 8.0
 _CHUNK = 512
 
@@ -58,9 +58,9 @@ def _finding(
     level: str, kind: str, one: _Seen, other: _Seen, how: str, *, leak: bool = False
 ) -> Finding:
     words = (
-        "Images of one split must not be in another, or its measure flatters"
+        "Images of one split must not be in another, because that inflates its metrics"
         if leak
-        else "An image should be there once"
+        else "An image should occur only once"
     )
     return Finding(
         level,
@@ -72,7 +72,7 @@ def _finding(
 
 
 def _lookalikes(images: Sequence[_Seen]) -> Iterator[tuple[_Seen, _Seen]]:
-    """Yields each image that looks like one of an earlier split, with the likest."""
+    """Yields each image with the most similar image of an earlier split, if similar enough."""
     images = [one for one in images if one.inspection.thumbnail.std() > _PLAIN]
     if not images:
         return
@@ -81,7 +81,7 @@ def _lookalikes(images: Sequence[_Seen]) -> Iterator[tuple[_Seen, _Seen]]:
     ranks = np.array([order[one.split] for one in images])
     for start in range(0, len(images), _CHUNK):
         part = slice(start, start + _CHUNK)
-        # Of unit vectors, |a - b|^2 = 2 - 2 ab.
+        # For unit vectors, |a - b|^2 = 2 - 2 ab.
         likeness = np.where(ranks[None] < ranks[part, None], vectors[part] @ vectors.T, -1)
         for row, column in enumerate(likeness.argmax(1)):
             one, other = images[start + row], images[column]
@@ -97,7 +97,7 @@ def _signature(thumbnail: np.ndarray) -> np.ndarray:
 
 
 def _same_shape(one: _Seen, other: _Seen) -> bool:
-    """Returns whether one image may be the other resized."""
+    """Returns whether one image may be a resized version of the other."""
     height, width = one.inspection.size
     other_height, other_width = other.inspection.size
     return abs(height * other_width / (width * other_height) - 1) < 0.05

@@ -1,4 +1,4 @@
-"""Looks at one image and its mask."""
+"""Checks one image and its mask."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from keras_deeplab.presets.datasets import Palette
 
 _ORIENTATION = 0x0112
 _THUMBNAIL = 16
-# More wrong ids than this in one mask are mixtures of ids rather than ids.
+# A mask with more invalid ids than this contains interpolated values instead of ids.
 _MANY_IDS = 12
 # Share of slopes at the borders of a mask: 2 % at most in 362 masks of CamVid, COCO and VOC, half
-# in the same resized by a bilinear filter to 3/2 or 1/2. Only ids 0 and 1 leave no room for one.
+# in the same resized by a bilinear filter to 3/2 or 1/2. Ids 0 and 1 have no value in between.
 _SLOPES, _SLOPE_PIXELS = 0.2, 20
-# What the last bytes of a whole file hold.
+# End markers of complete files.
 _ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
 
 
 class Finding(NamedTuple):
-    """What is wrong with a dataset.
+    """A problem in a dataset.
 
     Attributes:
-        level: "error" (training would stop or learn nonsense) or "warning".
-        kind: What it is, e.g. "label out of range"; findings of a kind are listed together.
-        split: Split that it is in.
-        file: File that it is about, or the folder.
-        message: What is wrong and what to do.
+        level: "error" (training would stop or give useless results) or "warning".
+        kind: Category, e.g. "label out of range"; findings of one kind are listed together.
+        split: Name of the split.
+        file: The file, or the folder.
+        message: Description of the problem and its remedy.
     """
 
     level: str
@@ -45,14 +45,14 @@ class Finding(NamedTuple):
 
 @dataclass
 class Inspection:
-    """What one example showed.
+    """The results for one example.
 
     Attributes:
-        findings: What is wrong.
-        counts: Pixels by label id, empty if the mask was not read.
-        digest: Of the bytes of the image; empty if it was not read.
+        findings: Problems.
+        counts: Number of pixels by label id; empty if the mask was not read.
+        digest: Hash of the bytes of the image; empty if it was not read.
         thumbnail: float32 (16, 16), grey levels of the image; empty if it was not read.
-        size: (height, width) of the image, upright; (0, 0) if it is not known.
+        size: (height, width) of the upright image; (0, 0) if it is not known.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -65,15 +65,16 @@ class Inspection:
 def inspect_example(
     data: SegmentationFiles, index: int, split: str, *, read_pixels: bool, read_labels: bool
 ) -> Inspection:
-    """Looks at one example.
+    """Checks one example.
 
     Args:
         data: The source.
-        index: Of the example.
-        split: Its name, for the findings.
-        read_pixels: Whether to decode the image; else its header and its end are read, and more
-            only if they are odd.
-        read_labels: Whether to decode the mask; else so.
+        index: Index of the example.
+        split: Name of the split, for the findings.
+        read_pixels: Whether to decode the image. Otherwise only its header and its end are read,
+            unless they are unusual.
+        read_labels: Whether to decode the mask. Otherwise only its header and its end are read,
+            unless they are unusual.
     """
     example = data.examples[index]
     result = Inspection()
@@ -119,8 +120,8 @@ def inspect_example(
             find(
                 "mask resized with interpolation",
                 example.mask,
-                f"Ids must not be mixed. Received: {str(example.mask)!r}, in which the border of "
-                f"one id to another is a slope of the ids between. Resize masks by nearest "
+                f"Ids must not be mixed. Received: {str(example.mask)!r}, in which the border "
+                f"between two ids contains intermediate ids. Resize masks by nearest "
                 f"neighbour.",
             )
     return result
@@ -137,7 +138,7 @@ class _Header(NamedTuple):
 
 
 def _header(path: Path) -> _Header:
-    """Reads what stands before the pixels. Files that Pillow does not know count as not whole."""
+    """Reads the header. Files that Pillow cannot identify count as incomplete."""
     try:
         with Image.open(path) as image:
             width, height = image.size
@@ -158,14 +159,14 @@ def thumbnail(image: np.ndarray) -> np.ndarray:
 
 
 def is_interpolated(labels: np.ndarray, ignore_class: int) -> bool:
-    """Returns whether a mask was resized by a mean of its ids.
+    """Returns whether a mask was resized with interpolation of its ids.
 
-    That turns the border of ids 0 and 8 into a slope 0 4 8, while ids that were drawn seldom lie in
-    their order.
+    Interpolation turns a border between ids 0 and 8 into a sequence such as 0 4 8, which is rare in
+    unmodified masks.
 
     Args:
         labels: Array of shape (height, width).
-        ignore_class: Label that does not count.
+        ignore_class: Label to ignore.
     """
     between = borders = 0
     for rows in (labels.astype("int32"), labels.T.astype("int32")):
@@ -180,14 +181,14 @@ def is_interpolated(labels: np.ndarray, ignore_class: int) -> bool:
 def _label_findings(
     counts: np.ndarray, data: SegmentationFiles, mask: Path
 ) -> list[tuple[str, str, str]]:
-    """Returns kind, message and level of what is wrong with the ids of a mask."""
+    """Returns kind, message and level of the problems with the ids of a mask."""
     classes = len(data.class_names)
     ids = np.flatnonzero(counts)
     wrong = [int(label) for label in ids if label >= classes and label != data.ignore_class]
     if wrong:
         listed = ", ".join(map(str, wrong[:5])) + (", ..." if len(wrong) > 5 else "")
         message = (
-            f"Labels must be 0 to {classes - 1}, or {data.ignore_class} where there is none. "
+            f"Labels must be 0 to {classes - 1}, or {data.ignore_class} for ignored pixels. "
             f"Received: {listed} ({counts[wrong].sum() / counts.sum():.1%} of the pixels) in "
             f"{str(mask)!r}.{_guess(ids.tolist(), wrong, data.palette, data.ignore_class)}"
         )
@@ -205,18 +206,18 @@ def _guess(ids: list[int], wrong: list[int], palette: Palette, ignore_class: int
     greys = {round(0.299 * red + 0.587 * green + 0.114 * blue) for red, green, blue in palette}
     if len(ids) <= 2 and ids[-1] in (127, 128, 254, 255):
         return (
-            f" It seems to be black and white: say label_map={{{ids[-1]}: 1}} "
+            f" It seems to be black and white: pass label_map={{{ids[-1]}: 1}} "
             f"(--label-map {ids[-1]}:1)."
         )
     if set(ids) <= greys:
         return (
-            " They are grey levels of the classes' colours: the mask was converted from colours "
-            "to grey. Save its ids, or the palette image as it is."
+            " They are the grey levels of the class colours: the mask was converted from colours "
+            "to grey. Save its ids, or the unmodified palette image."
         )
     if len(wrong) > _MANY_IDS:
         return (
-            " So many are mixtures: the mask was resized with interpolation, or stored with loss, "
-            "or is a photo. Resize masks by nearest neighbour."
+            " So many different values are not ids: the mask was resized with interpolation, or "
+            "saved with lossy compression, or is a photo. Resize masks by nearest neighbour."
         )
     return (
         f" Correct the mask or name more classes; label_map={{{wrong[0]}: {ignore_class}}} "

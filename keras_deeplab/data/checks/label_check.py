@@ -1,4 +1,4 @@
-"""The label check: finds what is wrong with images and masks before a network is trained."""
+"""The label check: finds problems in images and masks before training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keras_deeplab.data.formats.folder import unpaired
 from keras_deeplab.data.formats.registry import dataset_splits, own_reader, read_dataset
 from keras_deeplab.data.sources import SegmentationFiles
 
-# A fast check decodes this many at most; of more images the headers and the ends of the files.
+# A fast check decodes at most this many; of the others it reads the header and the end of the file.
 _FAST_IMAGES = 500
 _FAST_MASKS = 5000
 
@@ -30,25 +30,25 @@ def check_data(
     progress: bool = False,
     **options: Any,
 ) -> DataReport:
-    """Checks a folder of images and masks, all its splits.
+    """Checks all splits of a folder of images and masks.
 
-    Errors: missing, unreadable and truncated files; masks of another size; ids beyond the classes,
-    with a guess at their cause (black and white masks, colours turned to grey, resized masks);
-    images without a mask; the same image in two splits. Warnings: masks without an image, classes
-    that are absent, masks without a class, images turned by EXIF, images in two splits that look
-    alike.
+    Errors: missing, unreadable and truncated files; images and masks of different sizes; invalid
+    label ids, with their likely cause (black-and-white masks, colour masks converted to grey,
+    resized masks); images without a mask; the same image in two splits. Warnings: masks without an
+    image, absent classes, masks without a class, images rotated by EXIF, near-duplicate images in
+    two splits.
 
     Args:
         path: The folder.
-        dataset: A name of `keras_deeplab.presets.datasets`, "folder" for a plain folder, or None to
-            recognise the known ones by their layout.
-        fast: Whether to look at headers and the ends of files only, beyond 500 images and 5,000
-            masks that are decoded, and not for duplicates.
-        progress: Whether to show a bar.
+        dataset: A name in `keras_deeplab.presets.datasets`, "folder" for a plain folder, or None to
+            detect known datasets by their layout.
+        fast: Whether to decode at most 500 images and 5,000 masks, read only the header and the
+            end of all other files, and skip the search for duplicates.
+        progress: Whether to show a progress bar.
         options: Arguments of the dataset's reader, e.g. `class_names`.
 
     Returns:
-        The report; `str` of it is its text.
+        The report, which prints as text.
 
     Example:
 
@@ -66,7 +66,7 @@ def check_data(
             if plain:
                 findings += _unpaired(path, split)
             source = sources[name] = read_dataset(path, split, dataset=dataset, **options)
-            if plain:  # the masks are looked through for classes once
+            if plain:  # the masks are searched for classes only once
                 options |= {"class_names": source.class_names, "palette": source.palette}
         except (ValueError, OSError) as error:
             findings.append(Finding("error", "data not readable", name, str(path), str(error)))
@@ -77,13 +77,13 @@ def check_data(
 def check_sources(
     sources: Mapping[str, SegmentationFiles], *, fast: bool = False, progress: bool = False
 ) -> DataReport:
-    """Checks images and masks that have been found, as `check_data` does.
+    """Checks images and masks of given sources, like `check_data`.
 
     Args:
-        sources: Sources by the names of the splits.
-        fast: Whether to look at headers and the ends of files only, beyond 500 images and 5,000
-            masks that are decoded, and not for duplicates.
-        progress: Whether to show a bar.
+        sources: Data sources by split name.
+        fast: Whether to decode at most 500 images and 5,000 masks, read only the header and the
+            end of all other files, and skip the search for duplicates.
+        progress: Whether to show a progress bar.
     """
     findings: list[Finding] = []
     summaries = {}
@@ -122,7 +122,7 @@ def _inspect_all(data: SegmentationFiles, split: str, *, fast: bool) -> Iterator
 
 
 def _spread(size: int, count: int) -> set[int]:
-    """Returns `count` indices (or all) from 0 to `size`, evenly spaced."""
+    """Returns at most `count` evenly spaced indices below `size`."""
     return set(np.linspace(0, size - 1, min(size, count)).astype(int).tolist())
 
 
@@ -154,7 +154,7 @@ def _summary(data: SegmentationFiles, inspections: list[Inspection]) -> SplitSum
 def _black_and_white(
     data: SegmentationFiles, split: str, inspections: list[Inspection]
 ) -> Iterator[Finding]:
-    """Finds that all masks hold 0 and the ignored label alone."""
+    """Finds splits whose masks contain only 0 and the ignored label."""
     found = {int(label) for one in inspections for label in np.flatnonzero(one.counts)}
     ignored = data.ignore_class
     if found == {0, ignored} and ignored > 1:
@@ -163,9 +163,9 @@ def _black_and_white(
             "black and white",
             split,
             str(data.examples[0].mask),
-            f"Masks must hold the ids of classes. Received: 0 and {ignored} alone, and {ignored} "
-            f"is ignored, so that there is nothing to learn; such as "
-            f"{str(data.examples[0].mask)!r}. If {ignored} is a class, say "
+            f"Masks must hold the ids of classes. Received: only 0 and {ignored}, and {ignored} "
+            f"is ignored, so there is nothing to learn; for example "
+            f"{str(data.examples[0].mask)!r}. If {ignored} is a class, pass "
             f"label_map={{{ignored}: 1}} (--label-map {ignored}:1).",
         )
 

@@ -1,4 +1,4 @@
-"""A picture of what a dataset's labels look like."""
+"""A sheet of example images with their labels."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _IGNORED, _WRONG = (255, 255, 255), (255, 0, 255)
 
 
 def label_sheet(report: DataReport, *, number: int = 12) -> Image.Image:
-    """Draws examples of a checked dataset: image, labels over it, and a legend.
+    """Draws examples of a checked dataset: image, overlay and legend.
 
-    Examples with an error come first, their captions in red; the others hold much of the rarest
-    classes. Ignored pixels are white, labels beyond the classes magenta.
+    Examples with an error come first, with red captions, followed by examples with many pixels of
+    the rarest classes. Ignored pixels are white, invalid labels magenta.
 
     Args:
-        report: What `check_data` returned.
-        number: Examples at most.
+        report: Result of `check_data`.
+        number: Maximum number of examples.
 
     Raises:
         ValueError: If no example can be read.
@@ -40,7 +40,7 @@ def label_sheet(report: DataReport, *, number: int = 12) -> Image.Image:
         try:
             cells.append(_cell(source, index, message))
         except (ValueError, OSError):
-            continue  # the report says so
+            continue  # the report lists the error
     if not cells:
         raise ValueError("A sheet must show an image and a mask that can be read. Received: none.")
     rows = [cells[start : start + _COLUMNS] for start in range(0, len(cells), _COLUMNS)]
@@ -58,7 +58,7 @@ def label_sheet(report: DataReport, *, number: int = 12) -> Image.Image:
 
 
 def _chosen(report: DataReport) -> Iterable[tuple[SegmentationFiles, int, str]]:
-    """Yields source, index and error of the examples to show, the most telling first."""
+    """Yields source, index and error of the examples to show, the most informative first."""
     seen: set[tuple[str, int]] = set()
     for finding in report.errors:
         source = report.sources.get(finding.split)
@@ -92,7 +92,7 @@ def _cell(source: SegmentationFiles, index: int, message: str) -> Image.Image:
     scale = min(_WIDTH / image.width, _HEIGHT / image.height)
     size = (max(1, round(scale * image.width)), max(1, round(scale * image.height)))
     small = np.asarray(image.resize(size))
-    # A mask of another size is stretched over the image, so that its error shows.
+    # A mask of a different size is stretched to the image, which makes the error visible.
     stretched = Image.fromarray(labels.astype("int32")).resize(size, Image.Resampling.NEAREST)
     drawn = np.asarray(stretched)
     palette: Palette = (*source.palette[:classes], _IGNORED, _WRONG)

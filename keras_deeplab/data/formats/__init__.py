@@ -1,4 +1,4 @@
-"""Reads datasets from folders, each in its own layout."""
+"""Readers of datasets in folders, each with its own layout."""
 
 from keras_deeplab.data.formats.folder import read_folder
 from keras_deeplab.data.formats.layouts import folder_splits

@@ -1,4 +1,4 @@
-"""Names and numbers of the classes of a folder."""
+"""Class names and the number of classes of a folder."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import numpy as np
 from keras_deeplab.data.masks import read_mask
 from keras_deeplab.presets.datasets import Palette, numbered_classes
 
-# A wider gap between the ids of masks without class names is an error rather than rare classes.
+# Without class names, a wider gap between label ids is an error rather than absent classes.
 _WIDEST_GAP = 32
 
 
 def read_classes(path: Path) -> tuple[tuple[str, ...] | None, Palette | None]:
-    """Reads class names, and colours if they are there, from the usual files of a folder."""
+    """Reads class names, and colours if available, from the usual files of a folder."""
     for name in ("class_names.json", "classes.json"):
         if (path / name).is_file():
             return _names_from_json(path / name), None
@@ -79,12 +79,12 @@ def classes_of_masks(
     palette: Palette | None,
     ignore_class: int,
 ) -> tuple[str, ...]:
-    """Returns names "class N" up to the highest id of the masks.
+    """Returns names "class N" up to the highest label id in the masks.
 
-    Masks that cannot be read do not count: whoever reads them hears of it.
+    Unreadable masks are skipped; reading them later raises the error.
 
     Raises:
-        ValueError: If the ids cannot be those of classes, or no mask can be read.
+        ValueError: If the ids are not plausible label ids, or no mask can be read.
     """
 
     def ids_of(mask: Path) -> np.ndarray | Exception:
@@ -115,7 +115,7 @@ def classes_of_masks(
             f"{', '.join(map(str, seen))}, of which {ignore_class} is "
             f"ignored, such as {str(masks[0])!r}."
             + (
-                f" If {ignore_class} is a class, say label_map={{{ignore_class}: 1}} "
+                f" If {ignore_class} is a class, pass label_map={{{ignore_class}: 1}} "
                 f"(--label-map {ignore_class}:1)."
                 if ignore_class in seen
                 else f" {remedy}"

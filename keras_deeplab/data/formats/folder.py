@@ -25,33 +25,33 @@ def read_folder(
 ) -> SegmentationFiles:
     """Reads a folder of images and masks.
 
-    The layouts, of which the first that fits is taken::
+    The supported layouts, of which the first match is used::
 
         DIR/images, DIR/masks (or labels, annotations, ...; same names or NAME_mask, ...)
-        DIR/train/images, DIR/train/masks, and so for val and test
-        DIR/images/train, DIR/masks/train, and so for val and test
-        DIR/train, DIR/trainannot, and so for val and test
-        DIR/NAME.jpg beside DIR/NAME.png or DIR/NAME_mask.png; or so in DIR/train, DIR/val
+        DIR/train/images, DIR/train/masks, and the same for val and test
+        DIR/images/train, DIR/masks/train, and the same for val and test
+        DIR/train, DIR/trainannot, and the same for val and test
+        DIR/NAME.jpg next to DIR/NAME.png or DIR/NAME_mask.png; or in DIR/train, DIR/val
         with DIR/train.txt or DIR/ImageSets/Segmentation/train.txt: the names of a split
 
-    Class names, where not given, are the lines of DIR/classes.txt, labels.txt or
-    class_names.txt, the list (or the values by id) in DIR/class_names.json or classes.json, or
-    names and colours of DIR/labelmap.txt with lines NAME:RED,GREEN,BLUE, as CVAT writes it. Else
-    all masks are read, and classes are called "class N" up to the highest id.
+    By default, class names are the lines of DIR/classes.txt, labels.txt or class_names.txt, the
+    list (or the values by id) in DIR/class_names.json or classes.json, or the names and colours in
+    DIR/labelmap.txt with CVAT's lines NAME:RED,GREEN,BLUE. Without these files, all masks are read,
+    and the classes are named "class N" up to the highest id.
 
     Args:
         path: DIR.
-        split: "train", "val", "test" or another name of a folder or list; with `None` the folder
-            must not be divided.
+        split: "train", "val", "test" or another name of a folder or list; None for a folder
+            without splits.
         class_names: Names by label id.
-        ignore_class: Label of pixels to leave out.
-        palette: RGB colours by label id, also of masks that are stored as colours.
-        label_map: Label id by pixel value of the masks; values that it lacks stay.
-        allow_missing: Whether images without a mask are left out instead of an error.
+        ignore_class: Label of ignored pixels.
+        palette: RGB colours by label id, also used to read masks that are stored as colours.
+        label_map: Label id by pixel value of the masks; other values are unchanged.
+        allow_missing: Whether to skip images without a mask instead of raising an error.
 
     Raises:
-        FileNotFoundError: If there is no such folder or split.
-        ValueError: If the layout is none of these, or an image has no mask.
+        FileNotFoundError: If the folder or split does not exist.
+        ValueError: If the layout is not supported, or an image has no mask.
 
     Example:
 
@@ -81,7 +81,7 @@ def read_folder(
 def unpaired(path: str | Path, split: str | None = None) -> tuple[list[Path], list[Path]]:
     """Returns the images without a mask and the masks without an image of a folder or split.
 
-    What a split list does not name does not count.
+    Files that a split list does not name are ignored.
     """
     layout = find_layout(Path(path).expanduser(), split)
     if layout.names:
@@ -122,6 +122,6 @@ def _examples(layout: Layout, path: Path, allow_missing: bool) -> list[Example]:
             f"Every image must have a mask of its name (NAME.png, NAME_mask.png, ...). Received: "
             f"{len(missing)} of {len(images)} in {str(path)!r} without, such as {min(missing)!r}; "
             f"masks are called like {min(masks)!r}."
-            + (" allow_missing=True leaves them out." if examples else "")
+            + (" allow_missing=True skips them." if examples else "")
         )
     return examples

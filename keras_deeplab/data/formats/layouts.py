@@ -1,4 +1,4 @@
-"""Finds where the images and masks of a folder lie."""
+"""Detects the layout of a folder of images and masks."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _SPLITS = {
 _LISTS = ("", "ImageSets/Segmentation", "ImageSets", "splits", "lists")
 LAYOUTS = """\
   DIR/images, DIR/masks (or labels, annotations, ...; same names, or NAME_mask, NAME_label, ...)
-  DIR/train/images, DIR/train/masks, and so for val and test
-  DIR/images/train, DIR/masks/train, and so for val and test
-  DIR/train, DIR/trainannot, and so for val and test
-  DIR/NAME.jpg beside DIR/NAME.png or DIR/NAME_mask.png; or so in DIR/train, DIR/val
+  DIR/train/images, DIR/train/masks, and the same for val and test
+  DIR/images/train, DIR/masks/train, and the same for val and test
+  DIR/train, DIR/trainannot, and the same for val and test
+  DIR/NAME.jpg next to DIR/NAME.png or DIR/NAME_mask.png; or in DIR/train, DIR/val
   with DIR/train.txt or DIR/ImageSets/Segmentation/train.txt: the names of a split"""
 
 
 class Layout(NamedTuple):
-    """Where the images and masks of a split lie; `names` is its list."""
+    """Folders of the images and masks of a split; `names` is its split list."""
 
     images: Path
     masks: Path
@@ -45,7 +45,7 @@ def folder_splits(path: str | Path) -> tuple[str, ...]:
 
 
 def all_layouts(path: Path) -> list[Layout]:
-    """Returns the layouts of the usual splits that a folder has, and of the whole."""
+    """Returns the layouts of the usual splits of a folder, and of the whole folder."""
     found = [*(_split_layout(path, split) for split in _SPLITS), _whole_layout(path)]
     return [layout for layout in found if layout is not None]
 
@@ -54,8 +54,8 @@ def find_layout(path: Path, split: str | None) -> Layout:
     """Finds the layout of a split.
 
     Raises:
-        FileNotFoundError: If there is no such folder or split.
-        ValueError: If the layout is unknown, or the folder is divided and no split is given.
+        FileNotFoundError: If the folder or split does not exist.
+        ValueError: If the layout is unknown, or the folder has splits and none is given.
     """
     if not path.is_dir():
         raise FileNotFoundError(
@@ -69,7 +69,7 @@ def find_layout(path: Path, split: str | None) -> Layout:
     if split is None and splits:
         raise ValueError(
             f"split must be one of {', '.join(map(repr, splits))}. Received: split=None for "
-            f"the divided folder {str(path)!r}."
+            f"{str(path)!r}, which has splits."
         )
     if split is not None and (splits or _whole_layout(path)):
         raise FileNotFoundError(
@@ -82,7 +82,7 @@ def find_layout(path: Path, split: str | None) -> Layout:
         )
     raise ValueError(
         f"The folder must hold images and masks. Received: {str(path)!r} with "
-        f"{_contents(path)}. The layouts understood:\n{LAYOUTS}"
+        f"{_contents(path)}. The supported layouts:\n{LAYOUTS}"
     )
 
 
@@ -123,7 +123,7 @@ def layout_files(layout: Layout) -> tuple[dict[str, Path], dict[str, Path]]:
 
 
 def _pairs(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Divides a folder of images and masks side by side."""
+    """Separates the images and masks in one folder."""
     paths = [
         path
         for path in (sorted(folder.iterdir()) if folder.is_dir() else ())
@@ -132,7 +132,7 @@ def _pairs(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     stems = {path.stem for path in paths}
     marked = {path for path in paths if is_mask_name(path.stem) in stems}
     rest = [path for path in paths if path not in marked]
-    # NAME.jpg beside NAME.png: what keeps its pixels is the mask.
+    # NAME.jpg next to NAME.png: the mask is the losslessly compressed file.
     photos = {path.stem for path in rest if path.suffix.lower() in (".jpg", ".jpeg")}
     twins = {path for path in rest if path.stem in photos and path.suffix.lower() == ".png"}
     images = {stem(path.name): path for path in rest if path not in twins}

@@ -1,4 +1,4 @@
-"""Finds images and masks that belong together."""
+"""Pairs images with their masks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from keras_deeplab.data.images import IMAGE_SUFFIXES
 from keras_deeplab.data.sources import Example
 
-# What tools append to the name of an image to name its mask, and to name the image itself.
+# Suffixes that tools append to the names of masks, and of images.
 _MASK_ENDINGS = (
     "", "_mask", "_masks", "_label", "_labels", "_labelTrainIds", "_labelIds", "_gt", "_seg",
     "_segmentation", "_annotation", "_L", "-mask", "-label", ".mask",
@@ -26,7 +26,7 @@ def files_by_stem(folder: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> dic
     """Returns the files of a folder with one of the suffixes by their stem, sorted.
 
     Raises:
-        ValueError: If two have one stem.
+        ValueError: If two files have the same stem.
     """
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
@@ -57,7 +57,7 @@ def mask_of(name: str, masks: dict[str, Path]) -> Path | None:
 
 
 def is_mask_name(name: str) -> str | None:
-    """Returns the name of the image that a stem such as `cat_mask` speaks of, or `None`."""
+    """Returns the image name in a mask stem such as `cat_mask`, or None for other stems."""
     for ending in sorted(_MASK_ENDINGS[1:], key=len, reverse=True):
         if name.endswith(ending):
             return name.removesuffix(ending)
@@ -67,7 +67,7 @@ def is_mask_name(name: str) -> str | None:
 def read_names(path: Path) -> list[str]:
     """Reads the stems of a split list.
 
-    A line holds a name, or the path of an image and perhaps that of its mask, or VOC's 1 or -1.
+    A line has a name or image path, and optionally the path of its mask, or VOC's 1 or -1.
 
     Raises:
         ValueError: If the list is empty or names an image twice.
@@ -104,7 +104,7 @@ def examples_of(
         names: Stems.
         images: Images by stem.
         masks: Masks by stem.
-        listed_in: The list, for the words of errors.
+        listed_in: Path of the list, for error messages.
 
     Raises:
         FileNotFoundError: If an image or mask is missing.
@@ -125,9 +125,9 @@ def find_folder(root: str | Path, *paths: str, depth: int = 3) -> Path | None:
     """Returns the first of `paths` that exists in a folder, or else in a folder below it.
 
     Args:
-        root: Where to look.
+        root: Folder to search.
         paths: Relative paths of a folder or file.
-        depth: Number of levels below `root` to look in.
+        depth: Number of folder levels below `root` to search.
     """
     level = [Path(root).expanduser()]
     for _ in range(depth + 1):
@@ -135,16 +135,16 @@ def find_folder(root: str | Path, *paths: str, depth: int = 3) -> Path | None:
             for path in paths:
                 if (folder / path).exists():
                     return folder / path
-        # Folders of thousands of images have no folders below; they are not searched twice.
+        # Skips folders without subfolders: listing thousands of images twice is slow.
         level = [child for folder in level for child in sorted(_folders(folder))]
     return None
 
 
 def need_folder(root: str | Path, *paths: str, what: str, remedy: str = "") -> Path:
-    """Returns what `find_folder` does.
+    """Returns the result of `find_folder`.
 
     Raises:
-        FileNotFoundError: If there is none.
+        FileNotFoundError: If none of the paths exists.
     """
     found = find_folder(root, *paths)
     if found is None:

@@ -26,16 +26,16 @@ def voc2012(
 ) -> SegmentationFiles:
     """Reads PASCAL VOC 2012's segmentation.
 
-    The split "trainaug" adds the masks of SBD: the images that SBD or VOC's train has and VOC's
-    val has not (10,582), or those of ImageSets/Segmentation/trainaug.txt where it exists. VOC's
-    own mask is taken where there is one.
+    The split "trainaug" adds the masks of SBD. It has the images in SBD or VOC's train that are not
+    in VOC's val (10,582), or those in ImageSets/Segmentation/trainaug.txt if it exists. VOC's own
+    mask has precedence.
 
     Args:
         root: The folder VOC2012, or one above it such as VOCdevkit.
         split: "train", "val", "trainval" or "trainaug".
         sbd: For "trainaug", a folder with SBD's masks: SegmentationClassAug (PNG) or
-            benchmark_RELEASE (MATLAB files, as published). By default looked for in and beside
-            `root`.
+            benchmark_RELEASE (MATLAB files, as published). Default: searched in `root` and in
+            its parent folder.
 
     Raises:
         FileNotFoundError: If a folder or file is missing.
@@ -68,16 +68,16 @@ def pascal_context(
 ) -> SegmentationFiles:
     """Reads PASCAL-Context.
 
-    Its images are those of PASCAL VOC 2010, and its splits "train" (4,998) and "val" (5,105) the
-    lists ImageSets/Main of VOC 2010, or ImageSets/SegmentationContext where that exists.
+    Its images are those of PASCAL VOC 2010. Its splits "train" (4,998) and "val" (5,105) are the
+    lists ImageSets/Main of VOC 2010, or ImageSets/SegmentationContext if it exists.
 
     Args:
-        root: A folder that holds, on any of three levels, JPEGImages and the masks:
+        root: A folder that contains, within three levels, JPEGImages and the masks:
             SegmentationClassContext (PNG, as mmsegmentation writes them), 59_context_labels (PNG)
             or trainval (MATLAB files) as published.
         split: "train", "val" or "trainval".
-        classes: 60, or 59 where the background is ignored.
-        labels: Folder to look for the masks in; `root` by default.
+        classes: 60, or 59 to ignore the background.
+        labels: Folder of the masks. Default: `root`.
 
     Raises:
         FileNotFoundError: If a folder or file is missing.
@@ -91,7 +91,7 @@ def pascal_context(
     names = base / "ImageSets" / "SegmentationContext" / f"{split}.txt"
     if not names.exists():
         names = base / "ImageSets" / "Main" / f"{split}.txt"
-    # A few images of Main have no mask in some of the formats.
+    # In some formats, a few images of Main have no mask.
     chosen = [name for name in _need_names(names) if name in masks]
     examples = examples_of(chosen, files_by_stem(base / "JPEGImages"), masks, names)
     label_map = PASCAL_CONTEXT_LABELS[formats[folder.name], classes]
@@ -104,14 +104,14 @@ def person_part(
     """Reads PASCAL-Person-Part: head, torso, upper and lower arms and legs.
 
     Its splits are "train" (1,716) and "val" (1,817): train_id.txt and val_id.txt (or train.txt
-    and val.txt of pairs) beside the PNG masks. With PASCAL-Part's MATLAB files alone, the images
-    of VOC's ImageSets/Main are taken whose file marks the parts of a person, which takes a while.
+    and val.txt of pairs) next to the PNG masks. With PASCAL-Part's MATLAB files alone, the splits
+    are the images of VOC's ImageSets/Main with annotated person parts; finding them is slow.
 
     Args:
-        root: A folder that holds, on any of three levels, JPEGImages and the masks:
+        root: A folder that contains, within three levels, JPEGImages and the masks:
             pascal_person_part_gt (PNG) or Annotations_Part (MATLAB files), as published.
         split: "train", "val" or "trainval".
-        labels: Folder to look for the masks and their lists in; `root` by default.
+        labels: Folder of the masks and their lists. Default: `root`.
 
     Raises:
         FileNotFoundError: If a folder or file is missing.
@@ -145,7 +145,7 @@ def _devkit(root: str | Path, what: str, *needed: str) -> Path:
         "VOC2012/JPEGImages" if needed else "JPEGImages",
         "JPEGImages",
         what=what,
-        remedy="Give the folder that the archive of VOC was unpacked to.",
+        remedy="Pass the folder that VOC's archive was extracted to.",
     )
     for name in (*needed, "ImageSets"):
         if not (images.parent / name).is_dir():
@@ -171,7 +171,7 @@ def _sbd_masks(places: list[str | Path]) -> Path:
             return found
     raise FileNotFoundError(
         f"The split 'trainaug' must find SBD's masks, {names[0]} or {names[1]}. Received: "
-        f"{', '.join(repr(str(place)) for place in places)}. Unpack them there, or say sbd=FOLDER."
+        f"{', '.join(repr(str(place)) for place in places)}. Extract them there or pass sbd=."
     )
 
 

@@ -1,4 +1,4 @@
-"""Reads datasets from folders, each in its own layout."""
+"""`read_dataset`: reads a dataset from a folder, in its own layout."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from keras_deeplab.presets.datasets import DATASETS
 
 
 class Reader(NamedTuple):
-    """How a dataset is read, and the splits that it usually has."""
+    """The reader function of a dataset and the dataset's usual splits."""
 
     read: Callable[..., SegmentationFiles]
     splits: tuple[str, ...]
@@ -31,7 +31,7 @@ READERS: dict[str, Reader] = {
     "person_part": Reader(person_part, ("train", "val")),
     "voc": Reader(voc2012, ("train", "val")),
 }
-# CamVid's four sequences, whose names no other dataset has.
+# The names of CamVid's four sequences, which identify it.
 _CAMVID_NAMES = ("0001TP_*", "0006R0_*", "0016E5_*", "Seq05VD_*")
 
 
@@ -42,18 +42,17 @@ def read_dataset(
 
     Args:
         path: The folder.
-        split: "train", "val" and so on. `None` reads a folder that is not divided, and "train" of
-            a known dataset.
-        dataset: A name of `keras_deeplab.presets.datasets`, or "folder" for `read_folder`. A known
-            dataset that has no layout of its own here, or lies in one of `read_folder` instead,
-            is read with its class names and colours. `None` recognises the known ones by their
-            layout.
+        split: "train", "val", ... None reads a folder without splits, or "train" of a known
+            dataset.
+        dataset: A name in `keras_deeplab.presets.datasets`, or "folder" for `read_folder`. If a
+            known dataset is stored in a layout of `read_folder`, it is read with its class names
+            and colours. None detects known datasets by their layout.
         options: Arguments of the dataset's reader, such as `classes=59` or `class_names=...`.
 
     Raises:
         FileNotFoundError: If the folder or split is missing.
         TypeError: If the dataset's reader has no such option.
-        ValueError: If the layout is not understood.
+        ValueError: If the layout is not supported.
 
     Example:
 
@@ -71,14 +70,14 @@ def read_splits(
     dataset: str | None = None,
     **options: Any,
 ) -> list[SegmentationFiles]:
-    """Reads several splits of a dataset, as `read_dataset` reads one.
+    """Reads several splits of a dataset, like `read_dataset`.
 
-    Where a plain folder does not name its classes, its masks are looked through once.
+    If a plain folder does not name its classes, its masks are searched only once.
 
     Args:
         path: The folder.
-        splits: "train", "val" and so on; None as for `read_dataset`.
-        dataset: Name of a dataset, "folder", or None to recognise it.
+        splits: "train", "val", ...; None for a folder without splits.
+        dataset: Name of a dataset, "folder", or None to detect it.
         options: Arguments of the dataset's reader.
     """
     own = own_reader(path, dataset)
@@ -88,7 +87,7 @@ def read_splits(
             if name not in takes:
                 raise TypeError(
                     f"{own.read.__name__} takes {', '.join(takes) or 'no options'}. Received: "
-                    f"{name}={options[name]!r} for {str(path)!r}. Say dataset='folder' to read it "
+                    f"{name}={options[name]!r} for {str(path)!r}. Pass dataset='folder' to read it "
                     f"as a plain folder."
                 )
         return [own.read(path, split or "train", **options) for split in splits]
@@ -106,17 +105,17 @@ def read_splits(
 
 
 def dataset_splits(path: str | Path, *, dataset: str | None = None) -> tuple[str, ...]:
-    """Returns the splits of a dataset in a folder; none where the folder is not divided."""
+    """Returns the splits of a dataset in a folder; empty for a folder without splits."""
     own = own_reader(path, dataset)
     return folder_splits(path) if own is None or own.read is camvid else own.splits
 
 
 def own_reader(path: str | Path, dataset: str | None = None) -> Reader | None:
-    """Returns the reader of a dataset that lies in its own layout, or `None` for a plain folder.
+    """Returns the reader of a dataset in its own layout, or None for a plain folder.
 
     Args:
         path: The folder.
-        dataset: Name of a dataset, "folder", or None to recognise it.
+        dataset: Name of a dataset, "folder", or None to detect it.
     """
     found = recognise(path)
     dataset = dataset or found
@@ -128,7 +127,7 @@ def own_reader(path: str | Path, dataset: str | None = None) -> Reader | None:
 
 
 def recognise(path: str | Path) -> str:
-    """Returns the name of the dataset whose layout a folder has, "folder" if of none."""
+    """Returns the name of the dataset whose layout a folder has, else "folder"."""
     path = Path(path).expanduser()
     if find_folder(path, "gtFine", depth=1) and find_folder(path, "leftImg8bit", depth=1):
         return "cityscapes"

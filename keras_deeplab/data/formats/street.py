@@ -19,7 +19,7 @@ def cityscapes(root: str | Path, split: str = "train") -> SegmentationFiles:
 
     Args:
         root: The folder with leftImg8bit and gtFine.
-        split: "train" (2,975), "val" (500) or "test" (1,525, whose published masks are all
+        split: "train" (2,975), "val" (500) or "test" (1,525; every pixel of its published masks is
             ignored).
 
     Raises:
@@ -60,12 +60,12 @@ def camvid(root: str | Path, split: str = "train") -> SegmentationFiles:
     """Reads CamVid in the 11 classes of the SegNet tutorial.
 
     Args:
-        root: A folder with train, trainannot, val, ... as in the tutorial, or train/images,
-            train/labels and so on.
+        root: A folder with train, trainannot, val, ... as in the tutorial, or with train/images,
+            train/labels, ...
         split: "train" (367), "val" (101) or "test" (233).
 
     Raises:
-        FileNotFoundError: If there is no such folder or split.
+        FileNotFoundError: If the folder or split does not exist.
     """
     check_choice("split", split, ("train", "val", "test"))
     row = DATASETS["camvid"]

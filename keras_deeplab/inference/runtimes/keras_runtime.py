@@ -14,7 +14,7 @@ from keras_deeplab.inference.segmenter import Segmenter
 from keras_deeplab.inference.sidecar import Sidecar
 from keras_deeplab.layers import SegmentationOutput
 
-# What Keras says of a custom layer, before pages of its configuration.
+# Start of Keras's error message for a custom layer, which pages of its configuration follow.
 _UNKNOWN = re.compile(r"Could not locate (?:class|function) ('\w+')")
 
 
@@ -22,7 +22,7 @@ def load(path: Path) -> keras.Model:
     """Loads a `.keras` file.
 
     Raises:
-        ValueError: If it is damaged, or of layers that nobody knows.
+        ValueError: If it is damaged or has unknown layers.
     """
     if path.suffix.lower() == ".keras" and not zipfile.is_zipfile(path):
         raise ValueError(
@@ -45,7 +45,7 @@ def load(path: Path) -> keras.Model:
 
 
 def device_batch_size() -> int:
-    """Returns how many images run together best on the device at hand."""
+    """Returns the fastest number of images per forward pass on the current device."""
     # On a CPU, a batch of 1 is 10 to 20 % faster per image than one of 4 (2 cores, 513x513).
     devices = [
         device for kind in ("gpu", "tpu") for device in keras.distribution.list_devices(kind)
@@ -54,11 +54,11 @@ def device_batch_size() -> int:
 
 
 def describe(model: keras.Model, hints: Hints, *, name: str | None = None) -> Segmenter:
-    """Returns a Keras model with the class names that its output layer carries.
+    """Returns the segmenter of a Keras model, with the class names in its output layer.
 
     Raises:
         TypeError: If it is not a Keras model.
-        ValueError: If it does not return class scores, or the names do not fit.
+        ValueError: If it does not return class scores, or the number of names is wrong.
     """
     if not hasattr(model, "predict_on_batch") or not hasattr(model, "output_shape"):
         raise TypeError(
@@ -73,7 +73,7 @@ def describe(model: keras.Model, hints: Hints, *, name: str | None = None) -> Se
     def run(images: np.ndarray) -> np.ndarray:
         return np.asarray(model.predict_on_batch(images))
 
-    # What a file says beside it, a model says in its output layer.
+    # The output layer holds the metadata that an export has in its separate file.
     sidecar = Sidecar(Path(), inference_size=output and output.inference_size)
     opened = Opened(run, model.input_shape, sidecar, name or model.name, device_batch_size())
     kind = "logits" if logits else "probabilities"
@@ -81,12 +81,12 @@ def describe(model: keras.Model, hints: Hints, *, name: str | None = None) -> Se
 
 
 def ends_in_activation(model: keras.Model) -> bool:
-    """Whether the last layer of a model is a softmax or sigmoid, or has one as activation."""
+    """Whether the last layer of a model is, or ends in, a softmax or sigmoid."""
     history = getattr(model.outputs[0], "_keras_history", None)
     last = model.layers[-1] if history is None else history.operation
     if isinstance(last, keras.Model):
         return ends_in_activation(last)
-    # `keras.ops.softmax` in a functional model is an operation of that name.
+    # In a functional model, `keras.ops.softmax` becomes an operation with that name.
     named = type(last).__name__.lower() in ("softmax", "sigmoid")
     activations = (keras.activations.softmax, keras.activations.sigmoid)
     return named or getattr(last, "activation", None) in activations

@@ -55,7 +55,7 @@ def _session(path: Path) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        # Its errors have no common class of their own.
+        # onnxruntime's exceptions have no common base class.
         raise ValueError(
             f"The file must be a whole ONNX network. Received: {str(path)!r} ({error})."
         ) from error

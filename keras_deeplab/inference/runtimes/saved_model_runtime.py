@@ -18,7 +18,7 @@ def open_folder(path: Path) -> Opened:
     """Opens a SavedModel by its signature "serving_default".
 
     Raises:
-        ValueError: If it is none, or has not one input and one output.
+        ValueError: If it is not a SavedModel, or does not have one input and one output.
     """
     import tensorflow as tf
 
@@ -29,7 +29,7 @@ def open_folder(path: Path) -> Opened:
     try:
         module = tf.saved_model.load(str(path))
     except Exception as error:
-        # A damaged file fails in the protocol buffer reader, the graph or the file system.
+        # Damaged files raise exceptions of the protobuf reader, the graph or the file system.
         raise ValueError(
             f"The SavedModel must be whole. Received: {str(path)!r} ({error})."
         ) from error
@@ -49,7 +49,7 @@ def open_folder(path: Path) -> Opened:
     ((key, spec),) = inputs.items()
 
     def run(images: np.ndarray) -> np.ndarray:
-        # The function holds variables of the module, which must live as long.
+        # The function uses variables of the module, which must stay alive.
         _ = module
         result: dict[str, Any] = function(**{key: tf.cast(images, spec.dtype)})
         return next(iter(result.values())).numpy()

@@ -13,18 +13,18 @@ from keras_deeplab.inference.describing import Opened
 from keras_deeplab.inference.sidecar import read_sidecar
 
 _IDENTIFIER = b"TFL3"
-# Above, a quantised input has levels of 0-255; below, of a normalised image.
+# Quantised inputs with a larger scale take levels 0-255, others normalised images.
 _SCALE_OF_LEVELS = 0.5
 
 
 def open_file(path: Path) -> Opened:
-    """Opens a TFLite file with ai-edge-litert, or with TensorFlow where that can't.
+    """Opens a TFLite file with ai-edge-litert, or with TensorFlow as a fallback.
 
-    Inputs of 8 bits take the bytes of the image; quantised scores become floats by the scale of
-    their tensor.
+    8-bit inputs take the levels of the image; quantised scores are converted to floats with the
+    scale of their tensor.
 
     Raises:
-        ValueError: If it is damaged or another kind of file, or has not one input and one output.
+        ValueError: If it is damaged, of another format, or does not have one input and one output.
     """
     content = path.read_bytes()
     if content[4:8] != _IDENTIFIER:
@@ -58,7 +58,7 @@ def open_file(path: Path) -> Opened:
 
 
 def _check_whole(content: bytes, path: Path) -> None:
-    # The runtimes crash on a file whose end is missing.
+    # The runtimes crash on truncated files.
     try:
         from ai_edge_litert import schema_py_generated as schema
     except ModuleNotFoundError:
@@ -66,7 +66,7 @@ def _check_whole(content: bytes, path: Path) -> None:
     try:
         schema.ModelT.InitFromPackedBuf(content)
     except Exception as error:
-        # Offsets that point outside fail in many ways.
+        # Offsets outside the file raise many different exceptions.
         raise ValueError(
             f"The file must be a whole TFLite network. Received: {str(path)!r}, {len(content)} "
             f"bytes, where the end is missing or damaged. Fetch or export it again."
@@ -98,12 +98,12 @@ def _litert() -> Any:
 
 
 def _tensorflow() -> Any:
-    # It also knows TensorFlow's own operators ("Flex").
+    # This interpreter also supports TensorFlow operators ("Flex").
     import tensorflow as tf
 
     def interpreter(**options: Any) -> Any:
         with warnings.catch_warnings():
-            # That it will go one day.
+            # A deprecation warning of tf.lite.Interpreter.
             warnings.simplefilter("ignore")
             return tf.lite.Interpreter(**options)
 

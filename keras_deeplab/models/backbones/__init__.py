@@ -1,4 +1,4 @@
-"""Backbones: builder functions that return their features by name."""
+"""Backbones: builder functions that return features by name."""
 
 from keras_deeplab.models.backbones.families import build_backbone
 from keras_deeplab.models.backbones.mobilenet_v2 import mobilenet_v2

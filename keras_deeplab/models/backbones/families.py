@@ -1,4 +1,4 @@
-"""Backbones: builder functions that return their features by name."""
+"""Builder functions of the backbone families."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keras_deeplab.models.blocks import Feature
 from keras_deeplab.presets.backbone_row import BackboneRow
 
 _BUILDERS: dict[str, Callable[..., dict[str, Feature]]] = {
-    # The same blocks in other stages.
+    # EfficientNet-Lite has the same blocks as MobileNetV2.
     "efficientnet_lite": mobilenet_v2,
     "mobilenet_v2": mobilenet_v2,
     "mobilenet_v3": mobilenet_v3,
@@ -27,18 +27,18 @@ _BUILDERS: dict[str, Callable[..., dict[str, Feature]]] = {
 def build_backbone(
     row: BackboneRow, image: Any, *, output_stride: int, batch_norm: str, **options: Any
 ) -> dict[str, Feature]:
-    """Builds the backbone that ``row`` describes onto a normalised image.
+    """Builds the backbone described by ``row`` on a normalised image.
 
     Args:
         row: The backbone.
         image: Tensor of shape (batch, height, width, 3).
         output_stride: Input pixels per feature pixel.
-        batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
-            convolutions carry a bias instead).
-        **options: What only some families take, such as ``multi_grid``.
+        batch_norm: "trainable"; "frozen" (always uses its stored statistics); or "folded" (no batch
+            norm: the convolutions have a bias instead).
+        **options: Options of some families only, such as ``multi_grid``.
 
     Returns:
-        Features by name; "output" is the last one.
+        Features by name; the last one is "output".
     """
     return _BUILDERS[row.family](
         row, image, output_stride=output_stride, batch_norm=batch_norm, **options

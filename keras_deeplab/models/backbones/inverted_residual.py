@@ -14,7 +14,7 @@ from keras_deeplab.models.blocks import ConvOptions, Feature, conv_bn
 
 
 def scaled_channels(channels: int, *, multiplier: float, divisor: int) -> int:
-    """Scales a channel count and rounds it to a multiple of ``divisor``, by at most 10 % down.
+    """Scales a channel count and rounds it to a multiple of ``divisor``, at most 10 % down.
 
     Example:
 
@@ -32,10 +32,10 @@ class Block(NamedTuple):
     Attributes:
         expanded: Channels inside the block.
         channels: Output channels.
-        stride: Stride before any was removed.
-        kernel_size: Of the depthwise convolution.
+        stride: Original stride, before strides are removed.
+        kernel_size: Kernel size of the depthwise convolution.
         activation: "relu", "relu6", "hard_swish" or None.
-        squeezed: Channels of the squeeze-excite's bottleneck; 0 for none.
+        squeezed: Channels of the squeeze-excite bottleneck; 0 for no squeeze-excite.
     """
 
     expanded: int
@@ -52,13 +52,13 @@ def inverted_residuals(
     plan: Sequence[StrideAndRate],
     options: ConvOptions,
 ) -> dict[str, Feature]:
-    """Builds a run of inverted residual blocks.
+    """Builds a sequence of inverted residual blocks.
 
     Args:
-        x: What they stand on.
+        x: Input tensor of shape (batch, height, width, channels).
         blocks: The blocks.
-        plan: What each does, as `keras_deeplab.models.atrous.output_stride_plan` returns it.
-        options: Batch norm, and whether there are biases.
+        plan: Stride and rate of each block, from `output_stride_plan`.
+        options: Options of batch norm and biases.
 
     Returns:
         The output of every block as "block_0", "block_1", ... and the last one as "output".

@@ -20,15 +20,15 @@ def mobilenet_v2(
 ) -> dict[str, Feature]:
     """Builds MobileNetV2 without its classifier.
 
-    EfficientNet-Lite (Tan and Le, arXiv:1905.11946) is the same network with other stages: it is
-    EfficientNet without squeeze-excite and with ReLU6 in place of swish, so that it runs in 8 bits.
+    EfficientNet-Lite (Tan and Le, arXiv:1905.11946) has the same structure with different stages:
+    it is EfficientNet without squeeze-excite and with ReLU6 instead of swish, for 8-bit inference.
 
     Args:
         row: Stages, depth multiplier and rounding.
         image: Normalised image tensor of shape (batch, height, width, 3).
         output_stride: 8, 16 or 32 input pixels per feature pixel.
-        batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
-            convolutions carry a bias instead).
+        batch_norm: "trainable"; "frozen" (always uses its stored statistics); or "folded" (no batch
+            norm: the convolutions have a bias instead).
 
     Returns:
         The output of every block as "block_0", "block_1", ... and the last one as "output".

@@ -24,8 +24,8 @@ def mobilenet_v3(
         row: Blocks and depth multiplier.
         image: Normalised image tensor of shape (batch, height, width, 3).
         output_stride: 8, 16 or 32 input pixels per feature pixel.
-        batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
-            convolutions carry a bias instead).
+        batch_norm: "trainable"; "frozen" (always uses its stored statistics); or "folded" (no batch
+            norm: the convolutions have a bias instead).
 
     Returns:
         The output of every block as "block_0", "block_1", ... and the last convolution's as

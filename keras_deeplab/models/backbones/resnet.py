@@ -27,15 +27,15 @@ def resnet(
         row: Depth, widths, and the variant.
         image: Normalised image tensor of shape (batch, height, width, 3).
         output_stride: 8, 16 or 32 input pixels per feature pixel.
-        batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
-            convolutions carry a bias instead).
-        multi_grid: Factors on the rates of the last stage's blocks.
+        batch_norm: "trainable"; "frozen" (always uses its stored statistics); or "folded" (no batch
+            norm: the convolutions have a bias instead).
+        multi_grid: Unit rates: factors on the rates of the blocks of the last stage.
 
     Returns:
         The output of every stage as "stage_1" to "stage_4", the last one also as "output".
 
     Raises:
-        ValueError: If ``multi_grid`` has another length than the last stage has blocks.
+        ValueError: If ``multi_grid`` does not have one rate per block of the last stage.
 
     Example:
 
@@ -73,7 +73,7 @@ def resnet(
     for (stage, block), wanted, (stride, rate) in zip(places, strides, plan, strict=True):
         channels = row.channels[stage - 1]
         if row.stride_on_1x1:
-            # The removed stride lay before this block's 3x3 convolution, not on it.
+            # The removed stride was before this block's 3x3 convolution, so it dilates too.
             rate *= wanted // stride
         x = _bottleneck(
             x,

@@ -1,4 +1,4 @@
-"""VGG-16 (Simonyan and Zisserman, arXiv:1409.1556) as DeepLab v1 and v2 re-purposed it."""
+"""VGG-16 (Simonyan and Zisserman, arXiv:1409.1556) as modified for DeepLab v1 and v2."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def vgg(
 ) -> dict[str, Feature]:
     """Builds VGG's convolutions; the fully connected layers belong to the head.
 
-    All pools are 3x3, and those whose stride was removed stay without rate, as in Caffe, which
-    knows no atrous pooling: "stage_5" is the same at every output stride, "output" (pool5) is not.
+    All pools are 3x3. Pools whose stride was removed do not dilate, because Caffe has no atrous
+    pooling: "stage_5" is consistent across output strides, "output" (pool5) is not.
 
     Args:
         row: Stages.
         image: Normalised image tensor of shape (batch, height, width, 3).
         output_stride: 8, 16 or 32 input pixels per feature pixel.
-        batch_norm: Taken for the sake of the other backbones; VGG has none.
+        batch_norm: Ignored, for the same signature as other backbones; VGG has no batch norm.
 
     Returns:
         The last convolution of every stage as "stage_1" to "stage_5", and pool5 as "output".

@@ -23,16 +23,16 @@ def xception(
 ) -> dict[str, Feature]:
     """Builds the aligned Xception without its classifier.
 
-    All pooling is replaced by strides in the last separable convolution of a block, and batch
-    norm follows every depthwise convolution too.
+    Pooling is replaced by a stride in the last separable convolution of a block. Every depthwise
+    convolution is followed by batch norm too.
 
     Args:
         row: Blocks.
         image: Normalised image tensor of shape (batch, height, width, 3).
         output_stride: 8, 16 or 32 input pixels per feature pixel.
         multi_grid: Unit rates of the last block's three separable convolutions.
-        batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
-            convolutions carry a bias instead).
+        batch_norm: "trainable"; "frozen" (always uses its stored statistics); or "folded" (no batch
+            norm: the convolutions have a bias instead).
 
     Returns:
         The output of every unit, such as "entry_flow_block2_unit_1"; of its second separable

@@ -15,10 +15,10 @@ from keras_deeplab.models.blocks import ConvOptions, conv_bn, separable_conv_bn
 def scaled_rates(
     atrous_rates: Sequence[int], *, output_stride: int, counted_at: int = 16
 ) -> tuple[int, ...]:
-    """Converts rates counted at the output stride ``counted_at`` to ``output_stride``.
+    """Converts rates from the output stride ``counted_at`` to ``output_stride``.
 
-    Rates are counted in feature pixels, so they double when the output stride halves. They are
-    rounded down, to 1 at least: those of DeepLab v2, (6, 12, 18, 24) at output stride 8, are
+    Rates are in feature pixels, so they double when the output stride halves. They are rounded down
+    to at least 1: those of DeepLab v2, (6, 12, 18, 24) at output stride 8, are
     (1, 3, 4, 6) at 32.
 
     Example:
@@ -49,10 +49,10 @@ def aspp(
         x: Features of shape (batch, height, width, channels).
         atrous_rates: Rates of the 3x3 branches, in feature pixels; may be empty.
         channels: Channels of every branch and of the projection.
-        align_corners: Grid on which the image-level features are resized.
-        image_pooling: Whether there are image-level features.
+        align_corners: Grid of the resize of the image-level features.
+        image_pooling: Whether to include image-level features.
         separable: Whether the 3x3 branches are depthwise separable.
-        options: Batch norm, and whether there are biases.
+        options: Options of batch norm and biases.
         dropout: Rate of the dropout after the projection.
         projection_size: Kernel size of the projection; 3 in mmsegmentation.
         refine: Whether a 3x3 convolution follows, as in torchvision.

@@ -22,16 +22,16 @@ def decoder(
     options: ConvOptions = ConvOptions(epsilon=1e-5),
     name: str = "decoder",
 ) -> Any:
-    """Upsamples ASPP's features to low-level ones and refines both with two 3x3 convolutions.
+    """Upsamples ASPP features, joins low-level features and applies two 3x3 convolutions.
 
     Args:
         x: Features of shape (batch, height, width, channels).
-        low_level: Backbone features of a smaller stride.
+        low_level: Backbone features with a smaller stride.
         low_level_channels: Channels that ``low_level`` is projected to.
         channels: Channels of the 3x3 convolutions.
-        separable: Whether these are depthwise separable.
+        separable: Whether the 3x3 convolutions are depthwise separable.
         align_corners: Grid of the upsampling.
-        options: Batch norm, and whether there are biases.
+        options: Options of batch norm and biases.
         name: Prefix of the layer names.
 
     Returns:

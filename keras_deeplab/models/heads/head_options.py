@@ -1,4 +1,4 @@
-"""What the head of a network is built from, besides its row and its features."""
+"""Options of the head of a network, in addition to its preset and its features."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class HeadOptions:
-    """What every head takes.
+    """Options of every head.
 
     Attributes:
         classes: Number of classes.
         output_stride: Input pixels per pixel of the backbone's output.
         align_corners: Grid of the bilinear resizes.
-        batch_norm: "trainable"; "frozen" (always its stored statistics); or "folded" (none: the
-            convolutions carry a bias instead). LargeFOV and the sum of v2 have none.
+        batch_norm: "trainable"; "frozen" (always uses its stored statistics); or "folded" (no batch
+            norm: the convolutions have a bias instead). LargeFOV and ``aspp_sum`` have none.
     """
 
     classes: int

@@ -19,7 +19,7 @@ def large_fov(
     dropout: float = 0.5,
     index: int = 0,
 ) -> Any:
-    """VGG's fully connected layers as convolutions; the first sees far by its rate.
+    """VGG's fully connected layers as convolutions; the first one is atrous.
 
     Layers are called ``fc6_{index}``, ``fc7_{index}`` and ``classifier_{index}``.
 
@@ -27,7 +27,7 @@ def large_fov(
         x: Features of shape (batch, height, width, channels).
         classes: Number of classes.
         rate: Rate of the first, 3x3 convolution, in feature pixels.
-        channels: Channels of fc6 and fc7. None: neither exists and the 3x3 convolution is the
+        channels: Channels of fc6 and fc7. None: no such layers; the 3x3 convolution is the
             classifier, as on ResNet.
         dropout: Rate of the dropout after fc6 and fc7.
         index: Number of this branch.
@@ -78,10 +78,10 @@ def aspp_sum(
     Args:
         x: Features of shape (batch, height, width, channels).
         classes: Number of classes.
-        atrous_rates: One branch each, in feature pixels.
-        channels: Channels of every branch's fc6 and fc7. None: there are neither.
+        atrous_rates: Rate of each branch, in feature pixels.
+        channels: Channels of fc6 and fc7 in every branch. None: no such layers.
         dropout: Rate of the dropout after fc6 and fc7.
-        name: Name of the summing layer; there is none for a single rate.
+        name: Name of the summing layer, which a single rate does not have.
 
     Returns:
         Scores of shape (batch, height, width, ``classes``).

@@ -1,4 +1,4 @@
-"""From features to class scores at the size of the image."""
+"""Classifier, CRF and output layer: class scores at the size of the image."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from keras_deeplab.presets.crfs import CRFS
 
 
 def classifier(x: Any, classes: int, *, name: str = "classifier") -> Any:
-    """A 1x1 convolution to class scores, with the papers' small random start."""
+    """A 1x1 convolution to class scores, with the papers' small random initial values."""
     return keras.layers.Conv2D(
         classes, 1, kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.01), name=name
     )(x)
 
 
 def crf_layer(preset: str, *, engine: str = "permutohedral") -> CRFAsRNN:
-    """A CRF of the parameters of that name, as the layer "crf"."""
+    """Returns a CRF layer "crf" with the parameters of a preset."""
     return CRFAsRNN(**asdict(replace(CRFS[preset], engine=engine)), name="crf")
 
 
@@ -38,15 +38,15 @@ def segmentation_output(
 
     Args:
         scores: Logits at any size.
-        image: RGB 0-255, where a CRF is to see it.
+        image: RGB 0-255, the second input of the CRF.
         class_names: Names by label id.
         align_corners: Grid of the resize.
-        crf: Name of the CRF parameters to end in a `CRFAsRNN` layer with, or None.
+        crf: Name of a preset of CRF parameters; appends a `CRFAsRNN` layer. None: no CRF.
         activation: Activation of the scores; None returns logits.
-        inference_size: (height, width) that the network does best on photos fitted into; None:
-            that of the dataset of its classes.
+        inference_size: Recommended (height, width) that photos are resized to fit. None: that of
+            the dataset of its classes.
     """
-    # float32 before the resize: logits in half precision would move the borders of the masks.
+    # float32 before the resize: half-precision logits would shift the boundaries of the masks.
     scores = ResizeBilinear(align_corners, dtype="float32", name="upsampling")([scores, image])
     if crf is not None:
         scores = crf_layer(crf)([scores, image])

@@ -1,4 +1,4 @@
-"""Readers of published checkpoints: file in, ``{"layer/variable": float32 array}`` out."""
+"""Readers of published checkpoints: from a file to ``{"layer/variable": float32 array}``."""
 
 from keras_deeplab.weights.readers.converters import CONVERTERS
 

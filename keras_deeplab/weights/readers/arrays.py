@@ -1,4 +1,4 @@
-"""Reader of the package's own weights files: arrays by name, kernels in float16."""
+"""Reader of the bundled weights files: arrays by name, with kernels in float16."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ def convert_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """Reads a `.npz` file of arrays by "layer/variable".
 
     Args:
-        path: As `write_arrays` makes it.
+        path: File written by `write_arrays`.
 
     Returns:
         float32 arrays.
 
     Raises:
-        ValueError: If the file is none, or is damaged.
+        ValueError: If the file is not a .npz file or is damaged.
     """
     try:
-        # NumPy leaves a file open that it can't read.
+        # NumPy does not close files that it cannot read.
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {name: file[name].astype("float32") for name in file.files}
-    except Exception as error:  # zipfile, zlib and NumPy raise kinds of their own
+    except Exception as error:  # zipfile, zlib and NumPy raise different exceptions
         raise ValueError(
             f"The weights must be a whole .npz file. Received: {str(path)!r} ({error}). Install "
             f"keras_deeplab again."
@@ -33,11 +33,10 @@ def convert_arrays(path: str | Path) -> dict[str, np.ndarray]:
 def write_arrays(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
     """Writes arrays by "layer/variable": kernels in float16, vectors in float32.
 
-    A vector more or less is nothing in size, but variances of batch norm may be too small for
-    float16.
+    Vectors add little to the file size, and variances of batch norm may be too small for float16.
 
     Raises:
-        ValueError: If a value is not finite, in float16 either.
+        ValueError: If a value is not finite, or overflows float16.
     """
     rounded = {
         name: array.astype("float16" if array.ndim > 1 else "float32")

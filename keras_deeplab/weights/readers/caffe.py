@@ -15,8 +15,8 @@ from google.protobuf.message import DecodeError
 
 from keras_deeplab.weights.readers.naming import put
 
-# caffe.proto as far as it is read: name, number, type; a capital letter says that it is repeated.
-# Packed numbers are stored like bytes, and NumPy reads them from these at once.
+# The fields of caffe.proto that are read: name, number, type; a capital letter marks a repeated
+# field. Packed numbers are declared as bytes, which NumPy converts in one step.
 _PROTO = {
     "BlobShape": "dim 1 I",
     "BlobProto": "num 1 i, channels 2 i, height 3 i, width 4 i, data 5 B, double_data 8 B, "
@@ -87,12 +87,12 @@ def read_caffemodel(path: str | Path, *, member: str = "") -> list[CaffeLayer]:
     """Reads the layers with weights of a .caffemodel file, in order.
 
     Args:
-        path: A .caffemodel file, or a zip archive that holds one.
-        member: Its name inside the archive.
+        path: A .caffemodel file, or a zip archive that contains one.
+        member: Name of the file inside the archive.
 
     Raises:
-        ValueError: If the file is not a Caffe network, or ends early.
-        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not a Caffe network, or is truncated.
+        FileNotFoundError: If the file does not exist.
     """
     content = _content(path, member)
     try:
@@ -117,14 +117,14 @@ def read_caffemodel(path: str | Path, *, member: str = "") -> list[CaffeLayer]:
 
 
 def caffe_layer_name(name: str) -> str | None:
-    """Returns the layer of a Caffe layer: None where it is a copy, "" where it is unknown.
+    """Returns the layer for a Caffe layer name: None for a copy, "" if unknown.
 
     Example:
 
     >>> caffe_layer_name("res4b22_branch2b"), caffe_layer_name("fc8_voc12_4")
     ('stage_3_block_22_conv_2', 'classifier_3')
     """
-    # The networks on smaller images share these weights; the file repeats them.
+    # The networks on smaller scales share these weights; the file repeats them.
     if re.search(r"res05|res075|_res(05|075)|^bn(05|075)|^scale(05|075)", name):
         return None
     if re.fullmatch(r"conv[1-5]_[1-3]", name):
@@ -147,19 +147,19 @@ def caffe_layer_name(name: str) -> str | None:
 def convert_caffe(path: str | Path, *, member: str = "") -> dict[str, np.ndarray]:
     """Reads DeepLab v1 or v2, on VGG-16 or ResNet-101, from a .caffemodel file.
 
-    The networks were trained on BGR; the first kernel is turned round to RGB. Caffe's BatchNorm
-    stores sums of statistics and a count: the moving-average factor that divides them.
+    The networks were trained on BGR; the channels of the first kernel are reversed to RGB. Caffe's
+    BatchNorm stores sums of statistics and a count: the moving-average factor that divides them.
 
     Args:
-        path: A .caffemodel file, of the present or of the older layer message.
-        member: Its name inside ``path``, where that is a zip archive.
+        path: A .caffemodel file with the current or the older layer message.
+        member: Name of the file inside ``path``, if it is a zip archive.
 
     Returns:
         float32 arrays by "layer/variable".
 
     Raises:
-        ValueError: If the file can't be read or holds another network.
-        FileNotFoundError: If there is no such file.
+        ValueError: If the file cannot be read or contains a different network.
+        FileNotFoundError: If the file does not exist.
 
     Example:
 

@@ -18,12 +18,12 @@ _PARTS = {
     "_project_conv": "project",
     "_bn2": "project_bn",
 }
-# After the backbone: the 1x1 convolution before pooling, and the classifier.
+# Modules after the backbone: the 1x1 convolution before pooling, and the classifier.
 _TOP = {"_conv_head", "_bn1", "_fc"}
 
 
 def efficientnet_lite_layer(name: str) -> str | None:
-    """Returns the layer of a module, None for the classifier's, "" if unknown.
+    """Returns the layer for a module name, None for the classifier, "" if unknown.
 
     Example:
 
@@ -50,7 +50,7 @@ def convert_efficientnet_lite(path: str | Path) -> dict[str, np.ndarray]:
         float32 arrays by "layer/variable".
 
     Raises:
-        ValueError: If the file can't be read or holds another network.
-        FileNotFoundError: If there is no such file.
+        ValueError: If the file cannot be read or contains a different network.
+        FileNotFoundError: If the file does not exist.
     """
     return rename_tensors(read_torch_file(path), efficientnet_lite_layer, path)

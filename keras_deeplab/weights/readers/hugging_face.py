@@ -21,7 +21,7 @@ _MODULES = {
 
 
 def hugging_face_layer(name: str) -> str | None:
-    """Returns the layer of a module, None for what segmentation does not use, "" if unknown.
+    """Returns the layer for a module name, None if segmentation does not use it, "" if unknown.
 
     Example:
 
@@ -37,7 +37,7 @@ def hugging_face_layer(name: str) -> str | None:
         return None
     if module in _MODULES:
         return f"{_MODULES[module]}{ending}"
-    # transformers takes the first block to the stem and counts the others from 0.
+    # transformers counts the first block as part of the stem and the others from 0.
     match = re.fullmatch(r"mobilenet_v2\.(?:conv_stem|layer\.(\d+))\.(\w+)", module)
     if match and match[2] in _PARTS:
         return f"block_{0 if match[1] is None else int(match[1]) + 1}_{_PARTS[match[2]]}{ending}"
@@ -55,6 +55,6 @@ def convert_hugging_face(path: str | Path) -> dict[str, np.ndarray]:
 
     Raises:
         ValueError: If the file is damaged, or a tensor belongs to no layer.
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
     """
     return rename_tensors(read_safetensors(path), hugging_face_layer, path)

@@ -1,4 +1,4 @@
-"""Names of kazuto1011/deeplab-pytorch's DeepLab v2 in this package's networks."""
+"""Reads DeepLab v2 of kazuto1011/deeplab-pytorch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CONVOLUTIONS = {
 
 
 def _layer(name: str) -> str:
-    # The network was renamed in the course of time: "scale" is now "base", "proj" "shortcut".
+    # Module names differ between releases: "scale" became "base", "proj" became "shortcut".
     name = re.sub(r"^(module\.)?((base|scale)\.)?", "", name)
     if match := re.fullmatch(r"layer1\.conv1\.(conv|bn)", name):
         return "stem" + "_bn" * (match[1] == "bn")
@@ -37,7 +37,7 @@ def _layer(name: str) -> str:
 def convert_kazuto(path: str | Path) -> dict[str, np.ndarray]:
     """Reads DeepLab v2 on ResNet-101 of kazuto1011/deeplab-pytorch, with or without MSC.
 
-    The network was trained on BGR; its first kernel is turned round to RGB.
+    The network was trained on BGR; the channels of its first kernel are reversed to RGB.
 
     Args:
         path: A .pth file with the network's state dict.
@@ -46,8 +46,8 @@ def convert_kazuto(path: str | Path) -> dict[str, np.ndarray]:
         float32 arrays by "layer/variable".
 
     Raises:
-        ValueError: If the file can't be read or holds another network.
-        FileNotFoundError: If there is no such file.
+        ValueError: If the file cannot be read or contains a different network.
+        FileNotFoundError: If the file does not exist.
 
     Example:
 

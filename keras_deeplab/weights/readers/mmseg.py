@@ -1,4 +1,4 @@
-"""Names of mmsegmentation's DeepLab v3 and v3+ on ResNetV1c in this package's networks."""
+"""Reads mmsegmentation's DeepLab v3 and v3+ on ResNetV1c."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _HEAD = {
 
 
 def _layer(name: str) -> str | None:
-    room, _, name = name.partition(".")
-    if room == "auxiliary_head":
+    module, _, name = name.partition(".")
+    if module == "auxiliary_head":
         return None
-    if room == "backbone":
+    if module == "backbone":
         if name.startswith("stem."):
             return _STEM.get(name.removeprefix("stem."), "")
         return torchvision_resnet_layer(name)
-    if room != "decode_head":
+    if module != "decode_head":
         return ""
     if name == "conv_seg":
         return "classifier"
@@ -55,8 +55,8 @@ def convert_mmseg(path: str | Path) -> dict[str, np.ndarray]:
         float32 arrays by "layer/variable".
 
     Raises:
-        ValueError: If the file can't be read or holds another network.
-        FileNotFoundError: If there is no such file.
+        ValueError: If the file cannot be read or contains a different network.
+        FileNotFoundError: If the file does not exist.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Turns a checkpoint's tensors into this package's arrays, each of them exactly once."""
+"""Renames the tensors of a checkpoint to this package's arrays, each exactly once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-# What PyTorch calls the variables of a batch norm, by this package's names.
+# PyTorch's names of batch norm variables, mapped to this package's names.
 BATCH_NORM = {
     "weight": "gamma",
     "bias": "beta",
@@ -19,19 +19,19 @@ BATCH_NORM = {
 def rename_tensors(
     tensors: Mapping[str, np.ndarray], rename: Callable[[str], str | None], path: str | Path
 ) -> dict[str, np.ndarray]:
-    """Renames every tensor, in PyTorch's layout, and turns kernels to channels last.
+    """Renames all tensors and transposes kernels from PyTorch's layout to channels last.
 
     Args:
-        tensors: Tensors by the checkpoint's names.
-        rename: From such a name to the layer that holds it; None drops the tensor; "" says that
-            the name is unknown.
+        tensors: Tensors by name in the checkpoint.
+        rename: Function from such a name to its layer; None drops the tensor, "" marks an unknown
+            name.
         path: The file, for error messages.
 
     Returns:
         float32 arrays by "layer/variable".
 
     Raises:
-        ValueError: If a tensor is unknown, comes twice, or has a shape that its layer can't have.
+        ValueError: If a tensor is unknown, occurs twice, or has an invalid shape.
     """
     arrays: dict[str, np.ndarray] = {}
     for name, tensor in tensors.items():
@@ -67,7 +67,7 @@ def put(arrays: dict[str, np.ndarray], key: str, array: np.ndarray, path: str | 
     """Adds an array.
 
     Raises:
-        ValueError: If the key is taken.
+        ValueError: If the key already exists.
     """
     if key in arrays:
         raise ValueError(f"Every weight must come once. Received: {key!r} twice in {path}.")

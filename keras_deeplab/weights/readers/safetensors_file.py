@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, deserialize
 
-# BF16 has no NumPy type and is widened to float32.
+# NumPy has no type for BF16, which is converted to float32.
 _DTYPES = {
     "F64": "<f8",
     "F32": "<f4",
@@ -23,8 +23,8 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
     """Reads all tensors of a safetensors file; those of bfloat16 become float32.
 
     Raises:
-        ValueError: If the file is not safetensors, or is damaged or cut short.
-        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not safetensors, or is damaged or truncated.
+        FileNotFoundError: If the file does not exist.
     """
     content = Path(path).read_bytes()
     try:

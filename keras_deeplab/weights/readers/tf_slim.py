@@ -24,7 +24,7 @@ _VARIABLES = {
     "BatchNorm/moving_mean": "{}_bn/moving_mean",
     "BatchNorm/moving_variance": "{}_bn/moving_variance",
 }
-# What training left behind: the optimiser's slots, the averages, the step.
+# Variables of the training only: optimiser slots, moving averages, the step.
 _LEFT_BEHIND = re.compile(
     r"(.*/(Momentum|ExponentialMovingAverage|Adam(_1)?|RMSProp(_1)?)|.*_step)"
 )
@@ -32,10 +32,10 @@ _CHECKPOINT_FILE = re.compile(r".*model\.ckpt[^/]*\.(index|data-\d{5}-of-\d{5})"
 
 
 def layer_name(scope: str) -> str:
-    """Returns the layer that holds the convolution of a TF-Slim variable scope.
+    """Returns the layer for the convolution of a TF-Slim variable scope.
 
     Raises:
-        ValueError: If the scope belongs to no network that is known here.
+        ValueError: If the scope belongs to no known network.
 
     Example:
 
@@ -64,7 +64,7 @@ def layer_name(scope: str) -> str:
 def convert_tf_slim(path: str | Path) -> dict[str, np.ndarray]:
     """Reads a TF-Slim DeepLab checkpoint.
 
-    Every variable is accounted for: a weight of one layer, or a slot that training left behind.
+    Every variable is checked: it is a weight of one layer, or a variable of the training only.
 
     Args:
         path: An archive of the zoo (`NAME.tar.gz` with `model.ckpt-*` inside), or the `.index`
@@ -75,7 +75,7 @@ def convert_tf_slim(path: str | Path) -> dict[str, np.ndarray]:
 
     Raises:
         ValueError: If the archive or the checkpoint is damaged, or a variable belongs to no layer.
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
 
     Reference:
         tensorflow/models, research/deeplab/g3doc/model_zoo.md.
@@ -93,7 +93,7 @@ def _unpack_checkpoint(path: Path, folder: Path) -> Path:
         with tarfile.open(path) as archive:
             members = [m for m in archive if m.isfile() and _CHECKPOINT_FILE.fullmatch(m.name)]
             for member in members:
-                # Only the last part of a name is used, so that no name leads out of the folder.
+                # Only the last part of a name is used, so that no file is written outside the folder.
                 content = archive.extractfile(member)
                 (folder / PurePosixPath(member.name).name).write_bytes(content.read())  # type: ignore[union-attr]
     except (tarfile.TarError, EOFError, OSError) as error:

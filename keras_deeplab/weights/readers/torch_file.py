@@ -1,4 +1,4 @@
-"""Reads tensors from PyTorch's .pth files, without PyTorch and without executing their pickles."""
+"""Reads tensors from PyTorch's .pth files without PyTorch and without executing pickles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# PyTorch's storage classes; "BFloat16Storage" has no NumPy type and is widened to float32.
+# PyTorch's storage classes; NumPy has no type for "BFloat16Storage", which becomes float32.
 _DTYPES = {
     "DoubleStorage": "<f8",
     "FloatStorage": "<f4",
@@ -61,7 +61,7 @@ _ADMITTED: dict[tuple[str, str], Any] = {
 
 
 class _TensorUnpickler(pickle.Unpickler):
-    """Admits tensors, their storages and plain containers; anything else is an error."""
+    """Allows tensors, their storages and plain containers; anything else is an error."""
 
     def __init__(self, file: Any) -> None:
         super().__init__(file)
@@ -90,13 +90,13 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
         path: A zip archive (PyTorch 1.6 and later) or the older format of consecutive pickles.
 
     Returns:
-        Arrays by name; entries that are not tensors are left out. The state dict is the
-        top level, or else its entry "state_dict", "model_state" or "model".
+        Arrays by name, without entries that are not tensors. The state dict is the top level, or
+        its entry "state_dict", "model_state" or "model".
 
     Raises:
-        ValueError: If the file is neither, is damaged, or its pickle asks for anything but tensors
-            and plain containers.
-        FileNotFoundError: If there is no such file.
+        ValueError: If the file has another format, is damaged, or its pickle contains anything
+            other than tensors and plain containers.
+        FileNotFoundError: If the file does not exist.
 
     Example:
 
@@ -112,6 +112,7 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
                 content, load = _read_zip(archive)
         else:
             content, load = _read_legacy(data)
+    # Damaged pickles can raise any of these exceptions; the two tuples keep the list short.
     except (
         *(pickle.UnpicklingError, EOFError, struct.error, zipfile.BadZipFile, NotImplementedError),
         *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, MemoryError),

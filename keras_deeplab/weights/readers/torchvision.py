@@ -1,4 +1,4 @@
-"""Names of torchvision's DeepLab v3 in this package's networks."""
+"""Reads torchvision's DeepLab v3."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BATCH_NORM_INDEX = {"0": "", "1": "_bn"}
 
 
 def torchvision_resnet_layer(name: str) -> str:
-    """Returns the layer of a module of torchvision's ResNet, or "" for an unknown one.
+    """Returns the layer for a module name of torchvision's ResNet, or "" if unknown.
 
     Example:
 
@@ -33,7 +33,7 @@ def torchvision_resnet_layer(name: str) -> str:
 
 
 def torchvision_head_layer(name: str) -> str | None:
-    """Returns the layer of a module of `DeepLabHead`, None for auxiliary heads, "" if unknown.
+    """Returns the layer for a module of `DeepLabHead`, None for auxiliary heads, "" if unknown.
 
     Example:
 
@@ -48,7 +48,7 @@ def torchvision_head_layer(name: str) -> str | None:
         return "aspp_refine" + "_bn" * (match[1] == "2")
     if match := re.fullmatch(r"classifier\.0\.convs\.([0-3])\.([01])", name):
         return f"aspp_{match[1]}{_BATCH_NORM_INDEX[match[2]]}"
-    # The fifth branch begins with its pool, so that its modules count from 1.
+    # The fifth branch begins with a pool, so its convolution is module 1 and its batch norm 2.
     if match := re.fullmatch(r"classifier\.0\.convs\.4\.([12])", name):
         return "aspp_image_pooling" + "_bn" * (match[1] == "2")
     if match := re.fullmatch(r"classifier\.0\.project\.([01])", name):
@@ -57,7 +57,7 @@ def torchvision_head_layer(name: str) -> str | None:
 
 
 def pooling_first(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Puts ASPP's image-level features, last in torchvision, before the other branches."""
+    """Moves ASPP's image-level features, last in torchvision, before the other branches."""
     key = "aspp_projection/kernel"
     if key in arrays:
         branch = arrays[key].shape[3]
@@ -75,8 +75,8 @@ def convert_torchvision(path: str | Path) -> dict[str, np.ndarray]:
         float32 arrays by "layer/variable".
 
     Raises:
-        ValueError: If the file can't be read or holds another network.
-        FileNotFoundError: If there is no such file.
+        ValueError: If the file cannot be read or contains a different network.
+        FileNotFoundError: If the file does not exist.
 
     Example:
 

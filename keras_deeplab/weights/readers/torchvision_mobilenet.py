@@ -25,8 +25,8 @@ def convert_torchvision_mobilenet(path: str | Path) -> dict[str, np.ndarray]:
         float32 arrays by "layer/variable".
 
     Raises:
-        ValueError: If the file can't be read or holds another network.
-        FileNotFoundError: If there is no such file.
+        ValueError: If the file cannot be read or contains a different network.
+        FileNotFoundError: If the file does not exist.
     """
     tensors = read_torch_file(path)
     layers = _backbone_layers(tensors)
@@ -40,7 +40,7 @@ def convert_torchvision_mobilenet(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def _backbone_layers(tensors: Iterable[str]) -> dict[str, str]:
-    """Names the backbone's modules by what they are; their numbers depend on their block."""
+    """Maps the backbone's modules to layers; module numbers depend on the structure of a block."""
     layers: dict[str, str] = {}
     children: dict[int, dict[int, bool]] = {}
     for name in tensors:
@@ -55,7 +55,7 @@ def _backbone_layers(tensors: Iterable[str]) -> dict[str, str]:
                 layers |= {f"{module}.fc1": f"{name}_squeeze", f"{module}.fc2": f"{name}_excite"}
             else:
                 convolutions.append(module)
-        # The first block has no expansion.
+        # The first block has no expansion convolution.
         for module, kind in zip(
             reversed(convolutions), ("project", "depthwise", "expand"), strict=False
         ):

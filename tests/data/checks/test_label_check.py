@@ -161,7 +161,7 @@ def test_black_and_white_masks(folder: Path):
     [
         (np.arange(8) % 2 * 128, "black and white"),
         # VOC's colours of the classes 0 to 2 in grey
-        (np.array([0, 38, 75, 0, 0, 0, 0, 0]), "grey levels of the classes' colours"),
+        (np.array([0, 38, 75, 0, 0, 0, 0, 0]), "grey levels of the class colours"),
         (np.arange(8) * 3 + np.arange(6)[:, None] * 30, "resized with interpolation"),
     ],
 )

@@ -61,11 +61,11 @@ def test_split_lists(tmp_path: Path, place: str, line: str):
 
 def test_what_is_no_dataset(tmp_path: Path):
     with pytest.raises(
-        ValueError, match=r"with nothing in it. The layouts understood:\n  DIR/images"
+        ValueError, match=r"with nothing in it. The supported layouts:\n  DIR/images"
     ):
         read_folder(tmp_path)
     write_image(tmp_path / "a.jpg")
-    with pytest.raises(ValueError, match=r"with a.jpg. The layouts understood"):
+    with pytest.raises(ValueError, match=r"with a.jpg. The supported layouts"):
         read_folder(tmp_path, "train")
     with pytest.raises(FileNotFoundError, match="does not exist"):
         read_folder(tmp_path / "none")
