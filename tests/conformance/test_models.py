@@ -185,7 +185,9 @@ def test_every_weight_has_a_gradient(model: keras.Model, rng):
 def test_fit_with_plain_keras(rng):
     keras.utils.set_random_seed(0)
     model = DeepLab(backbone="mobilenet_v2_050", classes=2)
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    # XLA, which Keras takes by default, needs most of a minute to compile this on a CPU.
+    model.compile("adam", loss, jit_compile=False)
     images = rng.uniform(0, 255, (4, 33, 33, 3)).astype("float32")
     masks = (images.mean(-1) > 128).astype("int32")
     history = model.fit(images, masks, batch_size=2, epochs=3, verbose=0).history["loss"]

@@ -236,6 +236,7 @@ def test_crf_of_the_model(name: str, tmp_path: Path):
     assert (result.parity.exact_crf_labels is None) == (name == "net")
 
 
+@pytest.mark.slow
 def test_crf_on_request(tmp_path: Path):
     result = export(network(activation="softmax"), tmp_path / "net", crf="v2_vgg16")
     assert result.metadata["output"]["kind"] == "probabilities"

@@ -17,13 +17,13 @@ BLOCKS = (1, 1, 2, 2)
 @pytest.mark.parametrize(
     "name",
     [
-        "torchvision_v3_resnet50",
-        "kazuto_v2_resnet101_msc",
-        "mmseg_v3_resnet50",
+        pytest.param("torchvision_v3_resnet50", marks=pytest.mark.slow),
+        pytest.param("kazuto_v2_resnet101_msc", marks=pytest.mark.slow),
+        pytest.param("mmseg_v3_resnet50", marks=pytest.mark.slow),
         "mmseg_v3_plus_resnet50",
         "caffe_v1_vgg16",
-        "caffe_v2_vgg16_aspp_l",
-        "caffe_v2_resnet101",
+        pytest.param("caffe_v2_vgg16_aspp_l", marks=pytest.mark.slow),
+        pytest.param("caffe_v2_resnet101", marks=pytest.mark.slow),
     ],
 )
 def test_equals_an_independent_network(name: str, monkeypatch: pytest.MonkeyPatch):

@@ -54,7 +54,10 @@ def test_mobilenet_v2_logits(tmp_path: Path, rng: np.random.Generator, size: int
     assert difference < 1e-4
 
 
-@pytest.mark.parametrize(("size", "width"), [(97, 1), (97, 16), (128, 16), (321, 16)])
+@pytest.mark.parametrize(
+    ("size", "width"),
+    [pytest.param(97, 1, marks=pytest.mark.slow), (97, 16), (128, 16), (321, 16)],
+)
 def test_xception_logits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator, size: int, width: int
 ):
