@@ -23,7 +23,6 @@ NETWORKS = {
     "v3+, ResNet-50": ("v3+", "resnet50_keras", 16),
     "v3, ResNet-50": ("v3", "resnet50", 8),
     "v3, ResNet-101": ("v3", "resnet101", 8),
-    "v3+, Xception-65": ("v3+", "xception_65", 16),
 }
 BATCHES = (1, 2)
 MEMORIES_GIB = (8, 16, 24, 80)
