@@ -16,10 +16,10 @@ NOT_DECAYED = (r"(^|/)(bias|gamma|beta)$",)
 
 
 class _Layerwise(keras.optimizers.Optimizer):
-    """Mixin before a Keras optimizer: factors on the learning rate, and decay, per variable.
+    """Mixin for Keras optimizers: learning rate factors and weight decay per variable.
 
-    Both act where a variable is updated, so that they see what Keras does before: loss scaling,
-    accumulation and clipping.
+    Both are applied in the update of a variable, after loss scaling, accumulation and clipping by
+    Keras.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class _Layerwise(keras.optimizers.Optimizer):
         )
 
     def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
-        """Nothing: `update_step` does it, with the learning rate of the variable."""
+        """Does nothing: `update_step` applies the decay, with the learning rate of the variable."""
 
     def _own_rates(self, variable: Any, learning_rate: Any) -> tuple[Any, float]:
         """Returns the learning rate and the weight decay of one variable."""
@@ -243,19 +243,20 @@ class LayerwiseAdam(_Layerwise, keras.optimizers.Adam):
 class PolyDecay(keras.optimizers.schedules.LearningRateSchedule):
     """DeepLab's "poly" policy: learning_rate * (1 - step / max_steps) ** power.
 
-    A step is a batch: with ``gradient_accumulation_steps`` Keras counts batches here, not updates.
-    The step policy of v1, a tenth every 2000 steps, is `keras.optimizers.schedules.
+    A step is one batch: with ``gradient_accumulation_steps``, Keras counts batches, not updates.
+    The step policy of v1, a factor of 0.1 every 2000 steps, is `keras.optimizers.schedules.
     ExponentialDecay(learning_rate, 2000, 0.1, staircase=True)`.
 
     Args:
-        learning_rate: At step 0, before warm-up.
-        max_steps: Step at which 0 is reached; it stays 0 from there on.
+        learning_rate: Initial learning rate, without warm-up.
+        max_steps: Step from which the learning rate is 0.
         power: Exponent.
-        warmup_steps: Over so many steps a factor rises linearly from 1 / (warmup_steps + 1) to 1.
+        warmup_steps: Number of warm-up steps, in which a factor increases linearly from
+            1 / (warmup_steps + 1) to 1.
         name: Name of the schedule.
 
     Raises:
-        TypeError: If a number of steps is no int.
+        TypeError: If a number of steps is not an int.
         ValueError: If an argument is out of range.
 
     Example:
