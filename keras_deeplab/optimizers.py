@@ -116,28 +116,25 @@ class _Layerwise(keras.optimizers.Optimizer):
 class LayerwiseSGD(_Layerwise, keras.optimizers.SGD):
     """SGD with a learning rate per layer and the papers' weight decay.
 
-    The decay is added to the gradient, g + weight_decay * w, and therefore enters the momentum, as
-    in Caffe and PyTorch. It equals a loss term 0.5 * weight_decay * |w| ** 2, or
-    `regularizers.L2(0.5 * weight_decay)` in Keras. The ``weight_decay`` of `keras.optimizers.SGD`
-    differs: it bypasses the momentum and, with momentum 0.9, is ten times weaker. Gradients are
-    clipped before the decay is added.
+    The decay is added to the clipped gradient, g + weight_decay * w, and enters the momentum, as in
+    Caffe and PyTorch. It equals a loss term 0.5 * weight_decay * |w| ** 2, or Keras's
+    `regularizers.L2(0.5 * weight_decay)`. The ``weight_decay`` of `keras.optimizers.SGD` bypasses
+    the momentum and, with momentum 0.9, is ten times weaker.
 
     Args:
         learning_rate: Number, schedule or callable.
         momentum: Momentum, 0 to 1; 0 is plain gradient descent.
         nesterov: Whether to use Nesterov momentum.
-        multipliers: Learning rate factors by regular expression. The expression is searched in
-            the variable's path, such as "classifier/kernel"; the first match applies. 0 freezes
-            the variable.
+        multipliers: Learning rate factors by regular expression, searched in the variable's path,
+            such as "classifier/kernel"; the first match applies. 0 freezes the variable.
         weight_decay: Weight decay as the papers state it, without a factor 1/2.
-        not_decayed: Regular expressions of the paths of variables without decay. Default: biases
-            and batch normalisation.
+        not_decayed: Regular expressions of variables without decay. Default: biases, batch norm.
         **kwargs: Arguments of `keras.optimizers.SGD`.
 
     Raises:
         TypeError: If ``multipliers`` is not a mapping, or ``not_decayed`` is a string.
-        ValueError: If a pattern is not a regular expression or, at the first step, matches no
-            variable's path; or a number is out of range.
+        ValueError: If a pattern is not a regular expression, matches no variable's path at the
+            first step, or a number is out of range.
 
     Example:
 
@@ -192,19 +189,16 @@ class LayerwiseAdam(_Layerwise, keras.optimizers.Adam):
 
     Args:
         learning_rate: Number, schedule or callable.
-        multipliers: Learning rate factors by regular expression. The expression is searched in
-            the variable's path, such as "classifier/kernel"; the first match applies. 0 freezes
-            the variable.
-        weight_decay: Decoupled weight decay: fraction of a weight that each step subtracts,
-            multiplied by the learning rate.
-        not_decayed: Regular expressions of the paths of variables without decay. Default: biases
-            and batch normalisation.
+        multipliers: Learning rate factors by regular expression, searched in the variable's path,
+            such as "classifier/kernel"; the first match applies. 0 freezes the variable.
+        weight_decay: Decoupled weight decay, which the learning rate multiplies.
+        not_decayed: Regular expressions of variables without decay. Default: biases, batch norm.
         **kwargs: Arguments of `keras.optimizers.Adam`.
 
     Raises:
         TypeError: If ``multipliers`` is not a mapping, or ``not_decayed`` is a string.
-        ValueError: If a pattern is not a regular expression or, at the first step, matches no
-            variable's path; or a number is out of range.
+        ValueError: If a pattern is not a regular expression, matches no variable's path at the
+            first step, or a number is out of range.
 
     Example:
 
@@ -251,8 +245,7 @@ class PolyDecay(keras.optimizers.schedules.LearningRateSchedule):
         learning_rate: Initial learning rate, without warm-up.
         max_steps: Step from which the learning rate is 0.
         power: Exponent.
-        warmup_steps: Number of warm-up steps, in which a factor increases linearly from
-            1 / (warmup_steps + 1) to 1.
+        warmup_steps: Steps in which a factor rises linearly from 1 / (warmup_steps + 1) to 1.
         name: Name of the schedule.
 
     Raises:

@@ -95,8 +95,7 @@ def train(
         data: Training data.
         folder: Folder of the run.
         recipe: Name of a recipe in `keras_deeplab.presets.recipes`, or a `RecipeRow`.
-        validation_data: Validation data. The model with the best mean IoU on it is saved.
-            Default: no validation.
+        validation_data: Validation data, to find the best model. Default: no validation.
         size: Side of a square, or (height, width), in pixels. Images are resized to fit it before
             augmentation and for validation. It is stored in the model as the size that `segment`
             and `evaluate` use. Default: the size stored in the model.
@@ -106,13 +105,11 @@ def train(
             `ignore_class` and ``class_weights``.
         accumulate: Number of batches whose gradients are averaged for one step.
         patience: Epochs without a better model after which training stops; 0: never.
-        pictures: Number of validation images to save predictions of after each epoch; ignored
-            with several processes.
+        pictures: Number of sample predictions saved per epoch; ignored with several processes.
         seed: Random seed of the image order and augmentation.
         check: Whether to check the files for errors first, like `keras-deeplab check-data --fast`.
         callbacks: Additional Keras callbacks.
-        verbose: 0 for no output, 1 for a progress bar, 2 for one line per epoch, "auto" for
-            Keras's choice.
+        verbose: 0 for no output, 1 for a progress bar, 2 for one line per epoch; "auto": 1.
         **changes: Fields of the recipe to override, such as ``epochs=10``, ``batch_size=4``,
             ``crop_size=(257, 257)``, ``learning_rate=1e-4``.
 
