@@ -68,8 +68,7 @@ __all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    # Names are imported on first use, so that the presets and `keras-deeplab --help` come without
-    # waiting for TensorFlow.
+    # Lazy imports: the presets and `keras-deeplab --help` do not have to load TensorFlow.
     if name in _SUBMODULES:
         return import_module(f"{__name__}.{name}")
     if name not in _MODULES:
@@ -83,7 +82,7 @@ def __dir__() -> list[str]:
 
 @when_imported("keras")
 def _register_classes(keras: Any) -> None:
-    # `keras.models.load_model` finds our classes after `import keras_deeplab` alone, in whichever
-    # order the two are imported.
+    # An import hook, so that `keras.models.load_model` finds our classes after
+    # `import keras_deeplab`, in either import order, without importing Keras here.
     for module in ("layers", "losses", "metrics", "optimizers"):
         import_module(f"{__name__}.{module}")

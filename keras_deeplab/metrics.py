@@ -60,8 +60,7 @@ def class_iou(matrix: np.ndarray) -> np.ndarray:
         matrix: From `confusion_matrix`, or a sum of such.
 
     Returns:
-        Array of shape (classes,). The value is 0 for a class that is predicted but not in the
-        ground truth, and NaN for a class in neither.
+        Array of shape (classes,); 0 for a class that is only predicted, NaN for an absent class.
 
     Example:
 
@@ -77,9 +76,8 @@ def class_iou(matrix: np.ndarray) -> np.ndarray:
 def mean_iou(matrix: np.ndarray) -> float:
     """Returns the mean intersection over union, 0 to 1, over the classes that occur.
 
-    A class occurs if it is in the ground truth or in the prediction: a class that is predicted but
-    not in the ground truth counts as 0. `keras.metrics.MeanIoU`, torchmetrics and mmsegmentation
-    use the same definition.
+    A class occurs if it is in the truth or predicted; one that is only predicted counts as 0.
+    `keras.metrics.MeanIoU`, torchmetrics and mmsegmentation use the same definition.
 
     Args:
         matrix: From `confusion_matrix`, or a sum of such.
@@ -98,9 +96,8 @@ def mean_iou(matrix: np.ndarray) -> float:
 def mean_iou_in_truth(matrix: np.ndarray) -> float:
     """Returns the mean intersection over union, 0 to 1, over the classes in the truth only.
 
-    It is at least as large as `mean_iou`: classes that are predicted but not in the ground truth
-    are excluded from the mean. Their pixels still count as errors of the true classes. If the
-    ground truth contains every class, both are equal.
+    Unlike in `mean_iou`, classes that are predicted but not in the ground truth are excluded; their
+    pixels still count as errors of the true classes.
 
     Args:
         matrix: From `confusion_matrix`, or a sum of such.
@@ -184,14 +181,12 @@ def frequency_weighted_iou(matrix: np.ndarray) -> float:
 class MeanIoU(keras.metrics.Metric):
     """Mean intersection over union of all batches since the last reset.
 
-    Like `mean_iou` and `keras.metrics.MeanIoU`, it averages over the classes that occur in the
-    ground truth or in the prediction. Unlike the Keras metric, it takes logits, accepts any label
-    as ``ignore_class`` and counts with exact integers.
+    Like `keras.metrics.MeanIoU`, it averages over the classes in the ground truth or prediction. It
+    also takes logits, accepts any label as ``ignore_class`` and counts with exact integers.
 
     Args:
         classes: Number of classes.
-        ignore_class: True label of the pixels to exclude, or None. Labels that are not a class are
-            excluded too.
+        ignore_class: True label to exclude, or None; other labels than classes are excluded too.
         name: Name of the metric.
         **kwargs: Arguments of `keras.metrics.Metric`.
 

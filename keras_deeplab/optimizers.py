@@ -16,10 +16,10 @@ NOT_DECAYED = (r"(^|/)(bias|gamma|beta)$",)
 
 
 class _Layerwise(keras.optimizers.Optimizer):
-    """Mixin before a Keras optimizer: factors on the learning rate, and decay, per variable.
+    """Mixin for Keras optimizers: learning rate factors and weight decay per variable.
 
-    Both act where a variable is updated, so that they see what Keras does before: loss scaling,
-    accumulation and clipping.
+    Both are applied in the update of a variable, after loss scaling, accumulation and clipping by
+    Keras.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class _Layerwise(keras.optimizers.Optimizer):
         )
 
     def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
-        """Nothing: `update_step` does it, with the learning rate of the variable."""
+        """Does nothing: `update_step` applies the decay, with the learning rate of the variable."""
 
     def _own_rates(self, variable: Any, learning_rate: Any) -> tuple[Any, float]:
         """Returns the learning rate and the weight decay of one variable."""
@@ -116,28 +116,25 @@ class _Layerwise(keras.optimizers.Optimizer):
 class LayerwiseSGD(_Layerwise, keras.optimizers.SGD):
     """SGD with a learning rate per layer and the papers' weight decay.
 
-    The decay is added to the gradient, g + weight_decay * w, and therefore enters the momentum, as
-    in Caffe and PyTorch. It equals a loss term 0.5 * weight_decay * |w| ** 2, or
-    `regularizers.L2(0.5 * weight_decay)` in Keras. The ``weight_decay`` of `keras.optimizers.SGD`
-    differs: it bypasses the momentum and, with momentum 0.9, is ten times weaker. Gradients are
-    clipped before the decay is added.
+    The decay is added to the clipped gradient, g + weight_decay * w, and enters the momentum, as in
+    Caffe and PyTorch. It equals a loss term 0.5 * weight_decay * |w| ** 2, or Keras's
+    `regularizers.L2(0.5 * weight_decay)`. The ``weight_decay`` of `keras.optimizers.SGD` bypasses
+    the momentum and, with momentum 0.9, is ten times weaker.
 
     Args:
         learning_rate: Number, schedule or callable.
         momentum: Momentum, 0 to 1; 0 is plain gradient descent.
         nesterov: Whether to use Nesterov momentum.
-        multipliers: Learning rate factors by regular expression. The expression is searched in
-            the variable's path, such as "classifier/kernel"; the first match applies. 0 freezes
-            the variable.
+        multipliers: Learning rate factors by regular expression, searched in the variable's path,
+            such as "classifier/kernel"; the first match applies. 0 freezes the variable.
         weight_decay: Weight decay as the papers state it, without a factor 1/2.
-        not_decayed: Regular expressions of the paths of variables without decay. Default: biases
-            and batch normalisation.
+        not_decayed: Regular expressions of variables without decay. Default: biases, batch norm.
         **kwargs: Arguments of `keras.optimizers.SGD`.
 
     Raises:
         TypeError: If ``multipliers`` is not a mapping, or ``not_decayed`` is a string.
-        ValueError: If a pattern is not a regular expression or, at the first step, matches no
-            variable's path; or a number is out of range.
+        ValueError: If a pattern is not a regular expression, matches no variable's path at the
+            first step, or a number is out of range.
 
     Example:
 
@@ -192,19 +189,16 @@ class LayerwiseAdam(_Layerwise, keras.optimizers.Adam):
 
     Args:
         learning_rate: Number, schedule or callable.
-        multipliers: Learning rate factors by regular expression. The expression is searched in
-            the variable's path, such as "classifier/kernel"; the first match applies. 0 freezes
-            the variable.
-        weight_decay: Decoupled weight decay: fraction of a weight that each step subtracts,
-            multiplied by the learning rate.
-        not_decayed: Regular expressions of the paths of variables without decay. Default: biases
-            and batch normalisation.
+        multipliers: Learning rate factors by regular expression, searched in the variable's path,
+            such as "classifier/kernel"; the first match applies. 0 freezes the variable.
+        weight_decay: Decoupled weight decay, which the learning rate multiplies.
+        not_decayed: Regular expressions of variables without decay. Default: biases, batch norm.
         **kwargs: Arguments of `keras.optimizers.Adam`.
 
     Raises:
         TypeError: If ``multipliers`` is not a mapping, or ``not_decayed`` is a string.
-        ValueError: If a pattern is not a regular expression or, at the first step, matches no
-            variable's path; or a number is out of range.
+        ValueError: If a pattern is not a regular expression, matches no variable's path at the
+            first step, or a number is out of range.
 
     Example:
 
@@ -243,19 +237,19 @@ class LayerwiseAdam(_Layerwise, keras.optimizers.Adam):
 class PolyDecay(keras.optimizers.schedules.LearningRateSchedule):
     """DeepLab's "poly" policy: learning_rate * (1 - step / max_steps) ** power.
 
-    A step is a batch: with ``gradient_accumulation_steps`` Keras counts batches here, not updates.
-    The step policy of v1, a tenth every 2000 steps, is `keras.optimizers.schedules.
+    A step is one batch: with ``gradient_accumulation_steps``, Keras counts batches, not updates.
+    The step policy of v1, a factor of 0.1 every 2000 steps, is `keras.optimizers.schedules.
     ExponentialDecay(learning_rate, 2000, 0.1, staircase=True)`.
 
     Args:
-        learning_rate: At step 0, before warm-up.
-        max_steps: Step at which 0 is reached; it stays 0 from there on.
+        learning_rate: Initial learning rate, without warm-up.
+        max_steps: Step from which the learning rate is 0.
         power: Exponent.
-        warmup_steps: Over so many steps a factor rises linearly from 1 / (warmup_steps + 1) to 1.
+        warmup_steps: Steps in which a factor rises linearly from 1 / (warmup_steps + 1) to 1.
         name: Name of the schedule.
 
     Raises:
-        TypeError: If a number of steps is no int.
+        TypeError: If a number of steps is not an int.
         ValueError: If an argument is out of range.
 
     Example:

@@ -20,7 +20,7 @@ def palette_image(labels: np.ndarray, palette: Palette) -> Image.Image:
 
     Args:
         labels: uint8 array of shape (height, width).
-        palette: RGB colours by label id; the ids beyond are white.
+        palette: RGB colours by label id; other ids are white.
 
     Raises:
         ValueError: If a label is above 255.
@@ -37,15 +37,15 @@ def palette_image(labels: np.ndarray, palette: Palette) -> Image.Image:
 
 
 def blend(image: np.ndarray, labels: np.ndarray, palette: Palette, *, opacity: float) -> np.ndarray:
-    """Lays the labels' colours over a photo and draws the borders between them in white.
+    """Blends a photo with the colours of its labels and draws boundaries in white.
 
-    Label 0 stays clear where its colour is black, as VOC's background is.
+    Label 0 is transparent if its colour is black, as for VOC's background.
 
     Args:
         image: uint8 array of shape (height, width, 3).
         labels: Array of shape (height, width).
         palette: RGB colours by label id.
-        opacity: 0 shows the photo, 1 the colours.
+        opacity: Opacity of the colours, 0 to 1.
 
     Returns:
         uint8 array of shape (height, width, 3).
@@ -58,7 +58,7 @@ def blend(image: np.ndarray, labels: np.ndarray, palette: Palette, *, opacity: f
         alpha[0] = 0
     blended = np.round(image * (1 - alpha)[labels] + (colours * alpha)[labels]).astype("uint8")
     if opacity > 0:
-        # Half of VOC's colours are too dark to tell a mask from a shadow.
+        # Half of VOC's colours are too dark to distinguish a mask from a shadow.
         blended[1:][labels[1:] != labels[:-1]] = 255
         blended[:, 1:][labels[:, 1:] != labels[:, :-1]] = 255
     return blended
@@ -67,14 +67,14 @@ def blend(image: np.ndarray, labels: np.ndarray, palette: Palette, *, opacity: f
 def with_legend(
     image: np.ndarray, entries: Sequence[tuple[str, float, tuple[int, int, int]]]
 ) -> Image.Image:
-    """Puts a legend to the right of a picture.
+    """Adds a legend on the right of a picture.
 
     Args:
         image: uint8 array of shape (height, width, 3).
         entries: (name, share between 0 and 1, RGB colour), drawn from the top.
 
     Returns:
-        RGB image, wider than ``image``, and higher where the legend needs it.
+        RGB image, wider than ``image`` and, for long legends, higher.
     """
     height, width = image.shape[:2]
     font_size = int(np.clip(max(height, width) / 32, 11, 48))

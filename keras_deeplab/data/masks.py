@@ -103,6 +103,8 @@ def _read_pixels(path: Path) -> np.ndarray:
             raise ValueError(
                 f"A mask must hold integers. Received: {str(path)!r} with float levels."
             )
+        # Drops alpha channels of grey and palette images, keeps formats with exact levels, and
+        # converts all others to colours.
         pixels = np.asarray(
             image.getchannel(0)
             if image.mode in ("LA", "PA", "La")

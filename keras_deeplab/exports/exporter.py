@@ -114,8 +114,7 @@ def export(
             folder is replaced after the comparison has passed.
         format: "saved_model", "tflite" or "onnx". Default: from the suffix of `path`.
         quantize: For TFLite: "float16" halves the file size; "dynamic" stores 8-bit weights;
-            "int8" uses 8-bit arithmetic throughout, with weights quantised per channel. Default:
-            float32.
+            "int8" uses 8-bit arithmetic, with weights quantised per channel. Default: float32.
         representative_data: Photos like those the network will process: a folder, or an iterable
             of paths, PIL images or arrays. "int8" is calibrated on at most 100 of them, and the
             comparison uses some of them. Default: synthetic images, for the comparison only.

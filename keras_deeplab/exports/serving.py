@@ -89,6 +89,7 @@ def float32_clone(
         if native is None:
             return type(layer).from_config(config)
         copy = native.from_config(config)
+        # Set afterwards: `explicit` is for this conversion only and not part of the config.
         copy.explicit = operators == "explicit"
         return copy
 

@@ -1,1 +1,1 @@
-"""Facts as frozen rows: networks, datasets and public weights. Standard library only."""
+"""Presets as frozen dataclasses: networks, datasets, public weights. Standard library only."""

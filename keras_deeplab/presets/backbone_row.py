@@ -1,4 +1,4 @@
-"""What is known of a backbone; each family adds what its builder reads."""
+"""Presets of backbones; each family adds the fields of its builder."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class InvertedResidualStage:
-    """A run of inverted residual blocks; only the first one strides.
+    """A sequence of inverted residual blocks; only the first one has a stride.
 
     Attributes:
         expansion: Channels inside a block, as a multiple of its input channels.
         channels: Output channels at depth multiplier 1.
         blocks: Number of blocks.
         stride: Stride of the first block.
-        kernel_size: Of the depthwise convolutions.
+        kernel_size: Kernel size of the depthwise convolutions.
     """
 
     expansion: int
@@ -30,11 +30,11 @@ class MobileNetV3Block:
 
     Attributes:
         kernel_size: Kernel size of the depthwise convolution.
-        expanded: Channels inside, at depth multiplier 1.
+        expanded: Channels inside the block, at depth multiplier 1.
         channels: Output channels, at depth multiplier 1.
-        squeeze_excite: Whether it has a squeeze-excite.
+        squeeze_excite: Whether the block has a squeeze-excite.
         activation: "relu" or "hard_swish".
-        stride: Of the depthwise convolution.
+        stride: Stride of the depthwise convolution.
     """
 
     kernel_size: int
@@ -47,12 +47,12 @@ class MobileNetV3Block:
 
 @dataclass(frozen=True)
 class XceptionBlock:
-    """A run of equal units of three separable convolutions.
+    """A sequence of identical units of three separable convolutions.
 
     Attributes:
         name: Prefix of the layer names.
-        channels: Output channels of the three.
-        stride: Stride of the last one.
+        channels: Output channels of the three convolutions.
+        stride: Stride of the last convolution.
         units: Number of units.
         skip: "conv" (a strided 1x1 convolution), "sum" or "none".
         activation: "before" each separable convolution, or "after" each of its two convolutions.
@@ -68,13 +68,13 @@ class XceptionBlock:
 
 @dataclass(frozen=True, kw_only=True)
 class BackboneRow:
-    """One backbone; each family adds what its builder reads.
+    """One backbone; each family adds the fields of its builder.
 
     Attributes:
         name: Identifier, as in `DeepLab(backbone=...)`.
         family: The builder in `keras_deeplab.models.backbones`.
-        epsilon: Batch norm's.
-        source: Where the numbers come from.
+        epsilon: Epsilon of batch norm.
+        source: Source of the numbers.
     """
 
     name: str
@@ -113,16 +113,16 @@ class EfficientNetLiteRow(MobileNetV2Row):
 class MobileNetV3Row(BackboneRow):
     """A MobileNetV3.
 
-    Its squeeze-excites average maps whose density depends on the output stride, so that features
-    at different output strides agree nearly, not exactly.
+    Its squeeze-excites average over maps whose resolution depends on the output stride, so features
+    at different output strides agree only approximately.
 
     Attributes:
         blocks: Blocks after the stem, in order.
         stem_channels: Output channels of the stride-2 stem at depth multiplier 1.
         depth_multiplier: Factor on all channel counts.
         channel_divisor: Channel counts are rounded to a multiple of it.
-        dilates_first: Whether the block whose stride was removed dilates already, as its
-            published weights were trained. Such a network is not consistent across output
+        dilates_first: Whether the block whose stride was removed already dilates, as in the
+            training of its published weights. Such a network is not consistent across output
             strides.
     """
 
@@ -141,7 +141,7 @@ class XceptionRow(BackboneRow):
 
     Attributes:
         blocks: Blocks after the stem, in order.
-        stem_channels: Output channels of the stem's two convolutions, of which the first strides.
+        stem_channels: Output channels of the stem's two convolutions; the first has stride 2.
     """
 
     family: str = "xception"
@@ -169,12 +169,13 @@ class ResNetRow(BackboneRow):
 
     Attributes:
         blocks: Blocks per stage.
-        channels: Channels inside the blocks of each stage; they put out four times as many.
-        stem_channels: One: a 7x7 convolution of stride 2. Three: 3x3 each, the first of stride 2.
-        stride_on_1x1: Whether a block strides on its first 1x1 convolution, not on its 3x3 one.
-            Where such a stride is removed, the block's own 3x3 convolution dilates too: that is
-            why DeepLab v2's released network has rate 2 in all of conv4_x and 4 in all of conv5_x.
-        ceil_pool: Whether the stem's pool has a window more on even sizes, as in Caffe.
+        channels: Channels inside the blocks of each stage; the output has four times as many.
+        stem_channels: One number: a 7x7 convolution with stride 2. Three: 3x3 convolutions, the
+            first with stride 2.
+        stride_on_1x1: Whether the first 1x1 convolution of a block has the stride, instead of the
+            3x3 convolution. If such a stride is removed, the 3x3 convolution of the block dilates
+            too: DeepLab v2's released network has rate 2 in all of conv4_x and 4 in all of conv5_x.
+        ceil_pool: Whether the pool of the stem rounds its output size up, as in Caffe.
         conv_bias: Whether convolutions have a bias before batch norm.
     """
 

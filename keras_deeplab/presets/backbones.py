@@ -1,4 +1,4 @@
-"""Backbones as published: how their stages are laid out."""
+"""The stages of the backbones, as published."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ BACKBONES: dict[str, BackboneRow] = {
             stages=_EFFICIENTNET_STAGES,
             source="arXiv:1905.11946; tensorflow/tpu models/official/efficientnet/lite",
         ),
-        # torchvision's DeepLab dilates the whole last stage, the block that strode included.
+        # torchvision's DeepLab dilates the whole last stage, including the block with the stride.
         MobileNetV3Row(
             name="mobilenet_v3_large",
             blocks=_MOBILENET_V3_LARGE_BLOCKS,

@@ -1,4 +1,4 @@
-"""What each network costs, so that it can be told without building it."""
+"""The cost of each network, stored so that the networks need not be built."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ class Cost(NamedTuple):
     """The cost of one image.
 
     Attributes:
-        parameters: Weights, without batch norm's statistics.
-        multiply_adds: Multiplications with addition, of convolutions.
+        parameters: Number of weights, without the statistics of batch norm.
+        multiply_adds: Multiply-add operations of the convolutions.
     """
 
     parameters: int

@@ -1,4 +1,4 @@
-"""Parameters of the fully connected CRF, as released with the networks they were tuned for."""
+"""Parameters of the dense CRF, as released with the networks they were tuned for."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ ENGINES = ("permutohedral", "convolutional")
 
 @dataclass(frozen=True)
 class CRFParameters:
-    """One set of parameters.
+    """A set of CRF parameters.
 
     Attributes:
         bilateral_weight: Weight w1 of the bilateral kernel.
-        theta_alpha: Its width in position, pixels.
-        theta_beta: Its width in colour, RGB levels 0-255.
+        theta_alpha: Spatial standard deviation of the bilateral kernel, pixels.
+        theta_beta: Colour standard deviation of the bilateral kernel, RGB levels 0-255.
         spatial_weight: Weight w2 of the spatial kernel.
-        theta_gamma: Its width in position, pixels.
+        theta_gamma: Standard deviation of the spatial kernel, pixels.
         num_iterations: Mean-field iterations.
         engine: "permutohedral" is exact up to the lattice; "convolutional" is restricted to a
             local window.
@@ -52,8 +52,8 @@ class CRFParameters:
         check_choice("engine", self.engine, ENGINES)
 
 
-# w1, theta_alpha, theta_beta, w2, theta_gamma, iterations. Those of v1 and v2 are of the released
-# DeepLab scripts, as read in ports; the defaults above are "v1", the default of v1's script.
+# w1, theta_alpha, theta_beta, w2, theta_gamma, iterations. Those of v1 and v2 are from the released
+# DeepLab scripts, as found in ports; the defaults above are "v1", the default of v1's script.
 DEFAULT_CRF = "v1"
 CRFS = {
     "v1": CRFParameters(),
@@ -65,6 +65,6 @@ CRFS = {
     "v2_resnet101": CRFParameters(4, 67, 3, 3, 1, 10),
     # The example of pydensecrf's README.
     "pydensecrf": CRFParameters(10, 80, 13, 3, 3, 5),
-    # The start values in the README of torrvision/crfasrnn.
+    # The initial values in the README of torrvision/crfasrnn.
     "crf_rnn": CRFParameters(5, 160, 3, 3, 3, 10),
 }

@@ -1,4 +1,4 @@
-"""Datasets: class names in the order of their label ids, and the colours they are drawn in."""
+"""Datasets: class names by label id, and their colours."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class DatasetRow:
 
     Attributes:
         name: Identifier, as in `DeepLab(weights=...)`.
-        title: Its name in prose.
+        title: Name for display.
         class_names: Names by label id.
         palette: RGB colours by label id.
-        ignore_class: Label value left out of loss and metric.
-        inference_size: (height, width) that photos are fitted into, and padded to, for its
+        ignore_class: Label that losses and metrics ignore.
+        inference_size: (height, width) that photos are resized to fit and padded to, for its
             networks.
-        source: Where names, order and colours come from.
+        source: Source of names, order and colours.
     """
 
     name: str
@@ -231,9 +231,9 @@ DATASETS: dict[str, DatasetRow] = {
 
 
 def dataset_of(class_names: tuple[str, ...]) -> DatasetRow:
-    """Returns the row with exactly these class names, or one for classes of one's own.
+    """Returns the dataset with exactly these class names, or a new row for custom classes.
 
-    The latter has VOC's colours, ignored label and size of photos.
+    The new row has the colours, ignored label and inference size of VOC.
     """
     voc = DATASETS["voc"]
     own = DatasetRow(

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class ImageNetRow:
-    """Where a backbone's ImageNet weights come from.
+    """The source of ImageNet weights of a backbone.
 
     Attributes:
-        backbone: A row name of `BACKBONES`.
+        backbone: A name in `BACKBONES`.
         application: Function of `keras.applications`, which downloads and verifies the file.
-            Empty: the file comes with the Python package of an extra.
-        include_top: Whether the fully connected layers are wanted.
-        preprocessing: Normalisation of RGB 0-255 that the weights were trained with, by RGB order.
+            Empty: the file is part of the Python package of an extra.
+        include_top: Whether the fully connected layers are used.
+        preprocessing: Normalisation of RGB 0-255 in training, in RGB order.
         bgr: Whether the network takes its channels in BGR order.
         sha256: Hash of the file of a Python package.
     """

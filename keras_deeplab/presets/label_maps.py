@@ -1,4 +1,4 @@
-"""Label ids of published mask files, and the ids that networks learn."""
+"""Maps from label ids in published mask files to the ids for training."""
 
 from __future__ import annotations
 
@@ -66,6 +66,5 @@ PERSON_PARTS: dict[str, int] = {
     for part in parts.split()
 }
 
-# Colours of pixels without a class in masks stored as colours: VOC's label 255, and the black of
-# Cityscapes and CamVid.
+# Colours of ignored pixels in colour masks: VOC's label 255, and black in Cityscapes and CamVid.
 VOID_COLOURS = ((224, 224, 192), (0, 0, 0))

@@ -1,11 +1,11 @@
-"""The DeepLab networks: which head stands on which backbone."""
+"""The DeepLab networks: combinations of backbone and head."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-# How the names of a head's layers begin; all other layers with weights are the backbone's, but for
+# Prefixes of the names of head layers; all other layers with weights belong to the backbone, except
 # the CRF.
 HEAD_LAYERS = r"aspp|decoder|classifier|fc\d"
 
@@ -15,28 +15,28 @@ class DeepLabRow:
     """One network of the family.
 
     Attributes:
-        name: Identifier, `deeplab_{version}_{backbone}`, and `_{variant}` where there is one.
+        name: Identifier, `deeplab_{version}_{backbone}`, followed by `_{variant}` if any.
         version: "v1", "v2", "v3" or "v3_plus".
-        backbone: A row name of `BACKBONES`.
-        variant: Tells heads on the same backbone apart; the first row is the default.
-        output_stride: Output stride it was trained at, and the default.
-        output_strides: Output strides it can be built at.
-        atrous_rates: Rates of the head's 3x3 branches, in feature pixels. Empty where the
-            published network has none.
-        rates_output_stride: The output stride at which the rates are counted.
+        backbone: A name in `BACKBONES`.
+        variant: Distinguishes heads on the same backbone; the first row is the default.
+        output_stride: Output stride in training, and the default.
+        output_strides: Supported output strides.
+        atrous_rates: Rates of the head's 3x3 branches, in feature pixels. Empty if the published
+            network has none.
+        rates_output_stride: The output stride that the rates refer to.
         multi_grid: Unit rates of the backbone's last stage.
-        head_channels: Channels of every branch and of the projection; 0 where the branches of
-            v2 are classifiers themselves.
+        head_channels: Channels of every branch and of the projection; 0 if the branches of v2 are
+            classifiers themselves.
         projection_size: Kernel size of ASPP's projection.
         refine: Whether a 3x3 convolution follows ASPP.
         image_pooling: Whether ASPP has image-level features.
         dropout: Rate of the dropout after ASPP.
-        low_level: The backbone feature that v3+'s decoder reads.
-        low_level_channels: Channels that it is projected to.
+        low_level: Name of the low-level features for v3+'s decoder.
+        low_level_channels: Channels that the low-level features are projected to.
         decoder_channels: Channels of the decoder's convolutions.
         separable: Whether the head's 3x3 convolutions are depthwise separable.
-        epsilon: The head's batch norm's.
-        source: Where the topology comes from.
+        epsilon: Epsilon of batch norm in the head.
+        source: Source of the architecture.
     """
 
     name: str

@@ -1,10 +1,10 @@
-"""How images are normalised for a network, from RGB 0-255."""
+"""Normalisations of RGB 0-255 for networks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Of ImageNet's RGB levels, as fractions of 255 (torchvision) and as levels (Caffe's ILSVRC mean).
+# Statistics of ImageNet's RGB levels, as fractions (torchvision) and levels (Caffe's ILSVRC mean).
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CAFFE_MEAN = (122.67892, 116.66877, 104.00699)
 
@@ -14,9 +14,9 @@ class Normalization:
     """One normalisation: levels times `scale`, plus `offset`.
 
     Attributes:
-        title: In words.
-        scale: One factor, or one by channel.
-        offset: Alike.
+        title: Description.
+        scale: One factor, or one per channel.
+        offset: One offset, or one per channel.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Training recipes: the papers', and one for small sets of photos."""
+"""Training recipes: those of the papers, and one for small datasets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from keras_deeplab.presets.networks import HEAD_LAYERS
 
-# Caffe's lr_mult of DeepLab v1 and v2: every bias twice, the classifier ten and twenty times.
+# Caffe's lr_mult in DeepLab v1 and v2: 2 for biases, 10 and 20 for the classifier and its bias.
 _CAFFE_MULTIPLIERS = (
     (r"classifier.*/bias", 20.0),
     (r"classifier", 10.0),
@@ -22,33 +22,33 @@ class RecipeRow:
 
     Attributes:
         name: Identifier, as in `keras-deeplab train --recipe`.
-        title: What it is for.
+        title: Purpose of the recipe.
         optimizer: "sgd" (with momentum) or "adamw".
-        learning_rate: At the start.
+        learning_rate: Initial learning rate.
         schedule: "poly": times (1 - step / steps) ** power; "step": times `step_factor` after
             every `step_length` steps.
-        power: Of "poly".
-        step_length: Of "step".
-        step_factor: Of "step".
-        warmup_steps: Steps of linear warm-up at the beginning; at most a tenth of all.
-        steps: Optimizer steps in all; 0: as many as `epochs` give.
-        epochs: Passes over the data, where `steps` is 0.
-        momentum: Of "sgd".
-        weight_decay: Of all kernels; biases and batch norm are left out. For "sgd" as
-            in the papers: weight_decay * w is added to the gradient of w. For "adamw" decoupled.
+        power: Exponent of "poly".
+        step_length: Number of steps between the reductions of "step".
+        step_factor: Factor of each reduction of "step".
+        warmup_steps: Steps of linear warm-up; at most a tenth of all steps.
+        steps: Total number of optimizer steps; 0: given by `epochs`.
+        epochs: Passes over the data, if `steps` is 0.
+        momentum: Momentum of "sgd".
+        weight_decay: Weight decay of all kernels, without biases and batch norm. For "sgd" as in
+            the papers: weight_decay * w is added to the gradient of w. For "adamw" decoupled.
         multipliers: Pairs of a regular expression and a factor: the learning rate of a weight is
             multiplied by the factor of the first expression found in its "layer/variable".
         batch_size: Images per step.
         crop_size: (height, width) of training crops, pixels.
-        scales: Smallest and largest factor of random scaling; None: none.
-        scale_step: Distance of the factors to choose from; 0: all between.
-        flip: Whether to mirror at random.
+        scales: Smallest and largest factor of random scaling; None: no scaling.
+        scale_step: Spacing of the possible factors; 0 draws any factor in the range.
+        flip: Whether to flip horizontally at random.
         photometric: Whether to change colours at random.
         targets: "image": scores are upsampled to the labels; "scores": labels are sub-sampled to
             the scores.
-        ema: Momentum of the moving average of weights that is validated and saved, so that it
-            spans about 1 / (1 - ema) steps, but at most a tenth of all; 0: none.
-        source: Where the figures come from.
+        ema: Momentum of the moving average of the weights, which is validated and saved. It spans
+            about 1 / (1 - ema) steps, at most a tenth of all steps; 0: no averaging.
+        source: Source of the values.
     """
 
     name: str
@@ -104,7 +104,7 @@ class RecipeChanges(TypedDict, total=False):
 _ROWS = (
     RecipeRow(
         name="fine_tune",
-        title="a network with trained weights, on photos of one's own",
+        title="fine-tuning a pretrained network on your own photos",
         optimizer="adamw",
         learning_rate=1e-3,
         warmup_steps=50,

@@ -1,4 +1,4 @@
-"""Trained weights that are public: where they are, what they hold, how good they were measured."""
+"""Public pretrained weights: location, content and accuracy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights that were published as TF-Slim checkpoints, and mobile networks of PyTorch."""
+"""Weights published as TF-Slim checkpoints, and mobile networks of PyTorch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a file of trained weights."""
+"""The preset of a file of pretrained weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Metric:
 
     Attributes:
         mean_iou: Mean intersection over union, 0 to 1.
-        protocol: Split and manner of evaluation.
+        protocol: Split and evaluation protocol.
         source: Who measured it.
     """
 
@@ -25,31 +25,31 @@ class WeightsRow:
     """One weights file.
 
     Attributes:
-        name: `{network}.{data}`, the full row name for `DeepLab(weights=...)`.
-        network: A row name of `DEEPLABS`.
-        dataset: A row name of `DATASETS`; its classes are the classifier's.
-        trained_on: Split it was trained on.
+        name: `{network}.{data}`, the full name for `DeepLab(weights=...)`.
+        network: A name in `DEEPLABS`.
+        dataset: A name in `DATASETS`; its classes are those of the classifier.
+        trained_on: Training data.
         file: File name in the cache and in a mirror.
         member: Name of the weights inside the file, if it is an archive with several.
-        url: Where it is published. None: the file ships inside the package.
-        sha256: Hash of the file, in hexadecimal; its first digits where the publisher's file name
-            carries no more; None where none was published. Then the hash of the first file that
-            arrives is recorded beside it and holds from then on.
-        num_bytes: Size of the file; None where it is not known.
+        url: Where the file is published. None: the file is part of the package.
+        sha256: Hash of the file, in hexadecimal, or only its first digits, as published in the file
+            name. None: no hash was published; that of the first download is recorded and checked
+            from then on.
+        num_bytes: Size of the file in bytes; None if unknown.
         converter: The reader in `keras_deeplab.weights.readers`.
-        preprocessing: Normalisation of RGB 0-255 that it was trained with.
-        align_corners: Grid of its bilinear resizes.
-        batch_norm: "folded" where the file holds batch norm folded into the convolutions.
-        output_stride: Output stride it was trained at.
-        inference_size: (height, width) that it does best on photos fitted into; None: that of the
-            dataset.
-        multi_scale_inputs: Scales of the image that it was trained on with shared weights.
-        trained_on_val: Whether it was trained on the images that its dataset's validation measures.
-        metrics: Published numbers.
-        measured: Numbers that this project measured, by docs/benchmarks.
-        recommended: Whether the dataset's name alone takes this row.
-        licence: SPDX identifier; "NOASSERTION" where the publisher states none.
-        source: Who published it.
+        preprocessing: Normalisation of RGB 0-255 in training.
+        align_corners: Grid of the bilinear resizes.
+        batch_norm: "folded" if batch norm is folded into the convolutions of the file.
+        output_stride: Output stride in training.
+        inference_size: Recommended (height, width) that photos are resized to fit. None: that of
+            the dataset.
+        multi_scale_inputs: Scales of the image in training, with shared weights.
+        trained_on_val: Whether the training data includes the dataset's validation images.
+        metrics: Published metrics.
+        measured: Metrics measured by this project, see docs/benchmarks.
+        recommended: Whether these are the default weights of the dataset.
+        licence: SPDX identifier; "NOASSERTION" if the publisher states none.
+        source: Publisher.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Weights that were published as PyTorch and Caffe files."""
+"""Weights published as PyTorch and Caffe files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ deeplab_v2_resnet101_caffe_aspp | trainval | 0.797 | VOC 2012 test, three scales
 deeplab_v2_vgg16_aspp_l | trainaug | 0.6896 | VOC 2012 val, single scale | arXiv:1606.00915, table 3
 deeplab_v2_vgg16_aspp_l | trainval | 0.726 | VOC 2012 test, single scale, CRF | arXiv:1606.00915
 """  # noqa: E501
-# Version, depth, schedule, stamp, mean IoU of a single scale, of several with flips.
+# Version, depth, schedule, stamp, mean IoU at a single scale, with several scales and flips.
 _MMSEG = """
 deeplabv3 50 512x512_20k_voc12aug 20200617_010906-596905ef 0.7617 0.7742
 deeplabv3 101 512x512_20k_voc12aug 20200617_010932-8d13832f 0.7870 0.7995

@@ -1,4 +1,4 @@
-"""Callbacks of a training run."""
+"""Keras callbacks of a training run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class AnnounceFirstStep(keras.callbacks.Callback):
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Stops with an error that says what to do as soon as the loss is not a number."""
+    """Stops with a helpful error message as soon as the loss is not finite."""
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         loss = float((logs or {}).get("loss", 0.0))
@@ -40,8 +40,8 @@ class EpochLog(keras.callbacks.Callback):
     """Appends one line per epoch to a CSV file.
 
     Args:
-        path: The file. What it holds of later epochs than the run starts from is dropped.
-        start: Number of finished epochs.
+        path: The file. Lines of epochs after ``start`` are removed.
+        start: Number of completed epochs.
     """
 
     def __init__(self, path: Path, *, start: int) -> None:
@@ -64,7 +64,7 @@ class EpochLog(keras.callbacks.Callback):
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """Returns the epochs of a CSV log, in order; none where there is no file."""
+    """Returns the epochs of a CSV log, in order; empty if the file does not exist."""
     if not path.is_file():
         return []
     with path.open(newline="") as file:
@@ -75,15 +75,15 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 
 class BestCheckpoint(keras.callbacks.Callback):
-    """At the end of each epoch saves a checkpoint, and the network if it is the best so far.
+    """Saves a checkpoint after each epoch, and the network if it is the best so far.
 
     Args:
-        network: The network to save; its weights are those of the model that is trained.
-        folder: Of the run.
-        monitor: Name of the logged value to maximise; None: the last network is the best.
+        network: The network to save; it shares its weights with the trained model.
+        folder: Folder of the run.
+        monitor: Name of the logged value to maximise. None: the last network is the best.
         best: Value of the best network so far, and its epoch.
         patience: Epochs without a better network after which training stops; 0: never.
-        pictures: Called with the epoch's number while the averaged weights are in the network.
+        pictures: Function of the epoch number, called while the network has the averaged weights.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class BestCheckpoint(keras.callbacks.Callback):
         better = self.monitor is None or value > self.best[0]
         if better:
             self.best = (float(value), finished)
-        # Every process takes part in assigning weights; the first one writes.
+        # All processes assign weights; only the first one writes files.
         with averaged_weights(self.model):
             if better and is_chief():
                 save_network(self.network, self.folder / "best.keras")
@@ -125,7 +125,7 @@ class BestCheckpoint(keras.callbacks.Callback):
 
 
 class EvaluateWithEMA(keras.callbacks.Callback):
-    """Puts the moving averages of weights into the model while it is validated."""
+    """Uses the moving averages of the weights during validation."""
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._context = averaged_weights(self.model)
@@ -137,10 +137,10 @@ class EvaluateWithEMA(keras.callbacks.Callback):
 
 @contextmanager
 def averaged_weights(model: keras.Model) -> Iterator[None]:
-    """Puts the optimizer's moving averages of weights into a model, if it keeps any, for a while.
+    """Temporarily assigns the optimizer's moving averages of the weights, if any, to a model.
 
-    Unlike Keras' `SwapEMAWeights`, which swaps by adding and subtracting, it gives back the very
-    weights it took.
+    It restores the weights exactly, unlike Keras's `SwapEMAWeights`, which swaps by adding and
+    subtracting.
     """
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     if not optimizer.use_ema:
@@ -158,13 +158,13 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
 
 
 def save_network(network: keras.Model, path: Path) -> None:
-    """Saves a network; the file appears under its name when it is complete."""
+    """Saves a network; the file gets its final name when it is complete."""
     with write_atomically(path) as partial:
         network.save(partial)
 
 
 def is_chief() -> bool:
-    """Returns whether this process writes the run's files: of several processes the first does."""
+    """Returns whether this process writes the files of the run: the first process does."""
     if keras.backend.backend() != "jax":
         return True
     import jax

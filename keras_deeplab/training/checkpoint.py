@@ -1,4 +1,4 @@
-"""Checkpoints of everything that a run continues from, safe against a kill at any moment."""
+"""Checkpoints of the complete training state, written atomically."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _META = "__run__"
 def save_checkpoint(folder: Path, model: keras.Model, *, epoch: int, run: dict[str, Any]) -> Path:
     """Writes all variables of a compiled model and its optimizer.
 
-    The file appears under its name when it is complete, and not before.
+    The file gets its final name only when it is complete.
 
     Args:
-        folder: Where to.
+        folder: Folder to write to.
         model: A compiled model.
-        epoch: Number of finished epochs.
-        run: What else the run has to know when it resumes; JSON.
+        epoch: Number of completed epochs.
+        run: Additional JSON-serialisable state of the run.
 
     Returns:
         The file's path.
@@ -50,10 +50,10 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def restore_checkpoint(path: Path, model: keras.Model) -> tuple[int, dict[str, Any]]:
-    """Puts a checkpoint's values into a compiled model and its built optimizer.
+    """Restores a checkpoint into a compiled model and its built optimizer.
 
     Returns:
-        The number of finished epochs, and ``run`` as it was saved.
+        The number of completed epochs, and the saved ``run``.
 
     Raises:
         ValueError: If the file does not belong to this model and optimizer, or is damaged.

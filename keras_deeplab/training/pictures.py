@@ -1,4 +1,4 @@
-"""Pictures of a network's answers while it learns."""
+"""Pictures of a network's predictions during training."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _HEIGHT = 200
 
 
 class PredictionSheet:
-    """Draws a few images with their labels and the network's, a row each.
+    """Draws a few images with their true and predicted labels, one per row.
 
     Args:
         network: The network.
-        data: Where the images come from; they are spread over it.
-        folder: Where the pictures go, as "epoch_003.png".
-        number: How many images.
-        size: (height, width) that images are fitted into, pixels.
+        data: Data source, from which evenly spaced images are used.
+        folder: Folder of the pictures, which are named "epoch_003.png".
+        number: Number of images.
+        size: (height, width) that images are resized to fit, pixels.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class PredictionSheet:
 
     def _panels(self, element: dict[str, Any], predicted: np.ndarray) -> list[np.ndarray]:
         image = element["image"]
-        # White stands for labels that are ignored.
+        # Ignored pixels are white.
         palette = (*self.palette[: self.classes], (255, 255, 255))
         truth = np.where(element["labels"] < self.classes, element["labels"], self.classes)
         return [

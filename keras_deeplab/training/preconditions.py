@@ -1,4 +1,4 @@
-"""What must be true before a training run starts: of its model, its data and its folder."""
+"""Checks of model, data and folder before training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keras_deeplab.training.checkpoint import checkpoints
 
 
 def check_classes(model: keras.Model, *sources: SegmentationData | None) -> None:
-    """Raises `ValueError` unless the model returns logits of the classes of the data."""
+    """Raises `ValueError` unless the model returns logits for the classes of the data."""
     classes = model.output_shape[-1]
     for data in sources:
         if data is not None and len(data.class_names) != classes:
@@ -35,7 +35,7 @@ def check_classes(model: keras.Model, *sources: SegmentationData | None) -> None
 
 
 def check_files(sources: dict[str, SegmentationData | None]) -> None:
-    """Raises `ValueError` with what the fast label check finds wrong in files."""
+    """Raises `ValueError` if the fast label check finds errors in files."""
     files = {name: x for name, x in sources.items() if isinstance(x, SegmentationFiles)}
     errors = check_sources(files, fast=True).errors
     if errors:
@@ -48,10 +48,10 @@ def check_files(sources: dict[str, SegmentationData | None]) -> None:
 
 
 def open_folder(folder: Path, settings: dict[str, Any]) -> None:
-    """Makes the folder of a run, or checks that the run it holds is this one.
+    """Creates the folder of a run, or checks that it contains a run with these settings.
 
     Raises:
-        ValueError: If it is another one.
+        ValueError: If it contains a different run.
     """
     path = folder / "run.json"
     settings = json.loads(json.dumps(settings))

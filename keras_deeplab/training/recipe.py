@@ -1,4 +1,4 @@
-"""What a training run does: its recipe, checked, and the optimizer that the recipe asks for."""
+"""Resolves training recipes and builds their optimizers."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from keras_deeplab.presets.recipes import RECIPES, RecipeRow
 
 
 def resolve_recipe(recipe: str | RecipeRow, changes: dict[str, Any]) -> RecipeRow:
-    """Returns the row of a recipe with some fields changed, checked.
+    """Returns a checked recipe with some fields overridden.
 
     Raises:
-        TypeError: If there is no such field.
-        ValueError: If there is no such recipe, or a field is out of its range.
+        TypeError: If a field is unknown.
+        ValueError: If the recipe is unknown, or a field is out of range.
     """
     if isinstance(recipe, str):
         check_choice("recipe", recipe, tuple(RECIPES))
@@ -45,7 +45,7 @@ def resolve_recipe(recipe: str | RecipeRow, changes: dict[str, Any]) -> RecipeRo
 
 
 def build_optimizer(row: RecipeRow, steps: int, accumulate: int) -> keras.optimizers.Optimizer:
-    """Returns the optimizer of a recipe, for so many batches, `accumulate` of them a step."""
+    """Returns the optimizer of a recipe for `steps` batches, `accumulate` batches per step."""
     schedule: Any
     if row.schedule == "poly":
         warmup = min(row.warmup_steps * accumulate, steps // 10)
@@ -59,7 +59,7 @@ def build_optimizer(row: RecipeRow, steps: int, accumulate: int) -> keras.optimi
         weight_decay=row.weight_decay,
         gradient_accumulation_steps=accumulate if accumulate > 1 else None,
         use_ema=row.ema > 0,
-        # An average over more than a tenth of a short run would remember its random start.
+        # An average over more than a tenth of a short run would include its random initial weights.
         ema_momentum=max(0.0, min(row.ema, 1 - 10 * accumulate / steps)),
     )
     if row.optimizer == "sgd":

@@ -1,4 +1,4 @@
-"""Training: a model, data and a recipe become a run in a folder."""
+"""`train`: trains a model by a recipe, in the folder of a run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from keras_deeplab.training.pictures import PredictionSheet
 from keras_deeplab.training.preconditions import check_classes, check_files, open_folder
 from keras_deeplab.training.recipe import build_optimizer, resolve_recipe
 
-# Fields of a recipe that `training_batches` takes.
+# Recipe fields that are arguments of `training_batches`.
 _OF_BATCHES = ("batch_size", "crop_size", "scales", "scale_step", "flip", "photometric")
 _logger = logging.getLogger("keras_deeplab")
 
@@ -49,12 +49,12 @@ class Training:
     """Result of `train`.
 
     Attributes:
-        folder: The run's folder.
-        best: File of the best network: the one with the highest mean IoU of the validation data,
-            or without such data the last.
-        best_epoch: Its epoch, from 1.
-        best_mean_iou: Its mean IoU of the validation data, 0 to 1; NaN without such data.
-        log: What was logged, a dict per epoch.
+        folder: Folder of the run.
+        best: File of the network with the best validation mean IoU; without validation data, of
+            the last network.
+        best_epoch: Epoch of the best network, from 1.
+        best_mean_iou: Its validation mean IoU, 0 to 1; NaN without validation data.
+        log: Logged values, one dict per epoch.
     """
 
     folder: Path
@@ -96,8 +96,7 @@ def train(
         data: Training data.
         folder: Folder of the run.
         recipe: Name of a recipe in `keras_deeplab.presets.recipes`, or a `RecipeRow`.
-        validation_data: Validation data. The model with the best mean IoU on it is saved.
-            Default: no validation.
+        validation_data: Validation data, to find the best model. Default: no validation.
         size: Side of a square, or (height, width), in pixels. Images are resized to fit it before
             augmentation and for validation. It is stored in the model as the size that `segment`
             and `evaluate` use. Default: the size stored in the model.
@@ -107,13 +106,11 @@ def train(
             `ignore_class` and ``class_weights``.
         accumulate: Number of batches whose gradients are averaged for one step.
         patience: Epochs without a better model after which training stops; 0: never.
-        pictures: Number of validation images to save predictions of after each epoch; ignored
-            with several processes.
+        pictures: Number of sample predictions saved per epoch; ignored with several processes.
         seed: Random seed of the image order and augmentation.
         check: Whether to check the files for errors first, like `keras-deeplab check-data --fast`.
         callbacks: Additional Keras callbacks.
-        verbose: 0 for no output, 1 for a progress bar, 2 for one line per epoch, "auto" for
-            Keras's choice.
+        verbose: 0 for no output, 1 for a progress bar, 2 for one line per epoch; "auto": 1.
         **changes: Fields of the recipe to override, such as ``epochs=10``, ``batch_size=4``,
             ``crop_size=(257, 257)``, ``learning_rate=1e-4``.
 
@@ -190,7 +187,7 @@ def train(
         )
     elif row.ema:
         trained.optimizer.finalize_variable_values(trained.trainable_variables)
-    # A run may have been killed between its last checkpoint and this.
+    # The run may have been interrupted between its last checkpoint and this point.
     if is_chief() and not (finished and (folder / "last.keras").exists()):
         save_network(model, folder / "last.keras")
     mean_iou, epoch = keeper.best
@@ -210,7 +207,7 @@ def _described(
     row: RecipeRow,
     class_weights: Sequence[float] | None,
 ) -> dict[str, Any]:
-    """Returns what tells a run's network, data, recipe and loss from another's."""
+    """Returns the settings that identify the network, data, recipe and loss of a run."""
     return {
         "recipe": dataclasses.asdict(row),
         "model": model.name,
@@ -227,7 +224,7 @@ def _compiled(
     loss: keras.losses.Loss,
     optimizer: keras.optimizers.Optimizer,
 ) -> tuple[keras.Model, str]:
-    """Returns a compiled model of the same layers, and the name of mean IoU in its logs."""
+    """Returns a compiled model with the same layers, and the name of mean IoU in its logs."""
     metric = MeanIoU(len(data.class_names), ignore_class=data.ignore_class)
     trained = _with_losses(model, row.targets)
     output = model.output_names[-1]
@@ -236,17 +233,17 @@ def _compiled(
         optimizer=optimizer,
         loss=dict.fromkeys(inner or [output], loss),
         metrics={output: [metric]},
-        # XLA trains several times slower on a CPU.
+        # With XLA, training is several times slower on a CPU.
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
-    # Variables that a step made in its first trace would have TensorFlow trace it again.
+    # Variables created during the first trace of a step would make TensorFlow trace it again.
     trained.optimizer.build(trained.trainable_variables)
-    # Keras puts the output's name before the metric's where there are several.
+    # With several outputs, Keras prefixes metric names with the name of the output.
     return trained, f"val_{output}_mean_iou" if inner else "val_mean_iou"
 
 
 def _own_callbacks(folder: Path, row: RecipeRow, start: int) -> list[keras.callbacks.Callback]:
-    """Returns the callbacks that come before the one that saves networks, in their order."""
+    """Returns the callbacks that must run before the one that saves networks, in order."""
     found: list[keras.callbacks.Callback] = [AnnounceFirstStep(), StopOnNaN()]
     if row.ema:
         found.append(EvaluateWithEMA())
@@ -269,14 +266,14 @@ def _size(
 
 
 def _keep_size(model: keras.Model, size: tuple[int, int]) -> None:
-    """Has a model carry the size that photos are fitted into for it."""
+    """Stores the inference size in a model."""
     for layer in model.layers:
         if isinstance(layer, SegmentationOutput):
             layer.inference_size = size
 
 
 def _resume(folder: Path, model: keras.Model) -> tuple[int, tuple[float, int]]:
-    """Restores the last checkpoint; returns the finished epochs, and the best value and epoch."""
+    """Restores the last checkpoint; returns completed epochs, and the best value and epoch."""
     found = checkpoints(folder / "checkpoints")
     if not found:
         return 0, (-math.inf, 0)
@@ -286,14 +283,14 @@ def _resume(folder: Path, model: keras.Model) -> tuple[int, tuple[float, int]]:
 
 
 def _with_losses(model: keras.Model, targets: str) -> keras.Model:
-    """Returns a model of the same layers with the outputs that the losses look at, by name."""
+    """Returns a model with the same layers and the outputs of the losses, by name."""
     if targets == "scores":
         return training_model(model)
     return keras.Model(model.input, {model.output_names[-1]: model.output})
 
 
 def _for_outputs(batches: Any, model: keras.Model) -> Any:
-    """Gives each output of a model the labels."""
+    """Maps batches so that every output of a model gets the labels."""
     return batches.map(lambda images, labels: (images, dict.fromkeys(model.output_names, labels)))
 
 

@@ -23,6 +23,7 @@ def _layer(name: str) -> str:
     # Module names differ between releases: "scale" became "base", "proj" became "shortcut".
     name = re.sub(r"^(module\.)?((base|scale)\.)?", "", name)
     if match := re.fullmatch(r"layer1\.conv1\.(conv|bn)", name):
+        # A string times a bool: the suffix only for batch norm.
         return "stem" + "_bn" * (match[1] == "bn")
     if match := re.fullmatch(r"layer([2-5])\.block(\d+)\.(\w+)\.(conv|bn)", name):
         stage, block, branch, kind = match.groups()

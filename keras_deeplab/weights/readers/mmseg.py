@@ -42,6 +42,7 @@ def _layer(name: str) -> str | None:
         layer += f"_{numbered[2]}"
     if not layer:
         return ""
+    # A string times a bool: the suffix only for batch norm.
     return layer + (f"_{separable}" if separable else "") + "_bn" * (kind == "bn")
 
 

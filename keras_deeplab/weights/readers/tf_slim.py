@@ -93,7 +93,7 @@ def _unpack_checkpoint(path: Path, folder: Path) -> Path:
         with tarfile.open(path) as archive:
             members = [m for m in archive if m.isfile() and _CHECKPOINT_FILE.fullmatch(m.name)]
             for member in members:
-                # Only the last part of a name is used: no file is written outside the folder.
+                # Only the last part of a name is used, so no file is written outside the folder.
                 content = archive.extractfile(member)
                 (folder / PurePosixPath(member.name).name).write_bytes(content.read())  # type: ignore[union-attr]
     except (tarfile.TarError, EOFError, OSError) as error:

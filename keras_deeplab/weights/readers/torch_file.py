@@ -131,7 +131,7 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
             arrays[name] = _to_array(tensor, load(tensor.storage))
         except (ValueError, TypeError, KeyError, zipfile.BadZipFile, EOFError) as error:
             raise ValueError(
-                f"The tensor {name!r} must lie inside its file. Received: {path} ({error}). Fetch "
+                f"The tensor {name!r} must be inside its file. Received: {path} ({error}). Fetch "
                 f"it again."
             ) from error
     return arrays

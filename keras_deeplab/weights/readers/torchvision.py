@@ -45,6 +45,7 @@ def torchvision_head_layer(name: str) -> str | None:
     if name == "classifier.4":
         return "classifier"
     if match := re.fullmatch(r"classifier\.([12])", name):
+        # A string times a bool: the suffix only for batch norm.
         return "aspp_refine" + "_bn" * (match[1] == "2")
     if match := re.fullmatch(r"classifier\.0\.convs\.([0-3])\.([01])", name):
         return f"aspp_{match[1]}{_BATCH_NORM_INDEX[match[2]]}"

@@ -122,7 +122,7 @@ def test_a_tensor_beyond_its_storage_is_named(tmp_path: Path):
     for options in (dict(shape=(5,)), dict(offset=1), dict(shape=(-1,))):
         file = tmp_path / "net.pth"
         file.write_bytes(zip_file(state_dict(arrays, **options), arrays))
-        with pytest.raises(ValueError, match=r"tensor 'good' must lie inside.*net.pth"):
+        with pytest.raises(ValueError, match=r"tensor 'good' must be inside.*net.pth"):
             read_torch_file(file)
 
 
@@ -130,7 +130,7 @@ def test_what_would_fill_the_memory_is_refused(tmp_path: Path):
     arrays = {"w": np.broadcast_to(np.zeros(1, "float32"), (1000,))}
     file = tmp_path / "net.pth"
     file.write_bytes(zip_file(state_dict(arrays), {"w": np.zeros(1, "float32")}))
-    with pytest.raises(ValueError, match="'w' must lie inside.*repeats the 1 numbers"):
+    with pytest.raises(ValueError, match="'w' must be inside.*repeats the 1 numbers"):
         read_torch_file(file)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", b"")
