@@ -76,8 +76,7 @@ def class_iou(matrix: np.ndarray) -> np.ndarray:
 def mean_iou(matrix: np.ndarray) -> float:
     """Returns the mean intersection over union, 0 to 1, over the classes that occur.
 
-    A class occurs if it is in the truth or predicted; one that is only predicted counts as 0.
-    `keras.metrics.MeanIoU`, torchmetrics and mmsegmentation use the same definition.
+    A class that is only predicted counts as 0, as in `keras.metrics.MeanIoU` and torchmetrics.
 
     Args:
         matrix: From `confusion_matrix`, or a sum of such.

@@ -22,6 +22,7 @@ from keras_deeplab.cli.commands import _parser, main
 from keras_deeplab.exports.request import AGREEMENTS
 from keras_deeplab.models import network
 from keras_deeplab.models.blocks import ConvOptions, conv_bn
+from keras_deeplab.models.heads.head_options import HeadOptions
 from keras_deeplab.presets.datasets import DATASETS
 from keras_deeplab.presets.networks import DEEPLABS
 from keras_deeplab.presets.recipes import RECIPES
@@ -81,10 +82,10 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def shallow_network(image: Any, *, classes: int, batch_norm: str, **options: Any) -> Any:
+def shallow_network(image: Any, row: Any, head: HeadOptions, batch_norm: str) -> Any:
     """Scores from two convolutions, which are traced in no time."""
     x = conv_bn(image, 8, 3, stride=2, options=ConvOptions(batch_norm), name="stem")
-    return keras.layers.Conv2D(classes, 3, padding="same", name="classifier")(x)
+    return keras.layers.Conv2D(head.classes, 3, padding="same", name="classifier")(x)
 
 
 # What must hold after the blocks of a page.
