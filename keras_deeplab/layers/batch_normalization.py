@@ -15,10 +15,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     Keras computes moments and normalisation in a dozen elementwise operations and stores
     intermediate results of each for the backward pass. TensorFlow's fused operation passes over the
     data twice and stores only the input. On other backends, with a mask, in inference and for
-    inputs that are not images, the layer uses Keras's implementation.
-
-    Args:
-        **kwargs: Arguments of `keras.layers.BatchNormalization`.
+    inputs that are not images, the layer uses Keras's implementation. It takes the same arguments.
 
     Input shape:
         (batch, height, width, channels)

@@ -12,11 +12,8 @@ import keras
 class HardSwish(keras.layers.Layer):
     """The activation x * relu6(x + 3) / 6.
 
-    Equal to `keras.activations.hard_silu`, but with a third of the memory for training on
-    TensorFlow.
-
-    Args:
-        **kwargs: Arguments of `keras.layers.Layer`.
+    Equal to `keras.activations.hard_silu`, but on TensorFlow the backward pass needs the input
+    alone.
 
     Input shape:
         Any.
