@@ -12,7 +12,7 @@ def test_curves_place_values_by_hand():
 
 def test_cells_are_shares_of_the_true_pixels():
     svg = heat_map(np.array([[75, 25], [0, 0]]), ["a", "b<"])
-    assert "a taken for b&lt;: 25.0 % of its pixels" in svg
+    assert "a predicted as b&lt;: 25.0 % of its pixels" in svg
     assert svg.count('class="right"') == svg.count('class="wrong"') == 1
 
 
