@@ -98,8 +98,9 @@ RESULTS = {
         assert model.loss is loss
     """,
     "docs/choosing.md": """
-        assert result.labels.shape == (300, 451)
         assert abs(sum(result.shares().values()) - 1) < 1e-6
+        photos = {path.stem for path in Path("photos", "val", "images").iterdir()}
+        assert {path.stem for path in Path("masks").iterdir()} == {f"{p}_mask" for p in photos}
     """,
     "docs/crf.md": """
         assert 0 <= search.mean_iou_without <= 1

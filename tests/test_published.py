@@ -41,7 +41,8 @@ def test_labels_agree_with_the_8_bit_network(published_weights: Path, shared: Pa
     photos = sorted((shared / "data" / "coco128_voc" / "images").iterdir())[::4]
     result = compare(name, photos, shared / "data" / "coco128_voc" / "labels")
     assert result["agreement_mean"] >= 0.98
-    assert result["mean_iou_keras"] >= result["mean_iou_tflite"] - 0.005
+    # Of the classes in the truth: on 32 photos a few pixels decide which others are predicted.
+    assert result["mean_iou_in_truth_keras"] >= result["mean_iou_in_truth_tflite"] - 0.005
 
 
 def test_fine_tuning_starts_the_classifier_only(published_weights: Path, caplog):

@@ -30,8 +30,9 @@ class HardSwish(keras.layers.Layer):
         Howard et al., arXiv:1905.02244, section 5.2.
     """
 
-    def call(self, inputs: Any) -> Any:
-        if keras.backend.backend() != "tensorflow":
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        # TFLite files lose their signature to a custom gradient, and inference needs none.
+        if not training or keras.backend.backend() != "tensorflow":
             return keras.activations.hard_silu(inputs)
         from keras_deeplab.ops.activations import hard_swish
 

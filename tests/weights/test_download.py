@@ -121,7 +121,7 @@ def test_no_network_names_what_is_in_the_package(row, dataset: str):
     row = replace(row, url="http://127.0.0.1:9/net.tflite", dataset=dataset)
     with pytest.raises(ConnectionError) as caught:
         weights_file(row)
-    said = "lite0.voc' has the same classes and needs no download." in str(caught.value)
+    said = "mobilenet_v2.voc' has the same classes and needs no download." in str(caught.value)
     assert said is (dataset == "voc")
 
 
