@@ -22,12 +22,14 @@ def atrous_conv2d(x: tf.Tensor, kernel: tf.Tensor, *, rate: tuple[int, int]) -> 
 
     | batch x map x channels -> filters | rate | space to batch | native gradient | this |
     |---|---|---|---|---|
-    | 4 x 32x32 x 2048 -> 256 | 12 | 3.66 | 1.23 | 1.06 |
-    | | 24 | 8.16 | 1.15 | 0.46 |
-    | | 36 | 9.75 | 1.00 | 0.30 |
-    | 8 x 16x16 x 960 -> 256 | 12 | 1.35 | 0.30 | 0.09 |
-    | 4 x 32x32 x 512 -> 512 | 4 | 0.68 | 0.55 | 0.58 |
-    | 4 x 32x32 x 256 -> 256 | 2 | 0.28 | 0.24 | 0.22 |
+    | 4 x 32x32 x 2048 -> 256 | 12 | 2.01 | 0.52 | 0.58 |
+    | | 24 | 4.78 | 0.59 | 0.26 |
+    | | 36 | 4.72 | 0.31 | 0.08 |
+    | 8 x 16x16 x 960 -> 256 | 12 | 0.54 | 0.10 | 0.04 |
+    | 4 x 32x32 x 512 -> 512 | 4 | 0.30 | 0.25 | 0.23 |
+    | 4 x 32x32 x 256 -> 256 | 2 | 0.07 | 0.07 | 0.07 |
+
+    (`tools/benchmark_convolution.py`.)
 
     Args:
         x: Tensor of shape (batch, height, width, channels).
