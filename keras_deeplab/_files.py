@@ -1,8 +1,9 @@
-"""Atomic file writes."""
+"""Atomic file writes, and checks of files before they are read."""
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,3 +32,38 @@ def write_atomically(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_file(path: Path, what: str) -> None:
+    """Raises an error unless ``path`` is a file, or a link to one.
+
+    Reading a named pipe or a device may never end.
+
+    Args:
+        path: The path.
+        what: Subject of the message, such as "The photo".
+
+    Raises:
+        FileNotFoundError: If there is nothing at the path.
+        ValueError: If it is a folder, named pipe, socket or device.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(f"{what} must exist. Received: {str(path)!r}.") from error
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFDIR: "folder", stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket"}
+        raise ValueError(
+            f"{what} must be a file. Received: the {kinds.get(stat.S_IFMT(mode), 'device')} "
+            f"{str(path)!r}."
+        )
+
+
+def unpacked_limit(packed: int) -> int:
+    """Returns the number of bytes that an archive of weights or labels may unpack to.
+
+    Args:
+        packed: Size of the archive in bytes.
+    """
+    # Floats compress to no less than a third; masks, which compress better, are small.
+    return 100 * packed + 200_000_000

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from keras_deeplab._files import check_file
+
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"}
 )
@@ -67,8 +69,6 @@ def folder_images(folder: str | Path) -> Iterator[Path]:
 
 
 def _read_file(path: Path) -> np.ndarray:
-    if path.is_dir():
-        raise ValueError(f"The photo must be a file. Received: the folder {str(path)!r}.")
     with image_errors(path, "The photo"), Image.open(path) as image:
         return _to_rgb(image, str(path))
 
@@ -77,10 +77,13 @@ def _read_file(path: Path) -> np.ndarray:
 def image_errors(path: Path, what: str) -> Iterator[None]:
     """Converts exceptions that Pillow raises while reading a file to `ValueError`.
 
+    A path that is not a file, such as a named pipe, is refused before it is opened.
+
     Args:
         path: The file.
         what: Subject of the message, such as "The photo".
     """
+    check_file(path, what)
     try:
         yield
     except UnidentifiedImageError as error:
@@ -88,7 +91,7 @@ def image_errors(path: Path, what: str) -> Iterator[None]:
             f"{what} must be an image that Pillow reads, such as PNG. Received: {str(path)!r}, "
             f"{path.stat().st_size} bytes."
         ) from error
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, MemoryError) as error:
         raise ValueError(f"{what} must be smaller. Received: {str(path)!r} ({error}).") from error
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{what} must exist. Received: {str(path)!r}.") from error
@@ -96,6 +99,14 @@ def image_errors(path: Path, what: str) -> Iterator[None]:
         raise ValueError(
             f"{what} must be a whole file. Received: {str(path)!r}, which is damaged or cut short "
             f"({error})."
+        ) from error
+    except Exception as error:
+        # The package's own errors name the file; Pillow's are of many types and do not.
+        if isinstance(error, ValueError) and "Received:" in str(error):
+            raise
+        raise ValueError(
+            f"{what} must be an image that Pillow reads. Received: {str(path)!r} "
+            f"({type(error).__name__}: {error}). Open it in an image editor and save it again."
         ) from error
 
 

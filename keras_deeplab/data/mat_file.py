@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from keras_deeplab._files import check_file, unpacked_limit
 from keras_deeplab.presets.label_maps import PERSON_PARTS
+
+# Sizes in bytes and types of MATLAB's format, version 5.
+_MAT_HEADER, _MAT_TAG, _MAT_COMPRESSED = 128, 8, 15
+_CHUNK = 1 << 22
 
 
 def read_mat_mask(path: str | Path) -> np.ndarray:
@@ -26,12 +35,13 @@ def read_mat_mask(path: str | Path) -> np.ndarray:
         ValueError: If the file has another format, is damaged, or is from another dataset.
     """
     variables = _read(path)
-    if "GTcls" in variables:
-        return _integers(variables["GTcls"]["Segmentation"])
-    if "LabelMap" in variables:
-        return _integers(variables["LabelMap"])
-    if "anno" in variables:
-        return _person_parts(_structs(variables["anno"]["objects"]))
+    with _content_errors(path):
+        if "GTcls" in variables:
+            return _integers(variables["GTcls"]["Segmentation"])
+        if "LabelMap" in variables:
+            return _integers(variables["LabelMap"])
+        if "anno" in variables:
+            return _person_parts(_structs(variables["anno"]["objects"]))
     raise ValueError(
         f"A MATLAB mask must hold GTcls (SBD), LabelMap (PASCAL-Context) or anno (PASCAL-Part). "
         f"Received: {str(path)!r} with {', '.join(sorted(variables)) or 'nothing'}."
@@ -40,8 +50,21 @@ def read_mat_mask(path: str | Path) -> np.ndarray:
 
 def has_person_parts(path: str | Path) -> bool:
     """Returns whether a file of PASCAL-Part has annotated person parts."""
-    objects = _structs(_read(path)["anno"]["objects"])
-    return any(one["class"] == "person" and _structs(one["parts"]) for one in objects)
+    variables = _read(path)
+    with _content_errors(path):
+        objects = _structs(variables["anno"]["objects"])
+        return any(one["class"] == "person" and bool(_structs(one["parts"])) for one in objects)
+
+
+@contextmanager
+def _content_errors(path: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"A MATLAB mask must have the fields of SBD, PASCAL-Context or PASCAL-Part. Received: "
+            f"{str(path)!r} ({type(error).__name__}: {error})."
+        ) from error
 
 
 def _read(path: str | Path) -> dict[str, Any]:
@@ -52,9 +75,9 @@ def _read(path: str | Path) -> dict[str, Any]:
             f"MATLAB files must be read by SciPy, which is not installed. Received: {str(path)!r}. "
             f"pip install 'keras-deeplab[pascal]'."
         ) from error
-    if not Path(path).exists():
-        raise FileNotFoundError(f"The MATLAB file must exist. Received: {str(path)!r}.")
+    check_file(Path(path), "The MATLAB file")
     try:
+        _check_unpacked_size(Path(path).read_bytes())
         content = loadmat(path, simplify_cells=True)
     except Exception as error:  # SciPy, zlib and NumPy raise different exceptions
         raise ValueError(
@@ -62,6 +85,25 @@ def _read(path: str | Path) -> dict[str, Any]:
             f"({error})."
         ) from error
     return {name: value for name, value in content.items() if not name.startswith("__")}
+
+
+def _check_unpacked_size(content: bytes) -> None:
+    """Raises `ValueError` if the compressed elements of a file unpack to too much."""
+    if 0 in content[:4]:  # version 4, which is not compressed
+        return
+    left, position = unpacked_limit(len(content)), _MAT_HEADER
+    order = ">" if content[126:128] == b"MI" else "<"
+    while len(content) - position >= _MAT_TAG:
+        kind, size = struct.unpack_from(f"{order}II", content, position)
+        position += _MAT_TAG
+        if kind == _MAT_COMPRESSED:
+            unpacker, packed = zlib.decompressobj(), content[position : position + size]
+            while packed and not unpacker.eof:
+                left -= len(unpacker.decompress(packed, _CHUNK))
+                packed = unpacker.unconsumed_tail
+                if left < 0:
+                    raise ValueError("it unpacks to more than a hundred times its size")
+        position += size
 
 
 def _structs(value: Any) -> list[dict[str, Any]]:
@@ -72,13 +114,17 @@ def _structs(value: Any) -> list[dict[str, Any]]:
 def _integers(array: np.ndarray) -> np.ndarray:
     # SciPy returns an array with one row or column as a vector.
     array = np.atleast_2d(array)
+    if array.ndim != 2 or not array.size or array.dtype.kind not in "biuf":
+        raise ValueError(f"labels of shape {array.shape} and type {array.dtype}")
+    if not (array.min() >= 0 and array.max() <= 65535):  # also false for NaN
+        raise ValueError(f"labels from {array.min()} to {array.max()}, not 0 to 65535")
     return array.astype("uint8" if array.max(initial=0) <= 255 else "uint16")
 
 
 def _person_parts(objects: list[dict[str, Any]]) -> np.ndarray:
-    labels = np.zeros_like(objects[0]["mask"], dtype="uint8")
+    labels = np.zeros_like(np.atleast_2d(objects[0]["mask"]), dtype="uint8")
     for person in objects:
         if person["class"] == "person":
             for part in _structs(person["parts"]):
-                labels[part["mask"] > 0] = PERSON_PARTS[part["part_name"]]
+                labels[np.atleast_2d(part["mask"]) > 0] = PERSON_PARTS[part["part_name"]]
     return labels

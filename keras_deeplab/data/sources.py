@@ -208,6 +208,10 @@ def _check(data: SegmentationFiles) -> None:
         raise ValueError("There must be an image with its mask. Received: examples=[].")
     if not data.class_names:
         raise ValueError("There must be a class. Received: class_names=[].")
+    if len(data.class_names) > 65535:
+        raise ValueError(
+            f"There must be at most 65,535 classes. Received: {len(data.class_names)} class names."
+        )
     if len(set(data.class_names)) < len(data.class_names) or "" in data.class_names:
         raise ValueError(
             f"Class names must be distinct and not empty. Received: {list(data.class_names)}."

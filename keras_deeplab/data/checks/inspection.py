@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from keras_deeplab._files import check_file
 from keras_deeplab.data.images import read_image
 from keras_deeplab.data.sources import SegmentationFiles, size_words
 from keras_deeplab.presets.datasets import Palette
@@ -139,12 +140,13 @@ class _Header(NamedTuple):
 
 def _header(path: Path) -> _Header:
     """Reads the header. Files that Pillow cannot identify count as incomplete."""
+    check_file(path, "An image or mask")
     try:
         with Image.open(path) as image:
             width, height = image.size
             orientation = int(image.getexif().get(_ORIENTATION, 0))
             ending = _ENDINGS.get(str(image.format))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except Exception:  # Pillow's decoders raise many exceptions; reading the file names the error
         return _Header((0, 0), 0, whole=False)
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 1024))

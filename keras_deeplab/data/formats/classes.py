@@ -36,7 +36,7 @@ def _names_from_json(path: Path) -> tuple[str, ...]:
         value = json.loads(path.read_text(encoding="utf-8-sig"))
         if isinstance(value, dict):
             value = [value[str(label)] for label in range(len(value))]
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, RecursionError) as error:
         value = error
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise ValueError(

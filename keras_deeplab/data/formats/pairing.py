@@ -73,7 +73,7 @@ def read_names(path: Path) -> list[str]:
         ValueError: If the list is empty or names an image twice.
     """
     lines = path.read_text(encoding="utf-8-sig").splitlines()
-    names = [stem(_first(line.replace("\\", "/"))) for line in lines if line.strip()]
+    names = [stem(_first(line.replace("\\", "/"))) for line in lines if line.strip(" ,\t")]
     if not names:
         raise ValueError(f"A split list must name images. Received: {str(path)!r} without any.")
     if len(set(names)) < len(names):
