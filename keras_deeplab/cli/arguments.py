@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import argparse
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_deeplab._validation import suggestion
 from keras_deeplab.presets.backbones import BACKBONES
 from keras_deeplab.presets.crfs import CRFS, DEFAULT_CRF
+from keras_deeplab.presets.datasets import DATASETS
+from keras_deeplab.presets.weights import WEIGHTS
 
 if TYPE_CHECKING:
     from keras_deeplab.inference.options import InferenceOptions
+
+_MODEL_SUFFIXES = (".keras", ".h5", ".tflite", ".onnx")
 
 
 def add_network(
     parser: argparse.ArgumentParser,
     *,
-    model: str = "exported network instead: .tflite, .onnx or .keras file, or folder of a "
-    "SavedModel",
+    files: str = ".keras, .tflite or .onnx file, or folder of a SavedModel",
 ) -> None:
-    """Adds the options that select a network: --weights, --backbone, --output-stride, --model."""
-    network = parser.add_mutually_exclusive_group()
-    network.add_argument(
-        "--weights",
-        metavar="NAME",
-        help="dataset, row name (see 'keras-deeplab list') or file of weights (default: voc)",
+    """Adds the options that select a network: --model, --backbone, --output-stride."""
+    add_model(
+        parser,
+        help=f"name (see 'keras-deeplab list'), or {files} (default: %(default)s)",
     )
-    network.add_argument("--model", metavar="FILE", help=model)
     parser.add_argument("--backbone", choices=sorted(BACKBONES), help="network's backbone")
     parser.add_argument(
         "--output-stride",
@@ -33,6 +36,18 @@ def add_network(
         choices=(8, 16, 32),
         help="input pixels per feature pixel: 8 is finer and slower (default: as trained)",
     )
+
+
+def add_model(
+    parser: argparse.ArgumentParser,
+    *,
+    help: str,
+    default: str | None = "voc",
+) -> None:
+    """Adds --model, and --weights as another word for it."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--model", metavar="MODEL", default=default, help=help)
+    group.add_argument("--weights", dest="model", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
 def add_inference(parser: argparse.ArgumentParser, *, crf: str) -> None:
@@ -103,17 +118,30 @@ def read_size(text: str | None, *, own: bool = True, option: str = "--size") -> 
     return sides[0] if len(sides) == 1 else sides
 
 
-def check_network(arguments: argparse.Namespace) -> None:
-    """Raises `ValueError` if --model is combined with options that only apply to --weights."""
-    if arguments.model and (arguments.backbone or arguments.output_stride):
-        raise ValueError(
-            "--backbone and --output-stride build a network. Received: --model, which is built "
-            "already. Use --weights."
-        )
+def is_model_name(model: str) -> bool:
+    """Whether --model is the name of weights or of a dataset, not a file.
+
+    Raises:
+        ValueError: If it is neither a known name nor looks like a file.
+    """
+    datasets = sorted({row.dataset for row in WEIGHTS.values()})
+    if model in WEIGHTS or model in DATASETS:
+        return True
+    path = Path(model).expanduser()
+    if path.exists() or path.suffix in _MODEL_SUFFIXES or "/" in model or os.sep in model:
+        return False
+    raise ValueError(
+        f"--model must be a dataset with weights ({', '.join(datasets)}), another name that "
+        f"'keras-deeplab list' shows, or an existing file. Received: --model {model}."
+        f"{suggestion(model, [*datasets, *WEIGHTS])}"
+    )
 
 
 def resolve_network(arguments: argparse.Namespace, class_names: Any = None) -> Any:
     """Returns the network selected by the options of `add_network`.
+
+    A file is opened as it is; with --backbone or --output-stride, its weights are loaded into the
+    network of these options.
 
     Args:
         arguments: Parsed arguments.
@@ -121,16 +149,26 @@ def resolve_network(arguments: argparse.Namespace, class_names: Any = None) -> A
     """
     from keras_deeplab.cli.startup import quiet_start
 
-    if not arguments.model:
-        from keras_deeplab.deeplab import DeepLab
-
-        return DeepLab(
-            weights=arguments.weights or "voc",
-            backbone=arguments.backbone,
-            output_stride=arguments.output_stride,
-        )
-    check_network(arguments)
-    from keras_deeplab.inference import open_segmenter
-
+    built = is_model_name(arguments.model) or arguments.backbone or arguments.output_stride
     with quiet_start():
+        if built or (class_names is None and _is_published(Path(arguments.model).expanduser())):
+            return resolve_deeplab(arguments)
+        from keras_deeplab.inference import open_segmenter
+
         return open_segmenter(arguments.model, fallback_names=class_names)
+
+
+def _is_published(path: Path) -> bool:
+    """Whether a TFLite file was not exported here: its weights are read, as by `DeepLab`."""
+    from keras_deeplab.inference.sidecar import sidecar_path
+
+    return path.suffix == ".tflite" and path.exists() and not sidecar_path(path).exists()
+
+
+def resolve_deeplab(arguments: argparse.Namespace) -> Any:
+    """Returns the Keras model of the options of `add_network`."""
+    from keras_deeplab.deeplab import DeepLab
+
+    return DeepLab(
+        arguments.model, backbone=arguments.backbone, output_stride=arguments.output_stride
+    )

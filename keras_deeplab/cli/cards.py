@@ -106,7 +106,7 @@ def _load(row: WeightsRow) -> str:
         f'model = DeepLab(weights="{row.name}")',
         "```",
     ]
-    lines += ["", f"On the command line: `keras-deeplab segment PHOTO --weights {row.name}`."]
+    lines += ["", f"On the command line: `keras-deeplab segment PHOTO --model {row.name}`."]
     if row.recommended:
         lines[-1] += f" In both, `{row.dataset}` is an alias of this name."
     return "\n".join(lines)

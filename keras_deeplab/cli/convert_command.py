@@ -16,7 +16,7 @@ def add_parser(commands: Any) -> None:
         "convert",
         help="convert a published checkpoint to a .keras file",
         description="Loads a published checkpoint into a network and saves it as a .keras file, "
-        "for segment --weights and DeepLab(weights=...).",
+        "for segment --model and DeepLab(weights=...).",
         epilog="Example: keras-deeplab convert deeplabv3_pascal_train_aug_2018_01_04.tar.gz "
         "--converter tf_slim --network deeplab_v3_plus_xception_65 --out xception.keras",
     )

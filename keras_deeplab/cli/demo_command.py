@@ -7,6 +7,7 @@ import signal
 import sys
 from typing import Any
 
+from keras_deeplab.cli.arguments import add_model
 from keras_deeplab.cli.startup import quiet_start
 
 
@@ -19,11 +20,11 @@ def add_parser(commands: Any) -> None:
         "the masks. Requires: pip install gradio.",
         epilog="Example: keras-deeplab demo --port 8000",
     )
-    demo.add_argument(
-        "--model",
-        metavar="PATH",
-        help=".keras, .tflite or .onnx file, or folder of a SavedModel "
-        "(default: the page offers all weights on this machine)",
+    add_model(
+        demo,
+        default=None,
+        help="name (see 'keras-deeplab list'), .keras, .tflite or .onnx file, or folder of a "
+        "SavedModel (default: the page offers all weights on this machine)",
     )
     demo.add_argument(
         "--host", default="127.0.0.1", help="address to serve at (default: %(default)s)"

@@ -17,6 +17,7 @@ from typing import Any
 
 from PIL import Image
 
+from keras_deeplab.cli.arguments import is_model_name
 from keras_deeplab.deeplab import DeepLab
 from keras_deeplab.inference import Segmenter, open_segmenter
 from keras_deeplab.inference.segmentation import OVERLAY_SIZE, Segmentation, segment
@@ -121,8 +122,8 @@ def build_page(
     """Builds the page.
 
     Args:
-        model: Path of a `.keras`, `.tflite` or `.onnx` file or of a SavedModel folder. Default:
-            the page offers `local_models`.
+        model: Name of weights, or path of a `.keras`, `.tflite` or `.onnx` file or of a
+            SavedModel folder. Default: the page offers `local_models`.
         max_megapixels: Largest photo accepted, millions of pixels.
         folder: Folder to write masks and overlays to, for download.
 
@@ -267,7 +268,7 @@ def import_gradio() -> Any:
 
 def _finder(model: str | None) -> Callable[[str], Segmenter]:
     if model:
-        opened = open_segmenter(model)
+        opened = open_segmenter(DeepLab(weights=model) if is_model_name(model) else model)
         return lambda name: opened
 
     @lru_cache(maxsize=2)

@@ -28,7 +28,7 @@ def add_parser(commands: Any) -> None:
         description="Evaluates a network or an exported file on images with true masks: mean IoU, "
         "IoU by class, boundaries, time. Writes result.json and report.html, a single file for "
         "the browser. With --submission, it writes masks for an evaluation server instead.",
-        epilog="Example: keras-deeplab evaluate --data VOCdevkit --split val --weights voc --crf",
+        epilog="Example: keras-deeplab evaluate --data VOCdevkit --split val --model voc --crf",
     )
     add_data_arguments(evaluate)
     evaluate.add_argument("--split", metavar="NAME", help="split of the dataset (default: val)")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from keras_deeplab.cli.arguments import add_network, check_network, read_size, resolve_network
+from keras_deeplab.cli.arguments import add_network, is_model_name, read_size, resolve_deeplab
 from keras_deeplab.cli.startup import quiet_start
 from keras_deeplab.presets.crfs import CRFS, DEFAULT_CRF
 
@@ -31,7 +31,7 @@ def add_parser(commands: Any) -> None:
         epilog="Example: keras-deeplab export --format tflite --quantize int8 --calibrate photos "
         "--size 513 --argmax --uint8",
     )
-    add_network(parser, model="saved model instead, a .keras file")
+    add_network(parser, files=".keras file, or .tflite file of TensorFlow's DeepLab")
     parser.add_argument(
         "--format", choices=sorted(_SUFFIXES), help="default: from the suffix of --out, else tflite"
     )
@@ -96,9 +96,8 @@ def add_parser(commands: Any) -> None:
 
 def _export(arguments: argparse.Namespace) -> int:
     size = read_size(arguments.size, own=False)
-    check_network(arguments)
     with quiet_start():
-        model = _load(arguments.model) if arguments.model else resolve_network(arguments)
+        model = _model(arguments)
         from keras_deeplab.exports import export
     path = Path(arguments.out or model.name + _SUFFIXES[arguments.format or "tflite"])
     print(f"exporting {model.name} to {path} ...", file=sys.stderr, flush=True)
@@ -114,16 +113,19 @@ def _export(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _load(file: str) -> Any:
-    path = Path(file).expanduser()
+def _model(arguments: argparse.Namespace) -> Any:
+    path = Path(arguments.model).expanduser()
+    if is_model_name(arguments.model) or arguments.backbone or arguments.output_stride:
+        return resolve_deeplab(arguments)
     if not path.is_file():
-        raise FileNotFoundError(
-            f"--model must be an existing .keras file. Received: {str(path)!r}."
-        )
-    if path.suffix != ".keras":
-        raise ValueError(
-            f"--model must be a .keras file. Received: {str(path)!r}. Other weights: --weights."
-        )
-    from keras_deeplab.inference.runtimes.keras_runtime import load
+        raise FileNotFoundError(f"--model must be an existing file. Received: {str(path)!r}.")
+    if path.suffix == ".keras":
+        from keras_deeplab.inference.runtimes.keras_runtime import load
 
-    return load(path)
+        return load(path)
+    if path.suffix == ".tflite":
+        return resolve_deeplab(arguments)
+    raise ValueError(
+        f"--model must be a .keras file, which every format is exported from. Received: "
+        f"{str(path)!r}."
+    )

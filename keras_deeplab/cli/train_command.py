@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_deeplab.cli.arguments import read_size
+from keras_deeplab.cli.arguments import add_model, is_model_name, read_size
 from keras_deeplab.cli.check_data_command import add_data_arguments, data_options
 from keras_deeplab.cli.startup import quiet_start
 from keras_deeplab.presets.backbones import BACKBONES
@@ -37,12 +37,10 @@ def add_parser(commands: Any) -> None:
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--weights",
-        default="voc",
-        metavar="NAME",
-        help="initial weights: dataset, full name (see 'keras-deeplab list'), imagenet, none, or a "
-        "file (default: %(default)s)",
+    add_model(
+        parser,
+        help="initial weights: name (see 'keras-deeplab list'), .keras file, imagenet or none "
+        "(default: %(default)s)",
     )
     parser.add_argument("--version", choices=("v1", "v2", "v3", "v3+"), help="network's version")
     parser.add_argument("--backbone", choices=sorted(BACKBONES), help="network's backbone")
@@ -132,6 +130,8 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 def _train(arguments: argparse.Namespace) -> int:
     size = read_size(arguments.size, own=False)
     crop = read_size(arguments.crop_size, own=False, option="--crop-size")
+    if arguments.model not in ("none", "imagenet"):
+        is_model_name(arguments.model)
     data, validation_data = _read(arguments)
     print(
         f"{arguments.data}: {len(data)} images to train on, {len(validation_data)} to measure on, "
@@ -148,7 +148,7 @@ def _train(arguments: argparse.Namespace) -> int:
         keras.config.set_dtype_policy(f"mixed_{arguments.mixed_precision}")
     keras.utils.set_random_seed(arguments.seed)
     model = DeepLab(
-        None if arguments.weights == "none" else arguments.weights,
+        None if arguments.model == "none" else arguments.model,
         version=arguments.version,
         backbone=arguments.backbone,
         output_stride=arguments.output_stride,
@@ -168,7 +168,7 @@ def _train(arguments: argparse.Namespace) -> int:
     )
     print(
         f"{result.best}: mean IoU {result.best_mean_iou:.3f} after epoch {result.best_epoch}\n"
-        f"Next: keras-deeplab segment PHOTO --weights {result.best}"
+        f"Next: keras-deeplab segment PHOTO --model {result.best}"
     )
     return 0
 

@@ -176,7 +176,7 @@ def _from_file(path: Path, networks: list[DeepLabRow]) -> ResolvedWeights:
         )
     saved = keras.models.load_model(path, compile=False)
     output = find_output(saved)
-    if output is None:
+    if output is None or all(layer.name != "upsampling" for layer in saved.layers):
         raise ValueError(
             f"{path} must hold a model that DeepLab() built. Received: the model {saved.name!r}."
         )

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from keras_deeplab.cli import main
+from keras_deeplab.cli.commands import _parser
 from keras_deeplab.presets.networks import DEEPLABS
 from keras_deeplab.presets.weights import WEIGHTS
 
@@ -25,7 +26,7 @@ def folder(tmp_path: Path, network_file: Path, rng, monkeypatch: pytest.MonkeyPa
 
 
 def segment(*arguments: str) -> int:
-    options = ("--weights", "net.tflite", "--backbone", "mobilenet_v2_050", "--size", "65")
+    options = ("--model", "net.tflite", "--backbone", "mobilenet_v2_050", "--size", "65")
     return main(["segment", *options, *arguments])
 
 
@@ -45,6 +46,23 @@ def test_crf(folder: Path, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit, match="2"):
         segment("--crf", "photos/a.png")
     assert "invalid choice: 'photos/a.png'" in capsys.readouterr().err
+
+
+def test_a_model_is_a_name_or_a_file(folder: Path, capsys, monkeypatch):
+    from keras_deeplab.cli import arguments as shared
+
+    opened: list[str] = []
+    monkeypatch.setattr("keras_deeplab.inference.open_segmenter", lambda *a, **o: opened.append(a))
+    monkeypatch.setattr("keras_deeplab.deeplab.DeepLab", lambda name, **o: (name, o))
+    read = _parser().parse_args
+    Path("net.tflite.json").touch()
+    named = shared.resolve_network(read(["segment", "a.jpg", "--model", "cityscapes"]))
+    assert named == ("cityscapes", {"backbone": None, "output_stride": None})
+    assert shared.resolve_network(read(["segment", "a.jpg"]))[0] == "voc"
+    shared.resolve_network(read(["segment", "a.jpg", "--weights", "net.tflite"]))
+    assert opened == [("net.tflite",)]
+    finer = read(["evaluate", "--data", "d", "--model", "net.tflite", "--output-stride", "8"])
+    assert shared.resolve_network(finer)[1]["output_stride"] == 8
 
 
 def test_folder_gives_every_photo_its_own_files(folder: Path):
@@ -109,7 +127,7 @@ def test_one_bad_file_does_not_stop_the_others(folder: Path, capsys):
         (["photos/a.png", "--size", "0"], "size must be at least 1. Received: size=0"),
         (["photos/a.png", "--size", "9y9"], "--size must be PIXELS, HEIGHTxWIDTH or own"),
         (["photos/a.png", "--batch-size", "0"], "batch_size must be at least 1"),
-        (["photos/a.png", "--weights", "vok"], "Did you mean 'voc'"),
+        (["photos/a.png", "--model", "vok"], "Did you mean 'voc'"),
         (["photos/a.png", "--out", "net.tflite"], "net.tflite"),
     ],
 )
@@ -147,7 +165,7 @@ def test_help_and_list_do_not_wait_for_tensorflow():
 
 def test_module_runs_quietly(folder: Path):
     command = [sys.executable, "-m", "keras_deeplab", "segment", "photos/a.png"]
-    options = ["--weights", "net.tflite", "--backbone", "mobilenet_v2_050"]
+    options = ["--model", "net.tflite", "--backbone", "mobilenet_v2_050"]
     path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     run = subprocess.run(
         command + options, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}

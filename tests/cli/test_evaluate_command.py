@@ -58,7 +58,7 @@ def test_sliding_window(folder: Path, capsys: pytest.CaptureFixture[str]):
 
 
 def test_weights_and_output_stride(folder: Path, network_file: Path, capsys):
-    options = ("--weights", "net.tflite", "--backbone", "mobilenet_v2_050", "--size", "33")
+    options = ("--model", "net.tflite", "--backbone", "mobilenet_v2_050", "--size", "33")
     assert main(["evaluate", "--data", "data", *options, "--output-stride", "8"]) == 0
     assert "mean IoU" in capsys.readouterr().out
 
@@ -83,7 +83,7 @@ def test_submission(folder: Path, capsys: pytest.CaptureFixture[str]):
         (["--size", "big"], "--size must be PIXELS, HEIGHTxWIDTH or own. Received: 'big'"),
         (["--size", "0"], "size must be at least 1"),
         (["--data", "gone"], "gone"),
-        (["--output-stride", "8"], "Received: --model, which is built already"),
+        (["--output-stride", "8"], "must hold a model that DeepLab() built"),
         (["--limit", "0"], "limit must be at least 1"),
         (["--scales", "99"], "scales must be one or more factors"),
         (["--dataset", "camvid"], "must have the network's classes"),

@@ -45,7 +45,7 @@ def test_name_comes_from_the_network(folder: Path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--model", "gone.keras"], "must be an existing .keras file"),
+        (["--model", "gone.keras"], "must be an existing file"),
         (["--model", "photos/0.png"], "must be a .keras file"),
         (
             ["--model", "net.keras", "--quantize", "int8"],
@@ -53,9 +53,9 @@ def test_name_comes_from_the_network(folder: Path):
         ),
         (["--model", "net.keras", "--size", "1x2x3"], "must be PIXELS or HEIGHTxWIDTH"),
         (["--model", "net.keras", "--size", "own"], "must be PIXELS or HEIGHTxWIDTH"),
-        (["--model", "net.keras", "--output-stride", "8"], "which is built already"),
+        (["--model", "net.keras", "--output-stride", "8"], "a model that DeepLab() built"),
         (["--model", "net.keras", "--calibrate", "gone"], "--calibrate) must be an existing"),
-        (["--model", "exported.tflite", "--format", "onnx"], "must be a .keras file"),
+        (["--model", "exported.tflite", "--format", "onnx"], "exported.tflite"),
         (["--model", "text.keras"], "must be a whole Keras model"),
         (["--model", "net.keras", "--out", "photos"], "folder of other files"),
     ],

@@ -21,7 +21,7 @@ def _quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def train(*arguments: str, weights: str = "net.tflite") -> int:
-    options = ("--weights", weights, "--backbone", "mobilenet_v2_050", "--out", "run")
+    options = ("--model", weights, "--backbone", "mobilenet_v2_050", "--out", "run")
     return main(["train", *options, *arguments])
 
 
@@ -31,8 +31,8 @@ def test_from_a_folder_to_a_network(network_file: Path, capsys):
     assert train("--data", "photos") == 0
     out = capsys.readouterr().out
     assert "photos: 5 images to train on, 1 to measure on, 2 classes: dark, bright" in out
-    assert "Next: keras-deeplab segment PHOTO --weights run/best.keras" in out
-    assert main(["segment", "photos/images/0.png", "--weights", "run/best.keras"]) == 0
+    assert "Next: keras-deeplab segment PHOTO --model run/best.keras" in out
+    assert main(["segment", "photos/images/0.png", "--model", "run/best.keras"]) == 0
     assert "photos/images/0.png: " in capsys.readouterr().out
     # Done is done.
     assert train("--data", "photos") == 0
@@ -83,7 +83,7 @@ def test_splits_are_found(network_file: Path, starts, capsys):
         (["--data", "photos", "--epochs", "0"], "epochs must be at least 1"),
         (["--data", "photos", "--split", "night"], "night"),
         (["--data", "photos", "--crop-size", "wide"], "--crop-size must be PIXELS or HEIGHTxWIDTH"),
-        (["--data", "photos", "--weights", "vok"], "Did you mean 'voc'"),
+        (["--data", "photos", "--model", "vok"], "Did you mean 'voc'"),
         (["--data", "photos", "--class-weights", "1"], "class_weights"),
     ],
 )
