@@ -1,7 +1,8 @@
-"""Atomic file writes, and checks of files before they are read."""
+"""Atomic file writes, checks of files before they are read, and text in any Unicode encoding."""
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 from collections.abc import Iterator
@@ -67,3 +68,36 @@ def unpacked_limit(packed: int) -> int:
     """
     # Floats compress to no less than a third; masks, which compress better, are small.
     return 100 * packed + 200_000_000
+
+
+# The longer marks first: that of UTF-32 starts with that of UTF-16.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+def read_text(path: Path) -> str:
+    """Reads a text file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
+
+    Raises:
+        ValueError: If it has another encoding, such as Windows-1252.
+    """
+    content = path.read_bytes()
+    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), None)
+    try:
+        text = content.decode(encoding or "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ValueError(
+            f"A text file must be in UTF-8. Received: {str(path)!r} with another encoding, such as "
+            f"Windows-1252 (ANSI), in line {line}. Save it as UTF-8."
+        ) from error
+    if "\0" in text:
+        raise ValueError(
+            f"A text file must be in UTF-8. Received: {str(path)!r} with zero bytes, as in UTF-16 "
+            f"without a byte order mark. Save it as UTF-8."
+        )
+    return text

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_deeplab._files import check_file, write_atomically
+from keras_deeplab._files import check_file, read_text, write_atomically
 
 
 def test_the_file_is_new_when_the_block_ends_and_not_before(tmp_path: Path):
@@ -33,3 +33,26 @@ def test_only_files_and_links_to_them_pass(tmp_path: Path):
     for missing in (tmp_path / "none", tmp_path / "a.txt" / "b"):
         with pytest.raises(FileNotFoundError, match="The list must exist"):
             check_file(missing, "The list")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "ascii"])
+def test_text_in_every_encoding_that_says_what_it_is(tmp_path: Path, encoding: str):
+    text = "tree\r\nroad\n" if encoding == "ascii" else "Straße\r\nBäume\n空\n"
+    (tmp_path / "a.txt").write_bytes(text.encode(encoding))
+    assert read_text(tmp_path / "a.txt") == text
+
+
+def test_utf_16_of_both_byte_orders(tmp_path: Path):
+    for mark, encoding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
+        (tmp_path / "a.txt").write_bytes(mark + "空".encode(encoding))
+        assert read_text(tmp_path / "a.txt") == "空"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16-le", "utf-16-be"])
+def test_text_in_another_encoding_names_file_and_remedy(tmp_path: Path, encoding: str):
+    (tmp_path / "a.txt").write_bytes("tree\nStraße\n".encode(encoding))
+    with pytest.raises(ValueError, match=r"a\.txt'.*Save it as UTF-8"):
+        read_text(tmp_path / "a.txt")
+    (tmp_path / "a.txt").write_bytes("tree\nStraße\n".encode("cp1252"))
+    with pytest.raises(ValueError, match=r"Windows-1252 \(ANSI\), in line 2"):
+        read_text(tmp_path / "a.txt")

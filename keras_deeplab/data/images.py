@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from keras_deeplab._files import check_file
+from keras_deeplab._validation import listed
 
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"}
-)
+# What Pillow reads as raster images. Its registry also lists documents and data files.
+IMAGE_SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".dib", ".tif",
+    ".tiff", ".gif", ".avif", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".ppm", ".pgm",
+    ".pbm", ".pnm", ".tga", ".pcx", ".sgi", ".rgb", ".ras", ".psd", ".qoi", ".ico",
+})  # fmt: skip
+# Files of other kinds that are often in a folder of photos.
+_OTHER_SUFFIXES = frozenset({
+    ".txt", ".json", ".jsonl", ".xml", ".csv", ".tsv", ".md", ".yaml", ".yml", ".html", ".log",
+    ".ini", ".db", ".py", ".ipynb", ".mat", ".npy", ".npz", ".url", ".zip",
+})  # fmt: skip
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# A photo of 16 bits whose brightest level is below this, of 255, probably has 14 bits or fewer.
+DARK = 64
+_MOST_WARNINGS = 20
+_warned: set[str] = set()
+_logger = logging.getLogger("keras_deeplab")
 
 
 def read_image(source: str | Path | Image.Image | np.ndarray | Any) -> np.ndarray:
@@ -22,7 +47,8 @@ def read_image(source: str | Path | Image.Image | np.ndarray | Any) -> np.ndarra
 
     Files and PIL images are rotated according to their EXIF orientation. Transparent pixels are
     blended with white. Grey, palette and CMYK images are converted to RGB, and 16-bit levels to 8
-    bits. Of an animation, the first frame is used.
+    bits; if these use less than a quarter of their range, a warning is logged. Of an animation, the
+    first frame is used.
 
     Args:
         source: Path of an image file, PIL image, or array of shape (height, width),
@@ -52,6 +78,8 @@ def read_image(source: str | Path | Image.Image | np.ndarray | Any) -> np.ndarra
 def folder_images(folder: str | Path) -> Iterator[Path]:
     """Yields the image files of a folder, sorted, without those in subfolders.
 
+    A warning lists files that are `passed_over`.
+
     Raises:
         ValueError: If there are no images.
     """
@@ -63,19 +91,78 @@ def folder_images(folder: str | Path) -> Iterator[Path]:
     if not paths:
         raise ValueError(
             f"The folder must hold images ({', '.join(sorted(IMAGE_SUFFIXES))}). "
-            f"Received: {str(folder)!r} without any."
+            f"Received: {str(folder)!r} without any.{_passed_over_words(folder)}"
         )
+    if words := _passed_over_words(folder):
+        _logger.warning("%s:%s", folder, words)
     yield from paths
 
 
+def passed_over(folder: str | Path) -> list[Path]:
+    """Returns the files of a folder that may be photos but have no suffix in `IMAGE_SUFFIXES`.
+
+    Hidden files, text and data files are left out.
+    """
+    return sorted(
+        path
+        for path in Path(folder).expanduser().iterdir()
+        if path.suffix.lower() not in IMAGE_SUFFIXES | _OTHER_SUFFIXES
+        and not path.name.startswith(".")
+        and path.is_file()
+    )
+
+
+def _passed_over_words(folder: str | Path) -> str:
+    names = [path.name for path in passed_over(folder)]
+    if not names:
+        return ""
+    return (
+        f" Passed over {len(names)} file{'s' * (len(names) > 1)} without the suffix of an image "
+        f"that Pillow reads: {listed(names)}. Convert photos to JPEG or PNG."
+    )
+
+
+def orientation(image: Image.Image) -> int:
+    """Returns the EXIF orientation of an image, 1 to 8; 1 where it is missing or invalid."""
+    try:
+        value = image.getexif().get(_ORIENTATION)
+    except Exception:
+        # Damaged EXIF blocks raise exceptions of many types, while the pixels are whole.
+        return 1
+    return int(value) if value in _TURNS else 1
+
+
+def stored_levels(image: Image.Image) -> str:
+    """Returns Pillow's description of the levels in the file, such as "I;16B" or "L;4".
+
+    It is known until the image is decoded; after that, this is the mode.
+    """
+    tiles = getattr(image, "tile", None)
+    if not tiles:
+        return image.mode
+    arguments = tiles[0][3]
+    return str(arguments[0] if isinstance(arguments, tuple) else arguments)
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Decodes an image and turns it by its EXIF orientation.
+
+    Unlike Pillow's `exif_transpose`, it does not write the EXIF block again, which fails on many
+    invalid tags.
+    """
+    image.load()
+    method = _TURNS.get(orientation(image))
+    return image if method is None else image.transpose(method)
+
+
 def _read_file(path: Path) -> np.ndarray:
-    with image_errors(path, "The photo"), Image.open(path) as image:
-        return _to_rgb(image, str(path))
+    with open_image(path, "The photo") as image:
+        return _to_rgb(image, repr(str(path)))
 
 
 @contextmanager
-def image_errors(path: Path, what: str) -> Iterator[None]:
-    """Converts exceptions that Pillow raises while reading a file to `ValueError`.
+def open_image(path: Path, what: str) -> Iterator[Image.Image]:
+    """Opens an image file, and converts the exceptions of Pillow in the block to `ValueError`.
 
     A path that is not a file, such as a named pipe, is refused before it is opened.
 
@@ -85,7 +172,10 @@ def image_errors(path: Path, what: str) -> Iterator[None]:
     """
     check_file(path, what)
     try:
-        yield
+        # From an open file: Pillow maps an uncompressed TIFF into memory when it knows its path,
+        # and then confuses rows and columns where EXIF turns it by 90 degrees.
+        with path.open("rb") as file, Image.open(file) as image:
+            yield image
     except UnidentifiedImageError as error:
         raise ValueError(
             f"{what} must be an image that Pillow reads, such as PNG. Received: {str(path)!r}, "
@@ -111,15 +201,40 @@ def image_errors(path: Path, what: str) -> Iterator[None]:
 
 
 def _to_rgb(image: Image.Image, label: str) -> np.ndarray:
-    image = ImageOps.exif_transpose(image)
+    stored = stored_levels(image)
+    pixels = _converted(upright(image), label, twelve_bits=";12" in stored)
+    # BGR;16 is a BMP file with 5 or 6 bits a channel.
+    if image.mode.startswith("I") or ("16" in stored and "BGR" not in stored):
+        _warn_if_dark(pixels, label)
+    return pixels
+
+
+def _warn_if_dark(pixels: np.ndarray, label: str) -> None:
+    """Warns about levels of 16 bits that are nearly black in 8."""
+    brightest = int(pixels.max())
+    if not 0 < brightest < DARK or label in _warned or len(_warned) >= _MOST_WARNINGS:
+        return
+    _warned.add(label)
+    _logger.warning(
+        "%s has 16 bits, of which it uses the darkest %.1f %%: the network sees a dark photo, with "
+        "levels up to %d of 255. If the camera has 10, 12 or 14 bits, scale the levels first.",
+        label,
+        100 * (brightest + 1) / 256,
+        brightest,
+    )
+
+
+def _converted(image: Image.Image, label: str, *, twelve_bits: bool) -> np.ndarray:
     if image.mode.startswith("I"):
         levels = np.asarray(image).astype("int64")
+        if twelve_bits:
+            levels = np.round(levels * (65535 / 4095)).astype("int64")
         if levels.min() < 0 or levels.max() > 65535:
             raise ValueError(
                 f"Integer levels must be 0-65535. Received: {levels.min()} to {levels.max()} in "
                 f"{label}. Scale the image to 8 bits."
             )
-        return _array_to_rgb(levels.astype("uint16"))
+        return np.repeat(_eight_bits(levels)[..., None], 3, axis=2)
     if image.mode == "F":
         raise ValueError(
             f"The photo must have integer levels. Received: float levels in {label}. Scale the "
@@ -129,6 +244,11 @@ def _to_rgb(image: Image.Image, label: str) -> np.ndarray:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return np.asarray(image.convert("RGB"))
+
+
+def _eight_bits(levels: np.ndarray) -> np.ndarray:
+    """Converts levels 0-65535 to 0-255."""
+    return np.round(levels / 257).astype("uint8")
 
 
 def _array_to_rgb(array: np.ndarray) -> np.ndarray:
@@ -142,7 +262,8 @@ def _array_to_rgb(array: np.ndarray) -> np.ndarray:
             f"1, 3 or 4 channels. Received: shape={array.shape}."
         )
     if array.dtype == np.uint16:
-        array = np.round(array / 257).astype("uint8")
+        array = _eight_bits(array)
+        _warn_if_dark(array, "The array")
     elif np.issubdtype(array.dtype, np.floating):
         if not np.isfinite(array).all() or array.min() < 0 or array.max() > 255:
             raise ValueError(

@@ -9,13 +9,16 @@ import numpy as np
 from PIL import Image
 
 from keras_deeplab._validation import listed
-from keras_deeplab.data.images import image_errors
+from keras_deeplab.data.compression import lossy_compression
+from keras_deeplab.data.images import open_image, stored_levels, upright
 from keras_deeplab.data.mat_file import read_mat_mask
 from keras_deeplab.presets.datasets import Palette
 from keras_deeplab.presets.label_maps import VOID_COLOURS
 
 # Pillow scales the levels of 2-bit and 4-bit grey PNG files to 0-255.
 _SPREAD = {"L;2": 85, "L;4": 17}
+# Grey palettes that show classes go up to white; ids that became a palette seldom go this far.
+_DARK_IDS = 64
 
 
 def read_mask(
@@ -29,8 +32,8 @@ def read_mask(
 
     The ids are the pixel values of a grey image with 1 to 16 bits, or the palette indices of a
     palette image, as in VOC. A colour image whose red, green and blue levels are equal is read as
-    ids; other colour images are converted with the palette. MATLAB files of SBD, PASCAL-Context and
-    PASCAL-Part are supported.
+    ids; other colour images are converted with the palette. Masks are turned by their EXIF
+    orientation, as photos are. MATLAB files of SBD, PASCAL-Context and PASCAL-Part are supported.
 
     Args:
         path: Losslessly compressed image file, such as PNG, or MATLAB file.
@@ -45,7 +48,7 @@ def read_mask(
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If the file is not a mask or is damaged.
+        ValueError: If the file is not a mask, has a lossy compression or is damaged.
 
     Example:
 
@@ -56,7 +59,7 @@ def read_mask(
     [[0, 1]]
     """
     path = Path(path)
-    if path.suffix == ".mat":
+    if path.suffix.lower() == ".mat":
         return map_labels(read_mat_mask(path), label_map)
     pixels = _read_pixels(path)
     if pixels.ndim == 2:
@@ -91,18 +94,19 @@ def map_labels(labels: np.ndarray, label_map: Mapping[int, int] | None) -> np.nd
 
 def _read_pixels(path: Path) -> np.ndarray:
     """Returns levels or palette indices (height, width), or colours (height, width, 3 or 4)."""
-    with image_errors(path, "The mask"), Image.open(path) as image:
-        if image.format in ("JPEG", "MPO"):
+    with open_image(path, "The mask") as file:
+        if lossy := lossy_compression(file, path):
             raise ValueError(
-                f"A mask must be stored without loss, such as PNG. Received: {str(path)!r}, a "
-                f"JPEG, whose compression changes ids. Export the masks "
-                f"as PNG."
+                f"A mask must be stored without loss, such as PNG. Received: {str(path)!r}, a file "
+                f"of {lossy}, whose compression changes ids. Export the masks as PNG."
             )
-        spread = _SPREAD.get(str(image.tile[0][3])) if image.tile else None
-        if image.mode == "F":
+        spread = _SPREAD.get(stored_levels(file), 1)
+        if file.mode == "F":
             raise ValueError(
                 f"A mask must hold integers. Received: {str(path)!r} with float levels."
             )
+        image = upright(file)
+        _check_alpha(image, path)
         # Drops alpha channels of grey and palette images, keeps formats with exact levels, and
         # converts all others to colours.
         pixels = np.asarray(
@@ -112,8 +116,10 @@ def _read_pixels(path: Path) -> np.ndarray:
             if image.mode in ("1", "L", "P", "RGB", "RGBA") or image.mode[0] == "I"
             else image.convert("RGB")
         )
+    if pixels.dtype == np.uint8 and image.mode == "P":
+        return _ids_of_greys(pixels, image)
     if pixels.dtype == np.uint8:
-        return pixels // spread if spread else pixels
+        return pixels // spread if spread > 1 else pixels
     if pixels.dtype == bool:
         return pixels.astype("uint8")
     if pixels.min() < 0 or pixels.max() > 65535:
@@ -122,6 +128,35 @@ def _read_pixels(path: Path) -> np.ndarray:
             f"{str(path)!r}."
         )
     return pixels.astype("uint16")
+
+
+def _ids_of_greys(indices: np.ndarray, image: Image.Image) -> np.ndarray:
+    """Returns the ids of a palette image: its indices, or the levels of a grey image.
+
+    Programs that write GIF files or make PNG files smaller sort the levels of a grey image into a
+    palette. Then its colours are ids: grey, and dark, but for the ignored 255.
+    """
+    palette = np.array(image.getpalette("RGB") or (), "uint8").reshape(-1, 3)
+    if (palette != palette[:, :1]).any():
+        return indices
+    used = np.flatnonzero(np.bincount(indices.ravel(), minlength=256))
+    levels = palette[used[used < len(palette)], 0]
+    if len(levels) < len(used) or not 0 < levels[levels < 255].max(initial=0) < _DARK_IDS:
+        return indices
+    return np.pad(palette[:, 0], (0, 256 - len(palette)))[indices]
+
+
+def _check_alpha(image: Image.Image, path: Path) -> None:
+    """Raises `ValueError` if the object is in the alpha channel only."""
+    if image.mode not in ("LA", "PA", "RGBA"):
+        return
+    *levels, alpha = (band.getextrema() for band in image.split())
+    if alpha[0] != alpha[1] and all(low == high for low, high in levels):
+        raise ValueError(
+            f"A mask must hold ids in its levels. Received: {str(path)!r}, of one colour with an "
+            f"alpha channel that varies. If the object is in the alpha channel, save that channel "
+            f"as a grey image."
+        )
 
 
 def _labels_of_colours(

@@ -132,6 +132,11 @@ def evaluate(
         )
     if not tallies[0].images:
         raise ValueError("The dataset must hold images. Received: none.")
+    if not tallies[0].confusion.any():
+        raise ValueError(
+            f"The dataset must have labelled pixels. Received: {len(tallies[0].images)} images in "
+            f"which every pixel has the ignored label {ignore_class}."
+        )
     facts: dict[str, Any] = dict(
         model=segmenter.name,
         class_names=segmenter.class_names,

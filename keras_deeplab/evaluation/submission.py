@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from keras_deeplab._files import read_text
 from keras_deeplab._validation import check_choice
 from keras_deeplab.data.images import folder_images, read_image
 from keras_deeplab.inference import (
@@ -125,7 +126,7 @@ def submission_images(folder: str | Path, kind: str, split: str = "test") -> lis
     for inner in (folder, folder / "VOC2012", folder / "VOCdevkit" / "VOC2012"):
         names = inner / "ImageSets" / "Segmentation" / f"{split}.txt"
         if names.exists():
-            return [inner / "JPEGImages" / f"{name}.jpg" for name in names.read_text().split()]
+            return [inner / "JPEGImages" / f"{name}.jpg" for name in read_text(names).split()]
     return list(folder_images(folder))
 
 

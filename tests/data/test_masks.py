@@ -139,3 +139,95 @@ def test_a_mask_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 16)
     with pytest.raises(ValueError, match=r"The mask must be smaller. Received: .*large\.png"):
         read_mask(tmp_path / "large.png")
+
+
+def turned(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    return exif
+
+
+@pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (3, 2), (6, -1), (8, 1)])
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
+def test_masks_are_turned_by_their_own_exif(
+    tmp_path: Path, orientation: int, turns: int, suffix: str
+):
+    options = {"lossless": True} if suffix == ".webp" else {}
+    path = save(tmp_path / f"m{suffix}", IDS, exif=turned(orientation), **options)
+    np.testing.assert_array_equal(read_mask(path), np.rot90(IDS, turns))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [
+        (".webp", {"quality": 80}),
+        (".webp", {"quality": 80, "save_all": True, "append_images": [Image.new("RGB", (64, 64))]}),
+        (".avif", {"quality": 60}),
+        (".avif", {"quality": 100}),
+        (".tif", {"compression": "jpeg"}),
+        (".jp2", {"irreversible": True, "quality_layers": [20]}),
+        (".jfif", {"format": "JPEG"}),
+        (".png", {"format": "JPEG"}),
+    ],
+)
+def test_lossy_masks_are_refused(tmp_path: Path, suffix: str, options: dict):
+    path = tmp_path / f"m{suffix}"
+    labels = np.arange(64, dtype="uint8") // 16 + np.zeros((64, 1), "uint8")
+    Image.fromarray(labels).convert("RGB").save(path, **options)
+    with pytest.raises(ValueError, match=rf"without loss, .*m\{suffix}', a file of"):
+        read_mask(path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [
+        (".webp", {"lossless": True}),
+        (".webp", {"lossless": True, "save_all": True, "append_images": [Image.new("L", (3, 2))]}),
+        (".tif", {"compression": "tiff_lzw"}),
+        (".tif", {"compression": "tiff_adobe_deflate"}),
+        (".jp2", {}),
+        (".bmp", {}),
+        (".gif", {}),
+        (".pgm", {}),
+        (".tga", {}),
+    ],
+)
+def test_lossless_masks_of_other_formats(tmp_path: Path, suffix: str, options: dict):
+    np.testing.assert_array_equal(read_mask(save(tmp_path / f"m{suffix}", IDS, **options)), IDS)
+
+
+def test_grey_levels_that_became_a_palette_are_ids(tmp_path: Path):
+    """Pillow writes GIF so: index 4 of the palette is the grey 15, index 5 is 255."""
+    image = Image.fromarray(np.array([[0, 1, 2]], "uint8"))
+    image.putpalette([0, 0, 0, 3, 3, 3, 255, 255, 255])
+    image.save(tmp_path / "m.png")
+    assert read_mask(tmp_path / "m.png").tolist() == [[0, 3, 255]]
+    for shown in ([0, 0, 0, 255, 255, 255], [0, 0, 0, 128, 128, 128, 255, 255, 255]):
+        image.putpalette(shown)
+        Image.fromarray(np.asarray(image)[:, : len(shown) // 3]).save(tmp_path / "n.png")
+        with Image.open(tmp_path / "n.png") as grey:
+            indexed = grey.copy()
+        indexed.putpalette(shown)
+        indexed.save(tmp_path / "n.png")
+        assert read_mask(tmp_path / "n.png").tolist() == [[*range(len(shown) // 3)]]
+
+
+def test_lossless_webp_with_transparency(tmp_path: Path):
+    """An extended file: a header, then a chunk of its own for the pixels."""
+    pixels = np.dstack([IDS, IDS, IDS, np.full_like(IDS, 255)])
+    pixels[0, 0, 3] = 254
+    path = save(tmp_path / "m.webp", pixels, lossless=True, exact=True, exif=turned(1))
+    assert path.read_bytes()[12:16] == b"VP8X"
+    np.testing.assert_array_equal(read_mask(path), IDS)
+
+
+@pytest.mark.parametrize("level", [0, 255])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_an_object_in_the_alpha_channel_is_said(tmp_path: Path, level: int, mode: str):
+    channels = np.full((*IDS.shape, len(mode)), level, "uint8")
+    channels[..., -1] = (IDS > 2) * 255
+    path = save(tmp_path / "m.png", channels)
+    with pytest.raises(ValueError, match=r"m.png', of one colour with an alpha channel that"):
+        read_mask(path, {255: 1})
+    channels[..., -1] = 128
+    assert (read_mask(save(path, channels)) == level).all()

@@ -11,11 +11,10 @@ import numpy as np
 from PIL import Image
 
 from keras_deeplab._files import check_file
-from keras_deeplab.data.images import read_image
+from keras_deeplab.data.images import DARK, orientation, read_image
 from keras_deeplab.data.sources import SegmentationFiles, size_words
 from keras_deeplab.presets.datasets import Palette
 
-_ORIENTATION = 0x0112
 _THUMBNAIL = 16
 # A mask with more invalid ids than this contains interpolated values instead of ids.
 _MANY_IDS = 12
@@ -86,7 +85,7 @@ def inspect_example(
     try:
         header = _header(example.image)
         result.size = header.upright
-        if header.orientation not in (0, 1):
+        if header.orientation != 1:
             find(
                 "turned by EXIF",
                 example.image,
@@ -98,14 +97,34 @@ def inspect_example(
             image = read_image(example.image)
             result.digest = sha256(example.image.read_bytes()).digest()
             result.thumbnail = thumbnail(image)
+            # Pillow gives some TIFF files the size of the turned image before it decodes them.
+            result.size = (image.shape[0], image.shape[1])
+            if 0 < image.max() < DARK:
+                find(
+                    "dark image",
+                    example.image,
+                    f"An image should use the levels 0-255. Received: {str(example.image)!r} with "
+                    f"levels up to {image.max()}. If it holds 10, 12 or 14 bits in a file of 16, "
+                    f"scale the levels.",
+                    level="warning",
+                )
     except (ValueError, OSError) as error:
         find("image not readable", example.image, error)
     labels = None
     try:
         mask_size: tuple[int, ...] | None = None
-        if example.mask.suffix != ".mat":
+        if example.mask.suffix.lower() != ".mat":
             mask_header = _header(example.mask)
-            mask_size, whole = mask_header.size, mask_header.whole
+            mask_size, whole = mask_header.upright, mask_header.whole
+            if mask_header.orientation != 1:
+                find(
+                    "mask turned by EXIF",
+                    example.mask,
+                    f"The mask is turned by its own EXIF orientation {mask_header.orientation}. "
+                    f"Received: {str(example.mask)!r}. If the ids were drawn on the upright image, "
+                    f"remove the EXIF block.",
+                    level="warning",
+                )
         if read_labels or mask_size is None or not whole:
             labels = data.read_labels(index)
             mask_size = labels.shape
@@ -117,7 +136,9 @@ def inspect_example(
         result.counts = np.bincount(labels.ravel())
         for kind, message, level in _label_findings(result.counts, data, example.mask):
             find(kind, example.mask, message, level)
-        if not result.findings and is_interpolated(labels, data.ignore_class):
+        if all(one.level == "warning" for one in result.findings) and is_interpolated(
+            labels, data.ignore_class
+        ):
             find(
                 "mask resized with interpolation",
                 example.mask,
@@ -144,14 +165,15 @@ def _header(path: Path) -> _Header:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            orientation = int(image.getexif().get(_ORIENTATION, 0))
+            turn = orientation(image)
             ending = _ENDINGS.get(str(image.format))
-    except Exception:  # Pillow's decoders raise many exceptions; reading the file names the error
-        return _Header((0, 0), 0, whole=False)
+    except Exception:
+        # Pillow's readers raise exceptions of many types. Decoding the file reports the error.
+        return _Header((0, 0), 1, whole=False)
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 1024))
         whole = ending is not None and ending in file.read()
-    return _Header((height, width), orientation, whole)
+    return _Header((height, width), turn, whole)
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:

@@ -97,7 +97,7 @@ def check_sources(
                 bar.update()
             findings += [one for inspection in inspections for one in inspection.findings]
             summaries[split] = _summary(data, inspections)
-            findings += _black_and_white(data, split, inspections)
+            findings += _nothing_to_learn(data, split, inspections)
             seen += [
                 (split, str(example.image), inspection)
                 for example, inspection in zip(data.examples, inspections, strict=True)
@@ -151,23 +151,27 @@ def _summary(data: SegmentationFiles, inspections: list[Inspection]) -> SplitSum
     )
 
 
-def _black_and_white(
+def _nothing_to_learn(
     data: SegmentationFiles, split: str, inspections: list[Inspection]
 ) -> Iterator[Finding]:
-    """Finds splits whose masks contain only 0 and the ignored label."""
+    """Finds splits whose masks hold only the ignored label, or only 0 and the ignored label."""
     found = {int(label) for one in inspections for label in np.flatnonzero(one.counts)}
-    ignored = data.ignore_class
-    if found == {0, ignored} and ignored > 1:
-        yield Finding(
-            "error",
-            "black and white",
-            split,
-            str(data.examples[0].mask),
-            f"Masks must hold the ids of classes. Received: only 0 and {ignored}, and {ignored} "
-            f"is ignored, so there is nothing to learn; for example "
-            f"{str(data.examples[0].mask)!r}. If {ignored} is a class, pass "
-            f"label_map={{{ignored}: 1}} (--label-map {ignored}:1).",
-        )
+    ignored, mask = data.ignore_class, str(data.examples[0].mask)
+    if found == {ignored}:
+        kind, words = "nothing labelled", f"only {ignored}, which is ignored"
+    elif found == {0, ignored} and ignored > 1:
+        kind, words = "black and white", f"only 0 and {ignored}, and {ignored} is ignored"
+    else:
+        return
+    yield Finding(
+        "error",
+        kind,
+        split,
+        mask,
+        f"Masks must hold the ids of classes. Received: {words}, so there is nothing to learn; for "
+        f"example {mask!r}. If {ignored} is a class, pass label_map={{{ignored}: 1}} "
+        f"(--label-map {ignored}:1).",
+    )
 
 
 def _absent(

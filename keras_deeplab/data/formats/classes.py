@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_deeplab._files import read_text
 from keras_deeplab.data.masks import read_mask
 from keras_deeplab.presets.datasets import Palette, numbered_classes
 
@@ -24,7 +25,7 @@ def read_classes(path: Path) -> tuple[tuple[str, ...] | None, Palette | None]:
             return _names_from_json(path / name), None
     for name in ("classes.txt", "labels.txt", "class_names.txt"):
         if (path / name).is_file():
-            lines = (path / name).read_text(encoding="utf-8-sig").splitlines()
+            lines = read_text(path / name).splitlines()
             return _checked_names([line.strip() for line in lines if line.strip()], path / name)
     if (path / "labelmap.txt").is_file():
         return _names_from_cvat(path / "labelmap.txt")
@@ -32,8 +33,9 @@ def read_classes(path: Path) -> tuple[tuple[str, ...] | None, Palette | None]:
 
 
 def _names_from_json(path: Path) -> tuple[str, ...]:
+    text = read_text(path)
     try:
-        value = json.loads(path.read_text(encoding="utf-8-sig"))
+        value = json.loads(text)
         if isinstance(value, dict):
             value = [value[str(label)] for label in range(len(value))]
     except (ValueError, KeyError, RecursionError) as error:
@@ -48,7 +50,7 @@ def _names_from_json(path: Path) -> tuple[str, ...]:
 
 def _names_from_cvat(path: Path) -> tuple[tuple[str, ...], Palette]:
     names, colours = [], []
-    for line in path.read_text(encoding="utf-8-sig").splitlines():
+    for line in read_text(path).splitlines():
         if not line.strip() or line.startswith("#"):
             continue
         name, _, rest = line.partition(":")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from keras_deeplab._files import read_text
 from keras_deeplab.data.images import IMAGE_SUFFIXES
 from keras_deeplab.data.sources import Example
 
@@ -72,7 +73,7 @@ def read_names(path: Path) -> list[str]:
     Raises:
         ValueError: If the list is empty or names an image twice.
     """
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    lines = read_text(path).splitlines()
     names = [stem(_first(line.replace("\\", "/"))) for line in lines if line.strip(" ,\t")]
     if not names:
         raise ValueError(f"A split list must name images. Received: {str(path)!r} without any.")

@@ -203,3 +203,79 @@ def test_known_datasets(tmp_path: Path):
     assert list(report.splits) == ["train", "val", "test"]
     assert report.class_names[0] == "sky"
     assert report.splits["train"].images == 2
+
+
+def test_nothing_labelled_in_a_split_is_an_error(folder: Path):
+    for name in "abc":
+        write_mask(folder / "masks" / f"{name}.png", 255)
+    for fast in (False, True):
+        report = check_data(folder, class_names=CLASSES, fast=fast)
+        assert [one.kind for one in report.errors] == ["nothing labelled"]
+        assert "only 255, which is ignored" in report.errors[0].message
+    assert check_data(folder, class_names=CLASSES, label_map={255: 1}).errors == ()
+
+
+def test_objects_in_the_alpha_channel_are_errors(folder: Path):
+    for name in "abc":
+        pixels = np.full((*SIZE, 4), 255, "uint8")
+        pixels[:2, :, 3] = 0
+        Image.fromarray(pixels).save(folder / "masks" / f"{name}.png")
+    for label_map in (None, {255: 1}):
+        report = check_data(folder, class_names=CLASSES, label_map=label_map)
+        assert {one.kind for one in report.errors} == {"mask not readable"}
+        assert "alpha channel" in str(report)
+
+
+def with_exif(path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    with Image.open(path) as image:
+        image.load()
+    image.save(path, exif=exif)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_masks_turned_by_exif(folder: Path, suffix: str):
+    """The photo and its mask, both tagged, fit; a tag of the mask alone is a warning."""
+    (folder / "images" / "b.jpg").unlink()
+    (folder / "masks" / "b.png").unlink()
+    image = write_image(folder / "images" / f"b{suffix}")
+    mask = write_mask(folder / "masks" / f"b{suffix}", np.arange(8) % 3)
+    for path in (image, mask):
+        with_exif(path, 6)
+    for fast in (False, True):
+        report = check_data(folder, class_names=CLASSES, fast=fast)
+        assert {one[:2] for one in kinds(report)} == {
+            ("warning", "turned by EXIF"),
+            ("warning", "mask turned by EXIF"),
+        }
+    data = read_folder(folder, class_names=CLASSES)[1]
+    assert data["image"].shape[:2] == data["labels"].shape == SIZE[::-1]
+    np.testing.assert_array_equal(data["labels"][:, 0], np.arange(8) % 3)
+    with_exif(mask, 3)
+    report = check_data(folder, class_names=CLASSES)
+    assert [one.kind for one in report.errors] == ["size differs"]
+
+
+def test_photos_of_which_pillow_raises_other_errors(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """An error of any type is a finding with the file's name, and the others are checked."""
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("no rows")
+
+    write_image(folder / "images" / "b.bmp")
+    (folder / "images" / "b.jpg").unlink()
+    monkeypatch.setattr("PIL.BmpImagePlugin.BmpImageFile.load", fail)
+    report = check_data(folder, class_names=CLASSES)
+    assert [(one.kind, Path(one.file).name) for one in report.errors] == [
+        ("image not readable", "b.bmp")
+    ]
+
+
+def test_dark_images_are_warnings(folder: Path):
+    levels = np.arange(48, dtype="uint16").reshape(SIZE) * 87
+    Image.fromarray(levels).save(folder / "images" / "b.png")
+    (folder / "images" / "b.jpg").unlink()
+    report = check_data(folder, class_names=CLASSES)
+    assert kinds(report) == [("warning", "dark image", "b.png")]
+    assert "levels up to 16" in str(report)

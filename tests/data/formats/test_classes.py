@@ -70,3 +70,19 @@ def test_colours_without_labelmap_are_named(tmp_path: Path):
     words = r"None of the 2 masks .*a.png', a colour image with \(0, 0, 0\), \(200, 30, 30\)"
     with pytest.raises(ValueError, match=words):
         read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["classes.txt", "labelmap.txt", "classes.json"])
+def test_class_names_in_other_encodings(tmp_path: Path, name: str):
+    write_pairs(tmp_path / "images", tmp_path / "masks", "a")
+    texts = {
+        "classes.txt": "Straße\r\nBäume\r\nCafé\r\n",
+        "labelmap.txt": "Straße:0,0,0::\r\nBäume:1,1,1::\r\nCafé:2,2,2::\r\n",
+        "classes.json": '["Straße", "Bäume", "Café"]',
+    }
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        (tmp_path / name).write_bytes(texts[name].encode(encoding))
+        assert read_folder(tmp_path).class_names == ("Straße", "Bäume", "Café")
+    (tmp_path / name).write_bytes(texts[name].encode("cp1252"))
+    with pytest.raises(ValueError, match=rf"{name}' with another encoding.* Save it as UTF-8"):
+        read_folder(tmp_path)
