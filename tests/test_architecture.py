@@ -22,6 +22,7 @@ USES_TENSORFLOW = (
     "data/",
     "layers/crf_as_rnn.py",
     "inference/dense_crf.py",
+    "inference/runtimes/saved_model_check.py",
     "inference/runtimes/saved_model_runtime.py",
     "inference/runtimes/tflite_runtime.py",
     "exports/",

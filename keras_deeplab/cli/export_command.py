@@ -120,9 +120,9 @@ def _model(arguments: argparse.Namespace) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f"--model must be an existing file. Received: {str(path)!r}.")
     if path.suffix == ".keras":
-        from keras_deeplab.inference.runtimes.keras_runtime import load
+        from keras_deeplab.models.keras_file import load_keras_file
 
-        return load(path)
+        return load_keras_file(path)
     if path.suffix == ".tflite":
         return resolve_deeplab(arguments)
     raise ValueError(

@@ -7,15 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import flatbuffers
 import numpy as np
 import tensorflow as tf
 
+from keras_deeplab.inference.runtimes.tflite_builder import SharingBuilder
 from keras_deeplab.weights.readers.tflite_file import tflite_schema
 
 METADATA = "keras_deeplab"
-_SHARED_BYTES = 1 << 16
-_ALIGNMENT = 16
 
 
 def convert(
@@ -86,7 +84,7 @@ def finished(content: bytes, metadata: str) -> bytes:
     entry = schema.MetadataT()
     entry.name, entry.buffer = METADATA, len(model.buffers) - 1
     model.metadata = [*(model.metadata or []), entry]
-    builder = _SharingBuilder(len(content))
+    builder = SharingBuilder(len(content))
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
 
@@ -111,27 +109,6 @@ def operators(content: bytes) -> tuple[dict[str, int], tuple[str, ...]]:
                 foreign.add(name)
             found[name] += 1
     return dict(found), tuple(sorted(foreign))
-
-
-class _SharingBuilder(flatbuffers.Builder):
-    """Writes equal vectors once, and aligns large ones so that a runtime can map them."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(size)
-        self._written: dict[tuple[str, bytes], int] = {}
-
-    def CreateNumpyVector(self, x: np.ndarray) -> int:  # noqa: N802 - flatbuffers' name
-        content = x.tobytes()
-        key = (x.dtype.str, content)
-        if len(content) <= _SHARED_BYTES and key in self._written:
-            return self._written[key]
-        self.StartVector(x.itemsize, x.size, _ALIGNMENT if x.itemsize == 1 else x.itemsize)
-        self.head -= len(content)
-        self.Bytes[self.head : self.head + len(content)] = content
-        offset = int(self.EndVector())
-        if len(content) <= _SHARED_BYTES:
-            self._written[key] = offset
-        return offset
 
 
 def _frozen(function: Any) -> Any:

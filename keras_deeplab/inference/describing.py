@@ -73,6 +73,11 @@ def checked(opened: Opened, hints: Hints) -> Segmenter:
             f"The network must run on an image of {height}x{width}. Received: {opened.name}, "
             f"which says: {_first_line(error)}"
         ) from error
+    if not np.isfinite(result).all():
+        raise ValueError(
+            f"The scores of a network must be finite. Received: {opened.name}, which returns NaN "
+            f"or infinity for a grey image. Its weights are damaged, or its training diverged."
+        )
     kind = _kind(result, grey.shape, opened, hints)
     names = _names(None if kind == "labels" else result.shape[-1], hints, opened)
     return described(opened, kind, names)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from keras_deeplab._files import check_file
 from keras_deeplab.inference.describing import Hints, Opened, checked
 from keras_deeplab.inference.runtimes import (
     keras_runtime,
@@ -15,6 +16,7 @@ from keras_deeplab.inference.runtimes import (
     tflite_runtime,
 )
 from keras_deeplab.inference.segmenter import Segmenter
+from keras_deeplab.models.keras_file import load_keras_file
 from keras_deeplab.presets.datasets import dataset_of
 
 _READERS = {".tflite": tflite_runtime.open_file, ".onnx": onnx_runtime.open_file}
@@ -63,7 +65,7 @@ def open_segmenter(
     if not path.exists():
         raise FileNotFoundError(f"The network's file must exist. Received: {str(model)!r}.")
     if path.suffix.lower() in (".keras", ".h5") and path.is_file():
-        return keras_runtime.describe(keras_runtime.load(path), hints, name=path.name)
+        return keras_runtime.describe(load_keras_file(path), hints, name=path.name)
     return checked(open_file(path), hints)
 
 
@@ -82,6 +84,7 @@ def open_file(path: Path) -> Opened:
             f"A network must be a .keras, .tflite or .onnx file, or the folder of a SavedModel. "
             f"Received: {str(path)!r}."
         )
+    check_file(path, "The network")
     return reader(path)
 
 

@@ -52,6 +52,7 @@ class Scores:
         Returns:
             Array of shape (photo_height, photo_width), uint8, or uint16 above 256 classes.
         """
+        self._check_finite()
         if self.kind != "labels":
             return resized_labels(self.values, self._photo_size)
         dtype = "uint8" if self.values.max(initial=0) <= 255 else "uint16"
@@ -64,6 +65,7 @@ class Scores:
             ValueError: If the network returns labels.
         """
         self._check_scores("probabilities")
+        self._check_finite()
         resized = resized_scores(self.values, self._photo_size)
         return softmax(resized) if self.kind == "logits" else resized
 
@@ -74,6 +76,8 @@ class Scores:
             ValueError: If the network returns labels, or probabilities declared as logits.
         """
         self._check_scores("a CRF")
+        if not np.isfinite(self.values).all():
+            return self  # reported when the labels of the photo are asked for
         logits = self.kind == "logits"
         if logits and are_probabilities(self.values):
             raise ValueError(
@@ -87,6 +91,14 @@ class Scores:
     @property
     def _photo_size(self) -> tuple[int, int]:
         return self.photo.shape[0], self.photo.shape[1]
+
+    def _check_finite(self) -> None:
+        if not np.isfinite(self.values).all():
+            raise ValueError(
+                f"The scores of a network must be finite. Received: "
+                f"{1 - np.isfinite(self.values).mean():.1%} of them NaN or infinite. Its weights "
+                f"are damaged or its training diverged, or half precision overflows on the photo."
+            )
 
     def _check_scores(self, purpose: str) -> None:
         if self.kind == "labels":

@@ -144,7 +144,9 @@ def _predict(
         start = time.perf_counter()
         photos = [photo for photo, _ in batch]
         if options.averages:
-            values, kind = _averaged(run, photos, options, size), "probabilities"
+            # Scores that are not finite are reported with their photo.
+            with np.errstate(invalid="ignore"):
+                values, kind = _averaged(run, photos, options, size), "probabilities"
         else:
             inputs = (photo if image is None else image for photo, image in batch)
             values, kind = list(_cropped(run(inputs), photos, size)), network.output

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keras_deeplab._files import check_file
 from keras_deeplab.presets.datasets import Palette
 
 FORMAT_VERSION = 1
+# Largest side of an inference size, pixels.
+_LARGEST = 16384
 
 
 @dataclass(frozen=True)
@@ -49,36 +52,70 @@ def read_sidecar(network: Path) -> Sidecar:
     path = sidecar_path(network)
     if not path.exists():
         return Sidecar(path)
+    check_file(path, "The description of a network")
     try:
-        return _parsed(path, json.loads(path.read_text("utf-8")))
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{path} must describe an export of keras_deeplab. Received: {error!r}. Export "
-            f"{network.name} again, or remove the description and pass class_names (on the shell, "
-            f"--dataset)."
-        ) from error
+        content = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, network, error) from error
+    _check_version(path, content)
+    try:
+        return _parsed(path, content)
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise _damaged(path, network, error) from error
 
 
-def _parsed(path: Path, content: dict[str, Any]) -> Sidecar:
-    if content["format_version"] != FORMAT_VERSION:
+def _damaged(path: Path, network: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"{path} must describe an export of keras_deeplab. Received: {error!r}. Export "
+        f"{network.name} again, or remove the description and pass class_names (on the shell, "
+        f"--dataset)."
+    )
+
+
+def _check_version(path: Path, content: Any) -> None:
+    if not isinstance(content, dict):
+        return
+    if content.get("format_version") != FORMAT_VERSION:
         raise ValueError(
             f"{path} must have format_version {FORMAT_VERSION}. Received: "
-            f"{content['format_version']!r}. Update keras_deeplab."
+            f"{content.get('format_version')!r}. Update keras_deeplab."
         )
-    images = content.get("input") or {}
+    images = content.get("input")
+    if not isinstance(images, dict):
+        return
     for key, value in (("range", "RGB 0-255"), ("layout", "NHWC")):
         if images.get(key, value) != value:
             raise ValueError(
                 f"The network must take images of {key} {value}. Received: {path} with "
                 f"{images[key]!r}. Export a model with include_preprocessing=True."
             )
-    palette = content.get("palette")
-    size = content.get("inference_size")
+
+
+def _parsed(path: Path, content: dict[str, Any]) -> Sidecar:
+    names, palette, size = (content.get(x) for x in ("class_names", "palette", "inference_size"))
+    ignored = content.get("ignore_class")
+    if not isinstance(names, list) or not names:
+        raise ValueError(f"class_names={names!r}")
+    if palette is not None:
+        palette = tuple((_int(r, 255), _int(g, 255), _int(b, 255)) for r, g, b in palette)
+        if len(palette) < len(names):
+            raise ValueError(f"{len(palette)} colours for {len(names)} classes")
+    if size is not None:
+        height, width = size
+        size = (_int(height, _LARGEST), _int(width, _LARGEST))
+        if not min(size):
+            raise ValueError(f"inference_size={size}")
     return Sidecar(
         path=path,
-        class_names=tuple(str(name) for name in content["class_names"]),
-        palette=None if palette is None else tuple((r, g, b) for r, g, b in palette),
-        ignore_class=content.get("ignore_class"),
+        class_names=tuple(str(name) for name in names),
+        palette=palette,
+        ignore_class=None if ignored is None else _int(ignored, 65535),
         output=(content.get("output") or {}).get("kind"),
-        inference_size=None if size is None else (int(size[0]), int(size[1])),
+        inference_size=size,
     )
+
+
+def _int(value: Any, largest: int) -> int:
+    if int(value) != value or not 0 <= value <= largest:
+        raise ValueError(f"{value!r}, not an integer from 0 to {largest}")
+    return int(value)

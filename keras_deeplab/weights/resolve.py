@@ -13,6 +13,7 @@ from keras_deeplab.layers import RescaleBilinear
 from keras_deeplab.layers.segmentation_output import find_output
 from keras_deeplab.models import BuildOptions
 from keras_deeplab.models.blocks import normalization_mode
+from keras_deeplab.models.keras_file import load_keras_file
 from keras_deeplab.models.multi_scale import scores_name
 from keras_deeplab.presets.datasets import DATASETS, numbered_classes
 from keras_deeplab.presets.imagenet import IMAGENET
@@ -174,7 +175,7 @@ def _from_file(path: Path, networks: list[DeepLabRow]) -> ResolvedWeights:
             f"A weights file must end in .keras or .tflite. Received: {str(path)!r}. For "
             f".weights.h5 files build the model first, then call its load_weights method."
         )
-    saved = keras.models.load_model(path, compile=False)
+    saved = load_keras_file(path)
     output = find_output(saved)
     if output is None or all(layer.name != "upsampling" for layer in saved.layers):
         raise ValueError(

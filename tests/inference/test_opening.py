@@ -201,7 +201,10 @@ def test_what_is_no_network_is_refused(tmp_path: Path):
     for name, text in [
         ("text.tflite", "must be a TFLite network. Received: .*text.tflite"),
         ("text.onnx", "must be a whole ONNX network. Received: .*text.onnx"),
-        ("text.keras", "must be a whole Keras model. Received: .*text.keras', no zip archive"),
+        (
+            "text.keras",
+            "must be a whole Keras model. Received: .*text.keras' .it is no zip archive",
+        ),
         ("text.pt", "must be a .keras, .tflite or .onnx file, or the folder"),
     ]:
         (tmp_path / name).write_text("not a network at all")

@@ -1,10 +1,8 @@
-"""Keras models and their files."""
+"""Keras models."""
 
 from __future__ import annotations
 
 import contextlib
-import re
-import zipfile
 from pathlib import Path
 
 import keras
@@ -14,35 +12,6 @@ from keras_deeplab.inference.describing import Hints, Opened, described
 from keras_deeplab.inference.segmenter import Segmenter
 from keras_deeplab.inference.sidecar import Sidecar
 from keras_deeplab.layers import SegmentationOutput
-
-# Start of Keras's error message for a custom layer, which pages of its configuration follow.
-_UNKNOWN = re.compile(r"Could not locate (?:class|function) ('\w+')")
-
-
-def load(path: Path) -> keras.Model:
-    """Loads a `.keras` file.
-
-    Raises:
-        ValueError: If it is damaged or has unknown layers.
-    """
-    if path.suffix.lower() == ".keras" and not zipfile.is_zipfile(path):
-        raise ValueError(
-            f"The file must be a whole Keras model. Received: {str(path)!r}, no zip archive as "
-            f".keras files are."
-        )
-    try:
-        return keras.models.load_model(path, compile=False)
-    except (ValueError, TypeError, OSError, KeyError) as error:
-        unknown = _UNKNOWN.search(str(error))
-        if unknown:
-            raise ValueError(
-                f"The network's layers must be known. Received: {str(path)!r} with {unknown[1]}. "
-                f"Import what defines it, load the file with keras.models.load_model, and pass "
-                f"the model in place of the file."
-            ) from error
-        raise ValueError(
-            f"The file must be a whole Keras model. Received: {str(path)!r} ({error})."
-        ) from error
 
 
 def device_batch_size() -> int:

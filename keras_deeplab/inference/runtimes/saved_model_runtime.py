@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_deeplab.inference.describing import Opened
 from keras_deeplab.inference.runtimes.keras_runtime import device_batch_size
+from keras_deeplab.inference.runtimes.saved_model_check import check_saved_model
 from keras_deeplab.inference.sidecar import read_sidecar
 
 _SIGNATURE = "serving_default"
@@ -18,14 +19,16 @@ def open_folder(path: Path) -> Opened:
     """Opens a SavedModel by its signature "serving_default".
 
     Raises:
-        ValueError: If it is not a SavedModel, or does not have one input and one output.
+        ValueError: If it is not a SavedModel, has operators that could touch files or Python, or
+            does not have one input and one output.
     """
     import tensorflow as tf
 
-    if not (path / "saved_model.pb").exists():
+    if not (path / "saved_model.pb").is_file():
         raise ValueError(
             f"The folder must be a SavedModel, with a file saved_model.pb. Received: {str(path)!r}."
         )
+    check_saved_model(path)
     try:
         module = tf.saved_model.load(str(path))
     except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_deeplab.inference.describing import Opened
+from keras_deeplab.inference.runtimes.tflite_builder import SharingBuilder
 from keras_deeplab.inference.sidecar import read_sidecar
 
 _IDENTIFIER = b"TFL3"
@@ -32,8 +34,7 @@ def open_file(path: Path) -> Opened:
             f"The file must be a TFLite network. Received: {str(path)!r}, which does not start "
             f"like one."
         )
-    _check_whole(content, path)
-    interpreter = _interpreter(path)
+    interpreter = _interpreter(_rewritten(content, path), path)
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     if len(inputs) != 1 or len(outputs) != 1:
         raise ValueError(
@@ -42,29 +43,42 @@ def open_file(path: Path) -> Opened:
         )
     (source,), (target,) = inputs, outputs
     size = tuple(source["shape"])
+    # An interpreter holds the tensors of one call.
+    lock = threading.Lock()
 
     def run(images: np.ndarray) -> np.ndarray:
         nonlocal size
-        if images.shape != size:
-            interpreter.resize_tensor_input(source["index"], images.shape)
-            interpreter.allocate_tensors()
-            size = images.shape
-        interpreter.set_tensor(source["index"], _quantised(images, source))
-        interpreter.invoke()
-        return _dequantised(interpreter.get_tensor(target["index"]), target)
+        levels = _quantised(images, source)
+        with lock:
+            if images.shape != size:
+                interpreter.resize_tensor_input(source["index"], images.shape)
+                interpreter.allocate_tensors()
+                size = images.shape
+            interpreter.set_tensor(source["index"], levels)
+            interpreter.invoke()
+            result = interpreter.get_tensor(target["index"])
+        return _dequantised(result, target)
 
     shape = tuple(None if side < 0 else int(side) for side in source["shape_signature"])
     return Opened(run, shape, read_sidecar(path), str(path))
 
 
-def _check_whole(content: bytes, path: Path) -> None:
-    # The runtimes crash on truncated files.
+def _rewritten(content: bytes, path: Path) -> bytes:
+    """Returns the same network with a new header and new offsets.
+
+    The runtimes follow the offsets of a file without checks, and crash on damaged ones.
+    """
     try:
         from ai_edge_litert import schema_py_generated as schema
     except ModuleNotFoundError:
         from tensorflow.lite.python import schema_py_generated as schema
     try:
-        schema.ModelT.InitFromPackedBuf(content)
+        model = schema.ModelT.InitFromPackedBuf(content)
+        if any(buffer.offset > 1 for buffer in model.buffers):
+            return content  # more than 2 GB, with arrays outside the tables
+        builder = SharingBuilder(len(content))
+        builder.Finish(model.Pack(builder), _IDENTIFIER)
+        return bytes(builder.Output())
     except Exception as error:
         # Offsets outside the file raise many different exceptions.
         raise ValueError(
@@ -73,11 +87,11 @@ def _check_whole(content: bytes, path: Path) -> None:
         ) from error
 
 
-def _interpreter(path: Path) -> Any:
+def _interpreter(content: bytes, path: Path) -> Any:
     errors = []
     for load in (_litert, _tensorflow):
         try:
-            interpreter = load()(model_path=str(path), num_threads=os.cpu_count())
+            interpreter = load()(model_content=content, num_threads=os.cpu_count())
             interpreter.allocate_tensors()
         except ModuleNotFoundError as error:
             errors.append(f"{error}")
