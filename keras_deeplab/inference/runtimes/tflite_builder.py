@@ -17,6 +17,7 @@ class SharingBuilder(flatbuffers.Builder):
         self._written: dict[tuple[str, bytes], int] = {}
 
     def CreateNumpyVector(self, x: np.ndarray) -> int:  # noqa: N802 - flatbuffers' name
+        """Writes a vector and returns its offset."""
         content = x.tobytes()
         key = (x.dtype.str, content)
         if len(content) <= _SHARED_BYTES and key in self._written:
