@@ -89,6 +89,31 @@ def test_fine_tuning_starts_from_it(network: keras.Model, caplog: pytest.LogCapt
     assert losses[-1] < losses[0]
 
 
+def test_even_sizes_are_padded_as_tensorflow_does(network: keras.Model, tmp_path: Path, photo):
+    """On the top and left one pixel less than on the bottom and right, in exports of any size too.
+
+    A photo with a row and a column of the padding's value, 127.5, in front is an odd one whose
+    stem sees the same pixels, so all that differs is the grid of the strides after it.
+    """
+    stem = keras.Model(network.input, network.get_layer("stem_relu").output)
+    even = photo[:96, :96].astype("float32")
+    framed = np.full((97, 97, 3), 127.5, "float32")
+    framed[:96, :96] = even
+    assert network.get_layer("stem").padding == "same"
+    kernel, bias = network.get_layer("stem").get_weights()
+    x = even / 127.5 - 1
+    corner = np.maximum(0, np.einsum("hwc,hwcf->f", x[:3, :3], kernel) + bias).clip(0, 6)
+    np.testing.assert_allclose(stem(even[None])[0, 0, 0], corner, atol=1e-4)
+    for suffix, package in ((".tflite", "ai_edge_litert"), (".onnx", "onnxruntime")):
+        pytest.importorskip(package)
+        result = export(network, tmp_path / f"network{suffix}", input_size=None)
+        assert result.parity.equal_labels > 0.999
+        exported = open_segmenter(result.path)
+        for size in (96, 97, 130):
+            ours = segment(network, photo, size=size).labels
+            assert (segment(exported, photo, size=size).labels == ours).mean() > 0.999
+
+
 @pytest.mark.slow
 def test_8_bits_see_the_same(network: keras.Model, photo: np.ndarray, tmp_path: Path):
     pytest.importorskip("ai_edge_litert")

@@ -114,7 +114,7 @@ def _load(row: WeightsRow) -> str:
 
 def _limits(row: WeightsRow) -> list[str]:
     dataset = DATASETS[row.dataset]
-    limits = []
+    limits = _grids(row)
     if dataset.class_names[0] == "background":
         limits.append(
             f"It recognises {len(dataset.class_names) - 1} classes; everything else is background."
@@ -139,6 +139,24 @@ def _limits(row: WeightsRow) -> list[str]:
     if row.licence == "NOASSERTION":
         limits.append("Its publisher states no licence.")
     return limits
+
+
+def _grids(row: WeightsRow) -> list[str]:
+    """Returns where padding or grid of the weights matter to whoever compares scores."""
+    notes = []
+    if row.padding == "tensorflow":
+        notes.append(
+            "It pads strided convolutions as in training, with TensorFlow's `SAME`: at even "
+            "heights and widths on the bottom and right only. Features at different output "
+            "strides correspond exactly at odd sizes, such as the 513x513 of `segment`."
+        )
+    if row.multi_scale_inputs and not row.align_corners:
+        notes.append(
+            "It was trained with PyTorch before 1.6, whose resize by a factor took the pixels from "
+            "the rounded size; this network does too. Today's PyTorch takes exactly 1 / scale, so "
+            "the publisher's code gives other scores there at sizes that are no multiples of 4."
+        )
+    return notes
 
 
 def _shipped(row: WeightsRow) -> list[str]:

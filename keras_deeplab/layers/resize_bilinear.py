@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_deeplab._validation import check_choice
+
 
 def interpolation_matrix(length: int, new_length: int, *, align_corners: bool) -> np.ndarray:
     """Returns the matrix of shape (new_length, length) that resizes one axis bilinearly."""
@@ -74,7 +76,13 @@ class RescaleBilinear(keras.layers.Layer):
             factor applies to the distance of the corners: with 0.5, 321 becomes 161, not 160.
         align_corners: True aligns the centres of the corner pixels; False aligns the image borders
             (half-pixel centres).
+        grid: Distance of the sampled pixels, for half-pixel centres: "size" divides the image by
+            the rounded new size, as PyTorch did before 1.6; "factor" takes exactly 1 / ``scale``,
+            as it has done since. They differ where ``scale`` times a size is no whole number.
         **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: If ``grid`` is unknown.
 
     Input shape:
         (batch, height, width, channels)
@@ -88,14 +96,32 @@ class RescaleBilinear(keras.layers.Layer):
     (1, 4, 4, 3)
     """
 
-    def __init__(self, scale: float, align_corners: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, scale: float, align_corners: bool = False, grid: str = "size", **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
+        check_choice("grid", grid, ("size", "factor"))
         self.scale = scale
         self.align_corners = align_corners
+        self.grid = grid
 
     def call(self, inputs: Any) -> Any:
+        if self.grid == "factor" and not self.align_corners:
+            x = ops.cast(inputs, "float32")
+            height, width = ops.shape(x)[1:3]
+            x = ops.einsum("yh,bhwc->bywc", self._interpolation(height), x)
+            x = ops.einsum("xw,bywc->byxc", self._interpolation(width), x)
+            return ops.cast(x, self.compute_dtype)
         size = [self._scaled(side) for side in ops.shape(inputs)[1:3]]
         return ops.cast(_resize(inputs, size, align_corners=self.align_corners), self.compute_dtype)
+
+    def _interpolation(self, side: Any) -> Any:
+        """Returns the matrix (new side, side) that samples one axis at distances 1 / scale."""
+        target = ops.cast(ops.arange(self._scaled(side)), "float32")
+        last = ops.cast(side - 1, "float32")
+        source = ops.clip((target + 0.5) * (1.0 / self.scale) - 0.5, 0.0, last)
+        pixels = ops.cast(ops.arange(side), "float32")
+        return ops.maximum(0.0, 1.0 - ops.abs(source[:, None] - pixels[None, :]))
 
     def _scaled(self, side: Any) -> Any:
         corner = int(self.align_corners)
@@ -113,6 +139,7 @@ class RescaleBilinear(keras.layers.Layer):
             **super().get_config(),
             "scale": self.scale,
             "align_corners": self.align_corners,
+            "grid": self.grid,
         }
 
 

@@ -23,11 +23,14 @@ class ConvOptions:
             norm: the convolutions have a bias instead).
         epsilon: Epsilon of batch norm.
         bias: Whether convolutions have a bias in addition to batch norm.
+        padding: Zeros around strided convolutions: "symmetric", the same on both sides, or
+            "tensorflow", as TensorFlow's "SAME": at even sizes one fewer on the top and left.
     """
 
     batch_norm: str = "trainable"
     epsilon: float = 1e-3
     bias: bool = False
+    padding: str = "symmetric"
 
 
 class Feature(NamedTuple):
@@ -65,9 +68,9 @@ def conv_bn(
         Tensor of shape (batch, ceil(height / stride), ceil(width / stride), filters).
     """
     padding = "same"
-    if stride > 1 and kernel_size > 1:
-        # With an even size, "same" pads only one side, which would shift the features relative to
-        # those of the atrous network.
+    if stride > 1 and kernel_size > 1 and options.padding == "symmetric":
+        # At even sizes, "same" pads one side more than the other, which shifts the features
+        # relative to those of the atrous network. At odd sizes both are equal.
         x = keras.layers.ZeroPadding2D((kernel_size - 1) * rate // 2, name=f"{name}_pad")(x)
         padding = "valid"
     common = dict(
@@ -173,8 +176,9 @@ def normalize_image(image: Any, mode: str) -> Any:
     Args:
         image: Tensor of shape (batch, height, width, 3), RGB, 0 to 255.
         mode: "tf" scales to -1..1; "torch" standardises with ImageNet's mean and standard
-            deviation; "caffe" subtracts ImageNet's mean. The channel order stays RGB: converters of
-            BGR networks reverse the channels of the first kernel instead.
+            deviation; "caffe" subtracts ImageNet's mean as DeepLab v2 did, "caffe_keras" as
+            keras.applications does. The channel order stays RGB: converters of BGR networks
+            reverse the channels of the first kernel instead.
 
     Returns:
         Tensor of the shape of ``image``.

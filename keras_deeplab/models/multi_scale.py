@@ -23,7 +23,12 @@ def scores_name(scale: float) -> str:
 
 
 def multi_scale(
-    network: keras.Model, image: Any, *, scales: Sequence[float], align_corners: bool
+    network: keras.Model,
+    image: Any,
+    *,
+    scales: Sequence[float],
+    align_corners: bool,
+    grid: str = "size",
 ) -> Any:
     """Runs ``network`` on every scale and takes the maximum at the largest resolution.
 
@@ -35,6 +40,7 @@ def multi_scale(
         image: Tensor of shape (batch, height, width, 3).
         scales: Factors on height and width.
         align_corners: Grid of the resizes.
+        grid: "size" or "factor", see `RescaleBilinear`.
 
     Returns:
         Scores at the resolution of the largest scale.
@@ -55,7 +61,7 @@ def multi_scale(
         if scale != 1:
             # float32 with every dtype policy, like the normalisation.
             x = RescaleBilinear(
-                scale, align_corners, dtype="float32", name=f"image_{round(100 * scale):03d}"
+                scale, align_corners, grid, dtype="float32", name=f"image_{round(100 * scale):03d}"
             )(image)
         scores[scale] = keras.layers.Identity(name=scores_name(scale))(network(x))
     largest = scores[max(scales)]

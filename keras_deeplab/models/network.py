@@ -37,8 +37,8 @@ class BuildOptions:
     Attributes:
         output_stride: Input pixels per feature pixel. None: that of the preset.
         preprocessing: Normalisation of RGB 0-255: "tf" (to -1..1), "torch" (with ImageNet's mean
-            and standard deviation) or "caffe" (minus ImageNet's mean). None: the input is already
-            normalised.
+            and standard deviation), "caffe" (minus ImageNet's mean as in DeepLab v2) or
+            "caffe_keras" (minus that of keras.applications). None: the input is already normalised.
         align_corners: Grid of the bilinear resizes.
         batch_norm: "trainable"; "frozen" (always uses its stored statistics); or "folded" (no batch
             norm: the convolutions have a bias instead).
@@ -46,8 +46,14 @@ class BuildOptions:
             as for the backbone.
         multi_scale_inputs: Scales of the image, whose scores are fused by their maximum. The layers
             are then in an inner model named "network". Empty: only the original image.
+        multi_scale_grid: Pixels at which the image is sampled for a scale: "size", the image's size
+            divided by the rounded one, or "factor", exactly 1 / scale apart. Both are the same
+            with ``align_corners``.
         inference_size: Recommended (height, width) that photos are resized to fit. None: that of
             the dataset of its classes.
+        padding: Zeros around the backbone's strided convolutions: "symmetric", or "tensorflow",
+            which pads the top and left less at even sizes. Only MobileNets and EfficientNet-Lite
+            have both.
     """
 
     output_stride: int | None = None
@@ -56,7 +62,9 @@ class BuildOptions:
     batch_norm: str = "trainable"
     head_batch_norm: str | None = None
     multi_scale_inputs: tuple[float, ...] = ()
+    multi_scale_grid: str = "size"
     inference_size: tuple[int, int] | None = None
+    padding: str = "symmetric"
 
     @classmethod
     def published(cls, row: WeightsRow) -> BuildOptions:
@@ -109,15 +117,16 @@ def build_model(
         x = normalize_image(image, options.preprocessing)
     if options.multi_scale_inputs:
         inner = keras.Input((None, None, 3), name="scaled_image")
-        scores = _scores(inner, row, head, options.batch_norm)
+        scores = _scores(inner, row, head, options)
         scores = multi_scale(
             keras.Model(inner, scores, name="network"),
             x,
             scales=options.multi_scale_inputs,
+            grid=options.multi_scale_grid,
             align_corners=options.align_corners,
         )
     else:
-        scores = _scores(x, row, head, options.batch_norm)
+        scores = _scores(x, row, head, options)
     scores = segmentation_output(
         scores,
         image,
@@ -130,13 +139,18 @@ def build_model(
     return keras.Model(image, scores, name=name or row.name)
 
 
-def _scores(x: Any, row: DeepLabRow, head: HeadOptions, batch_norm: str) -> Any:
-    multi_grid = {} if row.multi_grid == (1, 1, 1) else {"multi_grid": row.multi_grid}
+def _scores(x: Any, row: DeepLabRow, head: HeadOptions, options: BuildOptions) -> Any:
+    # Only families that have an option know it.
+    special: dict[str, Any] = {}
+    if row.multi_grid != (1, 1, 1):
+        special["multi_grid"] = row.multi_grid
+    if options.padding != "symmetric":
+        special["padding"] = options.padding
     features = build_backbone(
         BACKBONES[row.backbone],
         x,
         output_stride=head.output_stride,
-        batch_norm=batch_norm,
-        **multi_grid,
+        batch_norm=options.batch_norm,
+        **special,
     )
     return _HEADS[row.version](row, features, head)

@@ -15,6 +15,8 @@ class ImageNetRow:
             Empty: the file is part of the Python package of an extra.
         include_top: Whether the fully connected layers are used.
         preprocessing: Normalisation of RGB 0-255 in training, in RGB order.
+        padding: Zeros around strided convolutions in training: "symmetric", or "tensorflow", which
+            pads the top and left less at even sizes.
         bgr: Whether the network takes its channels in BGR order.
         sha256: Hash of the file of a Python package.
     """
@@ -23,6 +25,7 @@ class ImageNetRow:
     application: str = ""
     include_top: bool = False
     preprocessing: str = "tf"
+    padding: str = "symmetric"
     bgr: bool = False
     sha256: str = ""
 
@@ -30,23 +33,31 @@ class ImageNetRow:
 IMAGENET: dict[str, ImageNetRow] = {
     row.backbone: row
     for row in (
-        ImageNetRow(backbone="mobilenet_v2", application="MobileNetV2"),
-        ImageNetRow(backbone="mobilenet_v3_large", application="MobileNetV3Large"),
-        ImageNetRow(backbone="mobilenet_v3_small", application="MobileNetV3Small"),
+        *(
+            ImageNetRow(backbone=backbone, application=application, padding="tensorflow")
+            for backbone, application in (
+                ("mobilenet_v2", "MobileNetV2"),
+                ("mobilenet_v3_large", "MobileNetV3Large"),
+                ("mobilenet_v3_small", "MobileNetV3Small"),
+            )
+        ),
         # Trained with (x - 127) / 128, which differs from "tf" by less than one level in 255.
         ImageNetRow(
             backbone="efficientnet_lite0",
+            padding="tensorflow",
             sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         ),
         ImageNetRow(
             backbone="vgg16",
             application="VGG16",
             include_top=True,
-            preprocessing="caffe",
+            preprocessing="caffe_keras",
             bgr=True,
         ),
         *(
-            ImageNetRow(backbone=backbone, application=application, preprocessing="caffe", bgr=True)
+            ImageNetRow(
+                backbone=backbone, application=application, preprocessing="caffe_keras", bgr=True
+            )
             for backbone, application in (
                 ("resnet50_keras", "ResNet50"),
                 ("resnet101_keras", "ResNet101"),

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Statistics of ImageNet's RGB levels, as fractions (torchvision) and levels (Caffe's ILSVRC mean).
+# Statistics of ImageNet's RGB levels, as fractions (torchvision).
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_CAFFE_MEAN = (122.67892, 116.66877, 104.00699)
+_MEANS = {
+    # The prototxts of DeepLab v1 and v2, and kazuto1011/deeplab-pytorch.
+    "caffe": (122.675, 116.669, 104.008),
+    # keras.applications: VGG and ResNet.
+    "caffe_keras": (123.68, 116.779, 103.939),
+    # Caffe's ILSVRC mean: networks that this package saved before it had the other two.
+    "caffe_ilsvrc": (122.67892, 116.66877, 104.00699),
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,12 @@ NORMALIZATIONS: dict[str, Normalization] = {
         [1 / (255 * deviation) for deviation in _DEVIATION],
         [-mean / deviation for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)],
     ),
-    "caffe": Normalization(
-        "ImageNet's mean subtracted", [1.0, 1.0, 1.0], [-mean for mean in _CAFFE_MEAN]
-    ),
+    **{
+        name: Normalization(
+            f"ImageNet's mean, {', '.join(f'{mean:g}' for mean in means)}, subtracted",
+            [1.0, 1.0, 1.0],
+            [-mean for mean in means],
+        )
+        for name, means in _MEANS.items()
+    },
 }

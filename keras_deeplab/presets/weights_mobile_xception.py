@@ -39,6 +39,8 @@ def _zoo(backbone: str, data: str, file: str, *scores: str) -> WeightsRow:
         converter="tf_slim",
         preprocessing="tf",
         align_corners=True,
+        # TensorFlow's Xception pads explicitly, its MobileNets with "SAME".
+        padding="symmetric" if "xception" in network else "tensorflow",
         output_stride=16,
         trained_on_val=split == "trainval",
         metrics=tuple(
@@ -57,13 +59,14 @@ ROWS = (
         network="deeplab_v3_mobilenet_v2",
         dataset="voc",
         trained_on="VOC 2012; the split is not stated",
-        file="deeplabv3_mobilenet_v2_1.0_513_model.safetensors",
+        file="deeplabv3_mobilenet_v2_1.0_513_pytorch_model.bin",
         url="https://huggingface.co/google/deeplabv3_mobilenet_v2_1.0_513/resolve/main/"
-        "model.safetensors",
+        "pytorch_model.bin",
         converter="hugging_face",
         preprocessing="tf",
         align_corners=True,
-        output_stride=16,
+        padding="tensorflow",
+        output_stride=8,
         licence="NOASSERTION",
         source="Google, on Hugging Face",
     ),

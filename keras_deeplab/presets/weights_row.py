@@ -39,11 +39,15 @@ class WeightsRow:
         converter: The reader in `keras_deeplab.weights.readers`.
         preprocessing: Normalisation of RGB 0-255 in training.
         align_corners: Grid of the bilinear resizes.
+        padding: Zeros around strided convolutions in training: "symmetric", or "tensorflow", which
+            pads the top and left less at even sizes (its "SAME").
         batch_norm: "folded" if batch norm is folded into the convolutions of the file.
         output_stride: Output stride in training.
         inference_size: Recommended (height, width) that photos are resized to fit. None: that of
             the dataset.
         multi_scale_inputs: Scales of the image in training, with shared weights.
+        multi_scale_grid: Pixels at which the image was sampled for a scale: "size", the image's
+            size divided by the rounded one, or "factor", exactly 1 / scale apart.
         trained_on_val: Whether the training data includes the dataset's validation images.
         metrics: Published metrics.
         measured: Metrics measured by this project, see docs/benchmarks.
@@ -64,10 +68,12 @@ class WeightsRow:
     converter: str
     preprocessing: str
     align_corners: bool
+    padding: str = "symmetric"
     batch_norm: str = "trainable"
     output_stride: int
     inference_size: tuple[int, int] | None = None
     multi_scale_inputs: tuple[float, ...] = ()
+    multi_scale_grid: str = "size"
     trained_on_val: bool = False
     metrics: tuple[Metric, ...] = ()
     measured: tuple[Metric, ...] = ()

@@ -21,7 +21,7 @@ from keras_deeplab.presets.networks import DEEPLABS, DeepLabRow, is_head_layer
 from keras_deeplab.presets.weights import WEIGHTS, WeightsRow
 from keras_deeplab.weights.download import weights_file
 from keras_deeplab.weights.imagenet_backbones import imagenet_row
-from keras_deeplab.weights.load import named_weights
+from keras_deeplab.weights.load import all_layers, named_weights
 from keras_deeplab.weights.readers.converters import CONVERTERS
 
 
@@ -139,10 +139,11 @@ def _with_fresh_head(start: ResolvedWeights, network: DeepLabRow) -> ResolvedWei
 
 def _from_imagenet(networks: list[DeepLabRow]) -> ResolvedWeights:
     network = next((row for row in networks if row.backbone in IMAGENET), networks[0])
+    start = imagenet_row(network.backbone)
     return ResolvedWeights(
         network,
         DATASETS["voc"].class_names,
-        BuildOptions(preprocessing=imagenet_row(network.backbone).preprocessing),
+        BuildOptions(preprocessing=start.preprocessing, padding=start.padding),
         imagenet=True,
     )
 
@@ -166,7 +167,7 @@ def _from_file(path: Path, networks: list[DeepLabRow]) -> ResolvedWeights:
         return ResolvedWeights(
             networks[0],
             numbered_classes(len(arrays["classifier/bias"])),
-            BuildOptions(align_corners=True, batch_norm="folded"),
+            BuildOptions(align_corners=True, batch_norm="folded", padding="tensorflow"),
             source=str(path),
             arrays=arrays,
         )
@@ -191,7 +192,9 @@ def _from_file(path: Path, networks: list[DeepLabRow]) -> ResolvedWeights:
         batch_norm="folded" if all(map(is_head_layer, normalised)) else "trainable",
         head_batch_norm="trainable" if any(map(is_head_layer, normalised)) else "folded",
         inference_size=output.inference_size,
+        padding=_saved_padding(saved),
         multi_scale_inputs=_saved_scales(saved),
+        multi_scale_grid=_saved_grid(saved),
     )
     # By default, a model is named after its network.
     row = next((row for row in networks if row.name == saved.name), networks[0])
@@ -203,7 +206,24 @@ def _saved_preprocessing(saved: keras.Model) -> str:
     return normalization_mode(layers[0]) if layers else "tf"
 
 
+def _saved_padding(saved: keras.Model) -> str:
+    """Returns the padding of strided convolutions; symmetric padding has layers of its own."""
+    strided = [
+        layer
+        for layer in all_layers(saved)
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D))
+        and max(layer.strides) > 1
+        and max(layer.kernel_size) > 1
+    ]
+    same = bool(strided) and all(layer.padding == "same" for layer in strided)
+    return "tensorflow" if same else "symmetric"
+
+
 def _saved_scales(saved: keras.Model) -> tuple[float, ...]:
     rescaled = [layer.scale for layer in saved.layers if isinstance(layer, RescaleBilinear)]
     names = {layer.name for layer in saved.layers}
     return (*rescaled, *((1.0,) if scores_name(1.0) in names else ()))
+
+
+def _saved_grid(saved: keras.Model) -> str:
+    return next((x.grid for x in saved.layers if isinstance(x, RescaleBilinear)), "size")

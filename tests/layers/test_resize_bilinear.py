@@ -76,6 +76,35 @@ def test_rescale_equals_the_definition(size, scale: float, align_corners: bool, 
 
 
 def test_rescale_keeps_its_arguments():
-    layer = RescaleBilinear(0.75, align_corners=True)
+    layer = RescaleBilinear(0.75, align_corners=True, grid="factor")
     again = RescaleBilinear.from_config(layer.get_config())
-    assert (again.scale, again.align_corners) == (0.75, True)
+    assert (again.scale, again.align_corners, again.grid) == (0.75, True, "factor")
+    # Files of earlier versions do not say.
+    old = {key: value for key, value in layer.get_config().items() if key != "grid"}
+    assert RescaleBilinear.from_config(old).grid == "size"
+    with pytest.raises(ValueError, match="grid must be one of 'size', 'factor'"):
+        RescaleBilinear(0.5, grid="scale")
+
+
+def test_the_grid_of_the_factor_by_hand():
+    """Five pixels at 0.5: centres 0.5 and 2.5, where the size's grid takes 0.75 and 3.25."""
+    x = np.array([0.0, 1, 4, 9, 16], "float32").reshape(1, 1, 5, 1)
+    assert np.ravel(RescaleBilinear(0.5, grid="factor")(x)).tolist() == [0.5, 6.5]
+    assert np.ravel(RescaleBilinear(0.5, grid="size")(x)).tolist() == [0.75, 10.75]
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.75, 1.5])
+@pytest.mark.parametrize("size", [(9, 12), (1, 5), (33, 50)])
+def test_the_grid_of_the_factor_is_pytorchs(size: tuple[int, int], scale: float, rng):
+    torch = pytest.importorskip("torch")
+    x = rng.normal(size=(1, *size, 2)).astype("float32")
+    if min(int(scale * side) for side in size) == 0:
+        pytest.skip("PyTorch has no images of 0 pixels")
+    expected = torch.nn.functional.interpolate(
+        torch.from_numpy(x.transpose(0, 3, 1, 2).copy()), scale_factor=scale, mode="bilinear"
+    )
+    image = keras.Input((None, None, 2))
+    model = keras.Model(image, RescaleBilinear(scale, grid="factor")(image))
+    received = model.predict(x, verbose=0)
+    # Positions near 50 have a last digit of 4e-6 in float32.
+    np.testing.assert_allclose(received, expected.numpy().transpose(0, 2, 3, 1), atol=2e-5)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_deeplab.models.blocks import ConvOptions, conv_bn, normalization_mode, normalize_image
+from keras_deeplab.presets.normalizations import NORMALIZATIONS
 
 
 @pytest.mark.parametrize("size", [6, 7])
@@ -44,13 +45,14 @@ def test_normalize_image_maps_levels_to_minus_one_and_one():
         normalize_image(image, "bgr")
 
 
-@pytest.mark.parametrize("mode", ["torch", "caffe"])
+@pytest.mark.parametrize("mode", ["torch", "caffe", "caffe_keras"])
 def test_normalize_image_standardises_by_channel(mode: str, rng: np.random.Generator):
     image = keras.Input((2, 2, 3))
     x = rng.uniform(0, 255, (1, 2, 2, 3)).astype("float32")
     expected = {
         "torch": (x / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225),
-        "caffe": x - (122.67892, 116.66877, 104.00699),
+        "caffe": x - (122.675, 116.669, 104.008),
+        "caffe_keras": x - (123.68, 116.779, 103.939),
     }[mode]
     model = keras.Model(image, normalize_image(image, mode))
     np.testing.assert_allclose(model(x), expected, rtol=1e-4, atol=1e-4)
@@ -58,7 +60,7 @@ def test_normalize_image_standardises_by_channel(mode: str, rng: np.random.Gener
     np.testing.assert_allclose(again(x), expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("mode", ["tf", "torch", "caffe"])
+@pytest.mark.parametrize("mode", list(NORMALIZATIONS))
 def test_a_layer_tells_its_mode(mode: str):
     image = keras.Input((2, 2, 3))
     layer = keras.Model(image, normalize_image(image, mode)).get_layer("preprocessing")

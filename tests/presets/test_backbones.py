@@ -16,7 +16,7 @@ def test_imagenet_weights_are_of_known_backbones():
     assert IMAGENET.keys() <= BACKBONES.keys()
     for row in IMAGENET.values():
         assert bool(row.application) != bool(row.sha256)
-        assert row.preprocessing in ("tf", "caffe")
+        assert row.preprocessing in ("tf", "caffe_keras")
 
 
 def test_every_family_has_a_builder():

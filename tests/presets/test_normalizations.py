@@ -11,7 +11,8 @@ from keras_deeplab.presets.normalizations import NORMALIZATIONS
         # torchvision: (x / 255 - mean) / deviation; black and white.
         ("torch", (0, 0, 0), (-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225)),
         ("torch", (255, 255, 255), (0.515 / 0.229, 0.544 / 0.224, 0.594 / 0.225)),
-        ("caffe", (122.67892, 116.66877, 104.00699), (0, 0, 0)),
+        ("caffe", (122.675, 116.669, 104.008), (0, 0, 0)),
+        ("caffe_keras", (123.68, 116.779, 103.939), (0, 0, 0)),
     ],
 )
 def test_values_by_hand(name: str, levels: tuple, expected: tuple):

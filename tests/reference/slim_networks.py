@@ -14,6 +14,7 @@ class SlimNetwork:
     def __init__(self, rng: np.random.Generator, epsilon: float = 1e-3) -> None:
         self.rng = rng
         self.epsilon = epsilon
+        self.explicit_padding = True
         self.variables: dict[str, np.ndarray] = {}
 
     def variable(self, name: str, shape: tuple[int, ...], low: float, high: float) -> np.ndarray:
@@ -33,11 +34,12 @@ class SlimNetwork:
         variance = self.variable(f"{scope}/moving_variance", c, 0.5, 1.5)
         return tf.nn.batch_normalization(x, mean, variance, beta, gamma, epsilon or self.epsilon)
 
-    @staticmethod
-    def padded(x, size: int, stride: int):
-        """Symmetric zeros; what "SAME" does too at the sizes that these networks are run at."""
+    def strided(self, x, size: int, stride: int):
+        """TensorFlow's Xception pads symmetrically before a stride, its MobileNetV2 not at all."""
+        if stride == 1 or not self.explicit_padding:
+            return x, "SAME"
         border = [size // 2, size // 2]
-        return tf.pad(x, [[0, 0], border, border, [0, 0]]) if stride > 1 else x
+        return tf.pad(x, [[0, 0], border, border, [0, 0]]), "VALID"
 
     def conv(self, x, channels, size, scope, *, stride=1, rate=1, act=tf.nn.relu, epsilon=None):
         shape = (size, size, x.shape[-1], channels)
@@ -45,16 +47,14 @@ class SlimNetwork:
         if size == 1:
             x = x[:, ::stride, ::stride]
             stride = 1
-        padding = "SAME" if stride == 1 else "VALID"
-        x = tf.nn.conv2d(self.padded(x, size, stride), kernel, stride, padding, dilations=rate)
+        x, padding = self.strided(x, size, stride)
+        x = tf.nn.conv2d(x, kernel, stride, padding, dilations=rate)
         return act(self.norm(x, scope, epsilon))
 
     def depthwise(self, x, scope, *, stride=1, rate=1, act=tf.nn.relu, epsilon=None):
         kernel = self.kernel(f"{scope}/depthwise_weights", (3, 3, x.shape[-1], 1), 9)
-        padding = "SAME" if stride == 1 else "VALID"
-        x = tf.nn.depthwise_conv2d(
-            self.padded(x, 3, stride), kernel, [1, stride, stride, 1], padding, dilations=[rate] * 2
-        )
+        x, padding = self.strided(x, 3, stride)
+        x = tf.nn.depthwise_conv2d(x, kernel, [1, stride, stride, 1], padding, dilations=[rate] * 2)
         return act(self.norm(x, scope, epsilon))
 
     def separable(self, x, channels, scope, **options):
@@ -65,6 +65,7 @@ class SlimNetwork:
     def mobilenet_v2(self, x):
         """At output stride 16: the last stage but one lost its stride."""
         scope, relu6 = "MobilenetV2", tf.nn.relu6
+        self.explicit_padding = False
         x = self.conv(x, 32, 3, f"{scope}/Conv", stride=2, act=relu6)
         settings = [(1, 16, 1, 1, 1), (6, 24, 2, 2, 1), (6, 32, 3, 2, 1), (6, 64, 4, 2, 1)]
         settings += [(6, 96, 3, 1, 1), (6, 160, 3, 1, 2), (6, 320, 1, 1, 2)]

@@ -19,6 +19,7 @@ def test_published_weights_say_how_they_want_to_be_built():
         preprocessing="tf",
         align_corners=True,
         batch_norm="folded",
+        padding="tensorflow",
     )
     assert start.source == row.name
 
@@ -45,3 +46,22 @@ def test_a_saved_model_keeps_how_it_was_built(small_presets, tmp_path: Path, ver
     assert start.options.preprocessing == "tf"
     assert start.options.head_batch_norm == ("trainable" if version == "v3" else "folded")
     assert start.arrays.keys() == named_weights(model).keys()
+
+
+def test_a_saved_model_keeps_its_padding_grid_and_means(small_presets, tmp_path: Path):
+    from keras_deeplab.models import build_model
+    from keras_deeplab.presets.networks import DEEPLABS
+
+    for index, options in enumerate(
+        (
+            BuildOptions(padding="tensorflow", output_stride=8),
+            BuildOptions(padding="symmetric", preprocessing="caffe_ilsvrc"),
+            BuildOptions(multi_scale_inputs=(0.5, 1.0), multi_scale_grid="factor"),
+        )
+    ):
+        path = tmp_path / f"{index}.keras"
+        row = DEEPLABS["deeplab_v3_mobilenet_v2"]
+        build_model(row, class_names=["a", "b"], options=options).save(path)
+        start = resolve_weights(path, None, None, None).options
+        for name in ("padding", "multi_scale_grid", "multi_scale_inputs", "preprocessing"):
+            assert getattr(start, name) == getattr(options, name)

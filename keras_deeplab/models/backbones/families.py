@@ -35,7 +35,7 @@ def build_backbone(
         output_stride: Input pixels per feature pixel.
         batch_norm: "trainable"; "frozen" (always uses its stored statistics); or "folded" (no batch
             norm: the convolutions have a bias instead).
-        **options: Options of some families only, such as ``multi_grid``.
+        **options: Options of some families only, such as ``multi_grid`` and ``padding``.
 
     Returns:
         Features by name; the last one is "output".

@@ -16,7 +16,12 @@ from keras_deeplab.presets.backbone_row import MobileNetV2Row
 
 
 def mobilenet_v2(
-    row: MobileNetV2Row, image: Any, *, output_stride: int = 16, batch_norm: str = "trainable"
+    row: MobileNetV2Row,
+    image: Any,
+    *,
+    output_stride: int = 16,
+    batch_norm: str = "trainable",
+    padding: str = "symmetric",
 ) -> dict[str, Feature]:
     """Builds MobileNetV2 without its classifier.
 
@@ -29,6 +34,8 @@ def mobilenet_v2(
         output_stride: 8, 16 or 32 input pixels per feature pixel.
         batch_norm: "trainable"; "frozen" (always uses its stored statistics); or "folded" (no batch
             norm: the convolutions have a bias instead).
+        padding: Zeros around strided convolutions: "symmetric", or "tensorflow", which pads the top
+            and left less at even sizes.
 
     Returns:
         The output of every block as "block_0", "block_1", ... and the last one as "output".
@@ -55,7 +62,7 @@ def mobilenet_v2(
                 )
             )
     stem, *plan = output_stride_plan([2] + [block.stride for block in blocks], output_stride)
-    options = ConvOptions(batch_norm, row.epsilon)
+    options = ConvOptions(batch_norm, row.epsilon, padding=padding)
     conv = partial(conv_bn, activation="relu6", options=options)
     x = conv(image, width(row.stem_channels), 3, stride=stem.stride, name="stem")
     return inverted_residuals(Feature(x, stem.stride, x.shape[-1]), blocks, plan, options)

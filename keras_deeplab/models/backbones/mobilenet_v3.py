@@ -16,7 +16,12 @@ from keras_deeplab.presets.backbone_row import MobileNetV3Row
 
 
 def mobilenet_v3(
-    row: MobileNetV3Row, image: Any, *, output_stride: int = 16, batch_norm: str = "trainable"
+    row: MobileNetV3Row,
+    image: Any,
+    *,
+    output_stride: int = 16,
+    batch_norm: str = "trainable",
+    padding: str = "symmetric",
 ) -> dict[str, Feature]:
     """Builds MobileNetV3 up to the 1x1 convolution before its pooling.
 
@@ -26,6 +31,8 @@ def mobilenet_v3(
         output_stride: 8, 16 or 32 input pixels per feature pixel.
         batch_norm: "trainable"; "frozen" (always uses its stored statistics); or "folded" (no batch
             norm: the convolutions have a bias instead).
+        padding: Zeros around strided convolutions: "symmetric", or "tensorflow", which pads the top
+            and left less at even sizes.
 
     Returns:
         The output of every block as "block_0", "block_1", ... and the last convolution's as
@@ -57,7 +64,7 @@ def mobilenet_v3(
             StrideAndRate(step.stride, step.rate * block.stride // step.stride)
             for step, block in zip(plan, blocks, strict=True)
         ]
-    options = ConvOptions(batch_norm, row.epsilon)
+    options = ConvOptions(batch_norm, row.epsilon, padding=padding)
     conv = partial(conv_bn, activation="hard_swish", options=options)
     x = conv(image, width(row.stem_channels), 3, stride=stem.stride, name="stem")
     features = inverted_residuals(Feature(x, stem.stride, x.shape[-1]), blocks, plan, options)

@@ -27,14 +27,20 @@ def test_atrous_consistency(size: int, rng: np.random.Generator):
     check_atrous_consistency(NARROW, size, rng)
 
 
-def test_equals_keras_applications_at_an_odd_size(rng: np.random.Generator):
-    """An independent implementation; at 97 pixels its padding is symmetric too."""
-    peer = keras.applications.MobileNetV2((97, 97, 3), include_top=False, weights=None)
+def test_atrous_consistency_with_tensorflow_padding_at_odd_sizes(rng):
+    """At even sizes it cannot hold: the strided convolutions are shifted by half a pixel."""
+    check_atrous_consistency(NARROW, 97, rng, padding="tensorflow")
+
+
+@pytest.mark.parametrize("size", [96, 97, 98, 100])
+def test_equals_keras_applications(size: int, rng: np.random.Generator):
+    """An independent implementation, which pads as TensorFlow does."""
+    peer = keras.applications.MobileNetV2((size, size, 3), include_top=False, weights=None)
     peer = keras.Model(peer.input, peer.get_layer("block_16_project_BN").output)
     randomize(peer, rng)
-    ours = build(ROW, 32)
+    ours = build(ROW, 32, padding="tensorflow")
     ours.set_weights(peer.get_weights())
-    image = rng.normal(0, 1, (1, 97, 97, 3)).astype("float32")
+    image = rng.normal(0, 1, (1, size, size, 3)).astype("float32")
     expected = np.asarray(peer(image))
     difference = np.abs(ours(image)["output"] - expected).max() / np.abs(expected).max()
     assert difference < 1e-5

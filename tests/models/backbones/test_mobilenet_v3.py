@@ -45,18 +45,20 @@ def test_published_network_dilates_the_whole_last_stage():
     assert depthwise_rates(replace(row, dilates_first=False), 16) == [1] * 13 + [2] * 2
 
 
+@pytest.mark.parametrize("size", [97, 100])
 @pytest.mark.parametrize("name", NAMES)
-def test_equals_keras_applications_at_an_odd_size(name: str, rng: np.random.Generator):
-    """An independent implementation; at 97 pixels its padding is symmetric too."""
+def test_equals_keras_applications(name: str, size: int, rng: np.random.Generator):
+    """An independent implementation, which pads as TensorFlow does."""
     peers = {
         "mobilenet_v3_large": keras.applications.MobileNetV3Large,
         "mobilenet_v3_small": keras.applications.MobileNetV3Small,
     }
-    peer = peers[name]((97, 97, 3), include_top=False, weights=None, include_preprocessing=False)
+    shape = (size, size, 3)
+    peer = peers[name](shape, include_top=False, weights=None, include_preprocessing=False)
     randomize(peer, rng)
-    ours = build(BACKBONES[name], 32)
+    ours = build(BACKBONES[name], 32, padding="tensorflow")
     ours.set_weights(peer.get_weights())
-    image = rng.normal(0, 1, (1, 97, 97, 3)).astype("float32")
+    image = rng.normal(0, 1, (1, size, size, 3)).astype("float32")
     expected = np.asarray(peer(image))
     difference = np.abs(ours(image)["output"] - expected).max() / np.abs(expected).max()
     assert difference < 1e-5

@@ -25,7 +25,7 @@ def published() -> Path:
 
 
 def test_features_equal_a_plain_torch_network(rng: np.random.Generator):
-    """The published weights, on sizes odd and even: PyTorch's padding is symmetric."""
+    """The published weights, on sizes odd and even, with TensorFlow's padding as in training."""
     path = published()
     torch = import_torch()
     state = torch.load(path, map_location="cpu", weights_only=True)
@@ -34,9 +34,10 @@ def test_features_equal_a_plain_torch_network(rng: np.random.Generator):
     def unit(x, convolution: str, norm: str, *, stride=1, activation=True):
         weight = state[f"{convolution}.weight"]
         groups = x.shape[1] if weight.shape[1] == 1 else 1
-        x = functional.conv2d(
-            x, weight, stride=stride, padding=weight.shape[-1] // 2, groups=groups
-        )
+        size = weight.shape[-1]
+        total = size - stride if x.shape[-1] % stride == 0 else size - x.shape[-1] % stride
+        x = functional.pad(x, [max(total, 0) // 2, max(total, 0) - max(total, 0) // 2] * 2)
+        x = functional.conv2d(x, weight, stride=stride, groups=groups)
         names = ("running_mean", "running_var", "weight", "bias")
         x = functional.batch_norm(x, *(state[f"{norm}.{name}"] for name in names), eps=1e-3)
         return x.clamp(0, 6) if activation else x

@@ -41,14 +41,20 @@ def tiny(rng: np.random.Generator) -> SlimNetwork:
     return slim
 
 
-@pytest.mark.parametrize("size", [97, 129, 321])
+@pytest.mark.parametrize("size", [96, 97, 130, 321])
 def test_mobilenet_v2_logits(tmp_path: Path, rng: np.random.Generator, size: int):
     slim = SlimNetwork(rng)
     image = rng.uniform(-1, 1, (1, size, size, 3)).astype("float32")
     expected = slim.logits(slim.aspp(slim.mobilenet_v2(image)), CLASSES)
     arrays = convert_tf_slim(archive(slim, tmp_path))
     assert len(arrays) == len(slim.variables)
-    ours = network(DEEPLABS["deeplab_v3_mobilenet_v2"], arrays, classes=CLASSES, align_corners=True)
+    ours = network(
+        DEEPLABS["deeplab_v3_mobilenet_v2"],
+        arrays,
+        classes=CLASSES,
+        align_corners=True,
+        padding="tensorflow",
+    )
     difference = relative_difference(ours(image), expected)
     print(f"\ntf_slim mobilenet_v2 {size} {difference:.2e}")
     assert difference < 1e-4
