@@ -66,7 +66,7 @@ def add_data_arguments(command: argparse.ArgumentParser) -> None:
         "--label-map",
         metavar="OLD:NEW,...",
         help="maps pixel values of the masks of a plain folder to labels, e.g. 255:1 if white is "
-        "the object",
+        "the object, or 0:255,1-21:0-20 if classes count from 1",
     )
 
 
@@ -82,15 +82,35 @@ def data_options(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.ignore_class is not None:
         options["ignore_class"] = arguments.ignore_class
     if arguments.label_map is not None:
-        try:
-            pairs = (pair.split(":") for pair in arguments.label_map.split(","))
-            options["label_map"] = {int(old): int(new) for old, new in pairs}
-        except ValueError as error:
-            raise ValueError(
-                f"--label-map must be OLD:NEW pairs of ids, such as 255:1 or 7:0,8:1. Received: "
-                f"{arguments.label_map!r}."
-            ) from error
+        options["label_map"] = read_label_map(arguments.label_map)
     return options
+
+
+def read_label_map(text: str) -> dict[int, int]:
+    """Parses pairs such as "0:255,1-21:0-20".
+
+    Raises:
+        ValueError: If the text is malformed.
+    """
+    found: dict[int, int] = {}
+    try:
+        for pair in text.split(","):
+            old, new = (_ids(ids) for ids in pair.split(":"))
+            found |= zip(old, new if len(new) == len(old) else new * len(old), strict=True)
+    except ValueError as error:
+        raise ValueError(
+            f"--label-map must be OLD:NEW pairs of ids, such as 255:1, 7:0,8:1 or 1-21:0-20. "
+            f"Received: {text!r}."
+        ) from error
+    return found
+
+
+def _ids(text: str) -> list[int]:
+    first, _, last = text.partition("-")
+    ids = list(range(int(first), int(last or first) + 1))
+    if not ids:
+        raise ValueError(f"A range must go up. Received: {text!r}.")
+    return ids
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -91,9 +91,9 @@ def folder_images(folder: str | Path) -> Iterator[Path]:
     if not paths:
         raise ValueError(
             f"The folder must hold images ({', '.join(sorted(IMAGE_SUFFIXES))}). "
-            f"Received: {str(folder)!r} without any.{_passed_over_words(folder)}"
+            f"Received: {str(folder)!r} without any.{passed_over_words(passed_over(folder))}"
         )
-    if words := _passed_over_words(folder):
+    if words := passed_over_words(passed_over(folder)):
         _logger.warning("%s:%s", folder, words)
     yield from paths
 
@@ -112,13 +112,14 @@ def passed_over(folder: str | Path) -> list[Path]:
     )
 
 
-def _passed_over_words(folder: str | Path) -> str:
-    names = [path.name for path in passed_over(folder)]
-    if not names:
+def passed_over_words(files: Sequence[Path]) -> str:
+    """Returns a sentence about files that were `passed_over`; empty without any."""
+    if not files:
         return ""
     return (
-        f" Passed over {len(names)} file{'s' * (len(names) > 1)} without the suffix of an image "
-        f"that Pillow reads: {listed(names)}. Convert photos to JPEG or PNG."
+        f" Passed over {len(files)} file{'s' * (len(files) > 1)} without the suffix of an image "
+        f"that Pillow reads: {listed([path.name for path in files])}. Convert photos to JPEG or "
+        f"PNG."
     )
 
 

@@ -13,7 +13,7 @@ from keras_deeplab._validation import suggestion
 from keras_deeplab.data.masks import map_labels
 from keras_deeplab.data.sources import SegmentationData, endless
 from keras_deeplab.presets.datasets import DATASETS, Palette, voc_palette
-from keras_deeplab.presets.label_maps import CITYSCAPES_LABEL_IDS
+from keras_deeplab.presets.label_maps import ADE20K_LABELS, CITYSCAPES_LABEL_IDS
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -42,7 +42,7 @@ def _known(name: str) -> _Known | None:
         return _Known(row.class_names, row.palette, CITYSCAPES_LABEL_IDS)
     if name == "scene_parse150":
         row = DATASETS["ade20k"]
-        return _Known(row.class_names, row.palette, {0: 255} | {i: i - 1 for i in range(1, 151)})
+        return _Known(row.class_names, row.palette, ADE20K_LABELS)
     return None
 
 

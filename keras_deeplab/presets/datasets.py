@@ -215,7 +215,7 @@ DATASETS: dict[str, DatasetRow] = {
             voc_palette(150),
             ignore_class=255,
             inference_size=(513, 513),
-            source="names in the order of mmsegmentation's ade; label 0 of the files is ignored",
+            source="names in the order of mmsegmentation's ade; the files' 1-150, less 1",
         ),
         DatasetRow(
             "coco_stuff",

@@ -10,6 +10,12 @@ CITYSCAPES_LABEL_IDS: dict[int, int] = {
     label: _CITYSCAPES_IDS.index(label) if label in _CITYSCAPES_IDS else 255 for label in range(34)
 }
 
+# ADEChallengeData2016 and scene_parse150: 0 is other objects.
+ADE20K_LABELS: dict[int, int] = {0: 255} | {label: label - 1 for label in range(1, 151)}
+
+# COCO-Stuff 10k: 0 is unlabelled. COCO-Stuff 164k holds the ids of the classes.
+COCO_STUFF_10K_LABELS: dict[int, int] = {0: 255} | {label: label - 1 for label in range(1, 183)}
+
 # PASCAL-Context's release: values of LabelMap (labels.txt, 1 to 459) that belong to the 59 classes.
 # Sorted, they are in the order of the names, and 0 is the background.
 _CONTEXT_459 = (

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from keras_deeplab.cli import main
+from keras_deeplab.cli.check_data_command import read_label_map
 from tests.data.miniatures import write_mask, write_pairs
 
 
@@ -68,3 +69,22 @@ def test_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     captured = capsys.readouterr()
     assert "does not exist" in captured.out
     assert "A sheet must show an image" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("255:1", {255: 1}),
+        ("7:0,8:1", {7: 0, 8: 1}),
+        ("0:255,1-3:0-2", {0: 255, 1: 0, 2: 1, 3: 2}),
+        ("2-4:1", {2: 1, 3: 1, 4: 1}),
+    ],
+)
+def test_pairs_and_ranges_of_a_label_map(text: str, expected: dict[int, int]):
+    assert read_label_map(text) == expected
+
+
+@pytest.mark.parametrize("text", ["255", "a:1", "1-3:0-1", "1:2:3", "", "3-1:0-2"])
+def test_malformed_label_maps(text: str):
+    with pytest.raises(ValueError, match=r"OLD:NEW pairs of ids, such as 255:1, 7:0,8:1 or 1-21"):
+        read_label_map(text)

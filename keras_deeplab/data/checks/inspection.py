@@ -13,7 +13,6 @@ from PIL import Image
 from keras_deeplab._files import check_file
 from keras_deeplab.data.images import DARK, orientation, read_image
 from keras_deeplab.data.sources import SegmentationFiles, size_words
-from keras_deeplab.presets.datasets import Palette
 
 _THUMBNAIL = 16
 # A mask with more invalid ids than this contains interpolated values instead of ids.
@@ -214,7 +213,7 @@ def _label_findings(
         message = (
             f"Labels must be 0 to {classes - 1}, or {data.ignore_class} for ignored pixels. "
             f"Received: {listed} ({counts[wrong].sum() / counts.sum():.1%} of the pixels) in "
-            f"{str(mask)!r}.{_guess(ids.tolist(), wrong, data.palette, data.ignore_class)}"
+            f"{str(mask)!r}.{_guess(ids.tolist(), wrong, data)}"
         )
         return [("label out of range", message, "error")]
     if ids.tolist() == [data.ignore_class]:
@@ -226,8 +225,9 @@ def _label_findings(
     return []
 
 
-def _guess(ids: list[int], wrong: list[int], palette: Palette, ignore_class: int) -> str:
-    greys = {round(0.299 * red + 0.587 * green + 0.114 * blue) for red, green, blue in palette}
+def _guess(ids: list[int], wrong: list[int], data: SegmentationFiles) -> str:
+    classes, ignore_class = len(data.class_names), data.ignore_class
+    greys = {round(0.299 * red + 0.587 * green + 0.114 * blue) for red, green, blue in data.palette}
     if len(ids) <= 2 and ids[-1] in (127, 128, 254, 255):
         return (
             f" It seems to be black and white: pass label_map={{{ids[-1]}: 1}} "
@@ -237,6 +237,12 @@ def _guess(ids: list[int], wrong: list[int], palette: Palette, ignore_class: int
         return (
             " They are the grey levels of the class colours: the mask was converted from colours "
             "to grey. Save its ids, or the unmodified palette image."
+        )
+    if wrong == [classes]:
+        return (
+            f" If the ids count from 1 (0: unlabelled), pass label_map={{0: {ignore_class}}} | "
+            f"{{i: i - 1 for i in range(1, {classes + 1})}} (--label-map "
+            f"0:{ignore_class},1-{classes}:0-{classes - 1}). If {classes} is a class, name it."
         )
     if len(wrong) > _MANY_IDS:
         return (

@@ -13,8 +13,13 @@ from tqdm import tqdm
 from keras_deeplab.data.checks.data_report import DataReport, SplitSummary
 from keras_deeplab.data.checks.duplicates import find_duplicates
 from keras_deeplab.data.checks.inspection import Finding, Inspection, inspect_example
-from keras_deeplab.data.formats.folder import unpaired
-from keras_deeplab.data.formats.registry import dataset_splits, own_reader, read_dataset
+from keras_deeplab.data.formats.folder import unpaired, unread
+from keras_deeplab.data.formats.registry import (
+    dataset_splits,
+    numbering_of,
+    own_reader,
+    read_dataset,
+)
 from keras_deeplab.data.sources import SegmentationFiles
 
 # A fast check decodes at most this many; of the others it reads the header and the end of the file.
@@ -60,6 +65,10 @@ def check_data(
     plain = own_reader(path, dataset) is None
     if plain:
         options.setdefault("allow_missing", True)
+        if "label_map" not in options and (numbering := numbering_of(path, dataset)):
+            options["label_map"] = numbering.label_map
+            kind, message = "numbering recognised", numbering.message
+            findings.append(Finding("warning", kind, "all", str(path), message))
     for split in dataset_splits(path, dataset=dataset) or (None,):
         name = split or "all"
         try:
@@ -203,6 +212,13 @@ def _unpaired(path: str | Path, split: str | None) -> Iterator[Finding]:
     for mask in masks:
         message = f"A mask should have an image of its name. Received: {str(mask)!r} without."
         yield Finding("warning", "image missing", split or "all", str(mask), message)
+
+    for file in unread(path, split):
+        message = (
+            f"Images and masks must have the suffix of an image that Pillow reads. Received: "
+            f"{str(file)!r}, which is passed over. Convert it to JPEG or PNG."
+        )
+        yield Finding("warning", "file passed over", split or "all", str(file), message)
 
 
 def _sorted(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -11,25 +13,80 @@ from pathlib import Path
 import numpy as np
 
 from keras_deeplab._files import read_text
+from keras_deeplab._validation import listed
 from keras_deeplab.data.masks import read_mask
 from keras_deeplab.presets.datasets import Palette, numbered_classes
 
 # Without class names, a wider gap between label ids is an error rather than absent classes.
 _WIDEST_GAP = 32
+_logger = logging.getLogger("keras_deeplab")
 
 
 def read_classes(path: Path) -> tuple[tuple[str, ...] | None, Palette | None]:
-    """Reads class names, and colours if available, from the usual files of a folder."""
-    for name in ("class_names.json", "classes.json"):
-        if (path / name).is_file():
-            return _names_from_json(path / name), None
-    for name in ("classes.txt", "labels.txt", "class_names.txt"):
-        if (path / name).is_file():
-            lines = read_text(path / name).splitlines()
-            return _checked_names([line.strip() for line in lines if line.strip()], path / name)
-    if (path / "labelmap.txt").is_file():
-        return _names_from_cvat(path / "labelmap.txt")
-    return None, None
+    """Reads class names, and colours if available, from the usual files of a folder.
+
+    Names in one file and colours in another, such as classes.txt and labelmap.txt, are combined.
+    """
+    source, names = _named(path)
+    for found in _existing(path, "labelmap.txt", "class_dict.csv"):
+        own, colours = (_names_from_cvat if found.suffix == ".txt" else _names_from_table)(found)
+        if names is None or names == own:
+            return own, colours
+        if set(names) <= set(own):
+            by_name = dict(zip(own, colours, strict=True))
+            return names, tuple(by_name[name] for name in names)
+        _logger.warning(
+            "The classes are those of %s. The colours of %s are not used, because it names other "
+            "classes: %s.",
+            source,
+            found.name,
+            listed(own),
+        )
+    return names, None
+
+
+def _existing(path: Path, *names: str) -> Iterator[Path]:
+    return (path / name for name in names if (path / name).is_file())
+
+
+def _named(path: Path) -> tuple[str, tuple[str, ...] | None]:
+    """Returns the name of the file with class names, and the names."""
+    for file in _existing(path, "class_names.json", "classes.json"):
+        return file.name, _names_from_json(file)
+    for file in _existing(path, "classes.txt", "labels.txt", "class_names.txt"):
+        lines = [line.strip() for line in read_text(file).splitlines()]
+        return file.name, _checked_names([line for line in lines if line], file)[0]
+    # Roboflow writes one into the folder of each split.
+    for file in sorted([*path.glob("_classes.csv"), *path.glob("*/_classes.csv")]):
+        return file.name, _names_from_roboflow(file)
+    return "", None
+
+
+def _names_from_roboflow(path: Path) -> tuple[str, ...]:
+    names: dict[int, str] = {}
+    for row in list(csv.reader(read_text(path).splitlines()))[1:]:
+        if len(row) != 2 or not row[0].strip().isdigit():
+            raise ValueError(
+                f"A _classes.csv must have lines ID, NAME after its heading. Received: {row} in "
+                f"{str(path)!r}."
+            )
+        names[int(row[0])] = row[1].strip()
+    numbered = numbered_classes(max(names, default=-1) + 1)
+    return _checked_names([names.get(i, name) for i, name in enumerate(numbered)], path)[0]
+
+
+def _names_from_table(path: Path) -> tuple[tuple[str, ...], Palette]:
+    """Reads lines NAME,RED,GREEN,BLUE after a heading."""
+    names, colours = [], []
+    for row in list(csv.reader(read_text(path).splitlines()))[1:]:
+        if len(row) < 4 or not all(level.strip().isdigit() for level in row[1:4]):
+            raise ValueError(
+                f"A class_dict.csv must have lines NAME,RED,GREEN,BLUE after its heading. "
+                f"Received: {row} in {str(path)!r}."
+            )
+        names.append(row[0].strip())
+        colours.append((int(row[1]), int(row[2]), int(row[3])))
+    return _checked_names(names, path)[0], tuple(colours)
 
 
 def _names_from_json(path: Path) -> tuple[str, ...]:

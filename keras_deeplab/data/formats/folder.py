@@ -8,7 +8,7 @@ from pathlib import Path
 from keras_deeplab.data.formats.classes import classes_of_masks, read_classes
 from keras_deeplab.data.formats.layouts import Layout, all_layouts, find_layout, layout_files
 from keras_deeplab.data.formats.pairing import examples_of, mask_of, read_names
-from keras_deeplab.data.images import IMAGE_SUFFIXES
+from keras_deeplab.data.images import IMAGE_SUFFIXES, passed_over
 from keras_deeplab.data.sources import Example, SegmentationFiles
 from keras_deeplab.presets.datasets import Palette
 
@@ -67,7 +67,7 @@ def read_folder(
         palette = palette or file_palette
     if class_names is None:
         class_names = classes_of_masks(
-            _all_masks(path), label_map=label_map, palette=palette, ignore_class=ignore_class
+            all_masks(path), label_map=label_map, palette=palette, ignore_class=ignore_class
         )
     return SegmentationFiles(
         examples,
@@ -92,8 +92,14 @@ def unpaired(path: str | Path, split: str | None = None) -> tuple[list[Path], li
     return [images[name] for name, mask in partners.items() if mask is None], alone
 
 
-def _all_masks(path: Path) -> list[Path]:
-    """Returns the masks of all splits."""
+def unread(path: str | Path, split: str | None = None) -> list[Path]:
+    """Returns the files in the folders of a split that may be photos or masks but are not read."""
+    layout = find_layout(Path(path).expanduser(), split)
+    return sorted({*passed_over(layout.images), *passed_over(layout.masks)})
+
+
+def all_masks(path: Path) -> list[Path]:
+    """Returns the masks of all splits of a folder, sorted."""
     masks: set[Path] = set()
     for layout in all_layouts(path):
         images, found = layout_files(layout)

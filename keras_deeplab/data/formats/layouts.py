@@ -7,19 +7,27 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keras_deeplab._validation import listed, suggestion
-from keras_deeplab.data.formats.pairing import files_by_stem, is_mask_name, stem
+from keras_deeplab.data.formats.pairing import (
+    files_by_stem,
+    image_bases,
+    is_mask_name,
+    stem,
+)
 from keras_deeplab.data.images import IMAGE_SUFFIXES
 
-_IMAGES = ("images", "image", "imgs", "img", "JPEGImages", "photos", "inputs")
+# In lower case: folders are found in any case.
+_IMAGES = ("images", "image", "imgs", "img", "jpegimages", "photos", "inputs")
 _MASKS = (
     "masks", "mask", "labels", "label", "annotations", "annotation", "annots", "annot", "gt",
-    "SegmentationClass", "segmentation", "segmentations", "ground_truth", "targets",
+    "segmentationclass", "segmentationclasspng", "segmentation", "segmentations", "ground_truth",
+    "targets", "trimaps",
 )  # fmt: skip
 _SPLITS = {
     "train": ("train", "training"),
     "val": ("val", "validation", "valid", "dev"),
     "test": ("test", "testing"),
 }
+_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 _LISTS = ("", "ImageSets/Segmentation", "ImageSets", "splits", "lists")
 LAYOUTS = """\
   DIR/images, DIR/masks (or labels, annotations, ...; same names, or NAME_mask, NAME_label, ...)
@@ -27,7 +35,8 @@ LAYOUTS = """\
   DIR/images/train, DIR/masks/train, and the same for val and test
   DIR/train, DIR/trainannot, and the same for val and test
   DIR/NAME.jpg next to DIR/NAME.png or DIR/NAME_mask.png; or in DIR/train, DIR/val
-  with DIR/train.txt or DIR/ImageSets/Segmentation/train.txt: the names of a split"""
+  with DIR/train.txt or DIR/ImageSets/Segmentation/train.txt: the names of a split
+  subfolders of the images, with masks in subfolders of the same names"""
 
 
 class Layout(NamedTuple):
@@ -82,14 +91,14 @@ def find_layout(path: Path, split: str | None) -> Layout:
         )
     raise ValueError(
         f"The folder must hold images and masks. Received: {str(path)!r} with "
-        f"{_contents(path)}. The supported layouts:\n{LAYOUTS}"
+        f"{_contents(path)}. The supported layouts:\n{LAYOUTS}{_polygon_words(path)}"
     )
 
 
 def _whole_layout(path: Path) -> Layout | None:
     images, masks = _child(path, _IMAGES), _child(path, _MASKS)
-    if images and masks and (_has_images(images) or not _folders(images)):
-        return Layout(images, masks)
+    if images and masks and not (_is_divided(images) and not _has_images(images)):
+        return Layout(images, _with_images(masks))
     return Layout(path, path) if _has_pairs(path) else None
 
 
@@ -97,12 +106,14 @@ def _split_layout(path: Path, split: str) -> Layout | None:
     aliases = _SPLITS.get(split, (split,))
     images, masks = _child(path, _IMAGES), _child(path, _MASKS)
     for alias in aliases:
-        folder = path / alias
+        folder = _child(path, (alias,)) or path / alias
         own_images, own_masks = _child(folder, _IMAGES), _child(folder, _MASKS)
         if own_images and own_masks:
-            return Layout(own_images, own_masks)
-        if images and masks and (images / alias).is_dir() and (masks / alias).is_dir():
-            return Layout(images / alias, masks / alias)
+            return Layout(own_images, _with_images(own_masks))
+        if images and masks:
+            inner_images, inner_masks = _child(images, (alias,)), _child(masks, (alias,))
+            if inner_images and inner_masks:
+                return Layout(inner_images, inner_masks)
         beside = _child(path, [alias + joint + name for name in _MASKS for joint in ("", "_", "-")])
         if folder.is_dir() and beside:
             return Layout(folder, beside)
@@ -116,10 +127,11 @@ def _split_layout(path: Path, split: str) -> Layout | None:
 
 
 def layout_files(layout: Layout) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Returns images and masks by stem."""
+    """Returns images and masks by stem; those in subfolders by folder and stem."""
     if layout.images == layout.masks:
         return _pairs(layout.images)
-    return files_by_stem(layout.images), files_by_stem(layout.masks)
+    deep = not _has_images(layout.images)
+    return files_by_stem(layout.images, deep=deep), files_by_stem(layout.masks, deep=deep)
 
 
 def _pairs(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
@@ -129,14 +141,27 @@ def _pairs(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
         for path in (sorted(folder.iterdir()) if folder.is_dir() else ())
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
     ]
-    stems = {path.stem for path in paths}
-    marked = {path for path in paths if is_mask_name(path.stem) in stems}
+    stems = {base for path in paths for base in image_bases(stem(path.name))}
+    marked = {path for path in paths if is_mask_name(stem(path.name)) in stems}
     rest = [path for path in paths if path not in marked]
-    # NAME.jpg next to NAME.png: the mask is the losslessly compressed file.
-    photos = {path.stem for path in rest if path.suffix.lower() in (".jpg", ".jpeg")}
-    twins = {path for path in rest if path.stem in photos and path.suffix.lower() == ".png"}
+    twins = _twins(rest)
     images = {stem(path.name): path for path in rest if path not in twins}
-    return images, {path.stem: path for path in sorted(marked | twins)}
+    return images, {stem(path.name): path for path in sorted(marked | twins)}
+
+
+def _twins(paths: Sequence[Path]) -> set[Path]:
+    """Returns the mask of each two files of one name: the PNG file, or else the one not a JPEG."""
+    by_stem: dict[str, list[Path]] = {}
+    for path in paths:
+        by_stem.setdefault(stem(path.name), []).append(path)
+    found = set()
+    for two in by_stem.values():
+        for kinds in ((".png",), _JPEG):
+            chosen = [path for path in two if path.suffix.lower() in kinds]
+            if len(two) == 2 and len(chosen) == 1:
+                found |= set(chosen) if kinds == (".png",) else {*two} - {*chosen}
+                break
+    return found
 
 
 def _has_pairs(folder: Path) -> bool:
@@ -149,13 +174,41 @@ def _has_images(folder: Path) -> bool:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.is_dir()]
+    return [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+
+
+def _is_divided(folder: Path) -> bool:
+    splits = {alias for aliases in _SPLITS.values() for alias in aliases}
+    return any(path.name.lower() in splits for path in _folders(folder))
+
+
+def _with_images(folder: Path) -> Path:
+    """Returns the folder, or its one subfolder with images, such as Oxford pets' trimaps."""
+    inner = [] if _has_images(folder) else [path for path in _folders(folder) if _has_images(path)]
+    known = [path for path in inner if path.name.lower() in _MASKS]
+    return known[0] if known else folder
 
 
 def _child(folder: Path, names: Sequence[str]) -> Path | None:
-    return next((folder / name for name in names if (folder / name).is_dir()), None)
+    """Returns the first folder of the names, in any case; one with files or folders if possible."""
+    if not folder.is_dir():
+        return None
+    # Folders of 100,000 files are searched by name first.
+    found = [folder / name for name in names if (folder / name).is_dir()]
+    if not found:
+        by_name = {path.name.lower(): path for path in sorted(_folders(folder), reverse=True)}
+        found = [by_name[name.lower()] for name in names if name.lower() in by_name]
+    usable = (path for path in found if _has_images(path) or _folders(path))
+    return next(usable, found[0] if found else None)
 
 
 def _contents(path: Path) -> str:
     names = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
     return listed(names) or "nothing in it"
+
+
+def _polygon_words(path: Path) -> str:
+    stems = {entry.stem for entry in path.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES}
+    if not any(entry.suffix.lower() == ".json" for entry in path.iterdir()) or not stems:
+        return ""
+    return "\nPolygons in JSON files are not read. Export masks from the annotation tool."

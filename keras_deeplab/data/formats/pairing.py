@@ -9,35 +9,59 @@ from keras_deeplab._files import read_text
 from keras_deeplab.data.images import IMAGE_SUFFIXES
 from keras_deeplab.data.sources import Example
 
-# Suffixes that tools append to the names of masks, and of images.
+# What tools append to the names of masks, and of images.
 _MASK_ENDINGS = (
-    "", "_mask", "_masks", "_label", "_labels", "_labelTrainIds", "_labelIds", "_gt", "_seg",
-    "_segmentation", "_annotation", "_L", "-mask", "-label", ".mask",
+    "", "_mask", "_masks", "_label", "_labels", "_gtFine_labelTrainIds", "_gtFine_labelIds",
+    "_gtCoarse_labelTrainIds", "_gtCoarse_labelIds", "_labelTrainIds", "_labelIds", "_train_id",
+    "_gt", "_seg", "_segmentation", "_annotation", "_L", "-mask", "-label", ".mask",
 )  # fmt: skip
 _IMAGE_ENDINGS = ("", "_image", "_img", "_sat", "_rgb", "_leftImg8bit")
+# What they put in front.
+_MASK_STARTS = (
+    "", "mask_", "masks_", "label_", "labels_", "gt_", "seg_", "annotation_", "mask-", "label-",
+    "mask", "label",
+)  # fmt: skip
+_IMAGE_STARTS = ("", "image_", "images_", "img_", "photo_", "image-", "img-", "image", "img")
 
 
 def stem(name: str) -> str:
-    """Returns a file's name without folder and the suffix of an image or mask."""
-    path = Path(name)
-    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES | {".mat"} else path.name
+    """Returns a file's name without folder and the suffixes of an image or mask.
+
+    Example:
+
+    >>> stem("masks/2007.1.jpg.png")
+    '2007.1'
+    """
+    name = Path(name).name
+    while (suffix := Path(name).suffix).lower() in IMAGE_SUFFIXES | {".mat"}:
+        name = name.removesuffix(suffix)
+    return name
 
 
-def files_by_stem(folder: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES) -> dict[str, Path]:
+def files_by_stem(
+    folder: Path, suffixes: Iterable[str] = IMAGE_SUFFIXES, *, deep: bool = False
+) -> dict[str, Path]:
     """Returns the files of a folder with one of the suffixes by their stem, sorted.
+
+    Args:
+        folder: The folder.
+        suffixes: Suffixes of the files, in lower case.
+        deep: Whether to include the files in subfolders, by "folder/stem".
 
     Raises:
         ValueError: If two files have the same stem.
     """
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in suffixes and not path.name.startswith("."):
-            if path.stem in found:
+    for path in sorted(folder.rglob("*") if deep else folder.iterdir()):
+        inside = path.relative_to(folder)
+        if path.suffix.lower() in suffixes and not any(x.startswith(".") for x in inside.parts):
+            key = (inside.parent / stem(path.name)).as_posix()
+            if key in found:
                 raise ValueError(
                     f"A folder must hold one file of each name. Received: "
-                    f"{str(found[path.stem])!r} and {str(path)!r}. Remove or rename one."
+                    f"{str(found[key])!r} and {str(path)!r}. Remove or rename one."
                 )
-            found[path.stem] = path
+            found[key] = path
     return found
 
 
@@ -45,24 +69,48 @@ def mask_of(name: str, masks: dict[str, Path]) -> Path | None:
     """Returns the mask of an image.
 
     Args:
-        name: Stem of the image.
+        name: Stem of the image, after its folder if that is below the folder of images.
         masks: Masks by stem.
     """
-    for image_ending in _IMAGE_ENDINGS:
-        if name.endswith(image_ending):
-            base = name.removesuffix(image_ending)
-            for ending in _MASK_ENDINGS:
-                if base + ending in masks:
-                    return masks[base + ending]
+    folder, slash, name = name.rpartition("/")
+    for start in _IMAGE_STARTS:
+        for ending in _IMAGE_ENDINGS:
+            base = _between(start, name, ending)
+            if base is None:
+                continue
+            for mask_start in _MASK_STARTS:
+                for mask_ending in _MASK_ENDINGS:
+                    found = masks.get(f"{folder}{slash}{mask_start}{base}{mask_ending}")
+                    if found is not None:
+                        return found
     return None
+
+
+def image_bases(name: str) -> set[str]:
+    """Returns an image's stem, and what is left of it without the additions of tools.
+
+    Example:
+
+    >>> sorted(image_bases("img_1"))
+    ['1', '_1', 'img_1']
+    """
+    bases = (_between(start, name, end) for start in _IMAGE_STARTS for end in _IMAGE_ENDINGS)
+    return {base for base in bases if base}
+
+
+def _between(start: str, name: str, ending: str) -> str | None:
+    """Returns the part of a name between a start and an ending, or None."""
+    if not name.startswith(start) or not name.endswith(ending):
+        return None
+    return name[len(start) : len(name) - len(ending)] or None
 
 
 def is_mask_name(name: str) -> str | None:
     """Returns the image name in a mask stem such as `cat_mask`, or None for other stems."""
     for ending in sorted(_MASK_ENDINGS[1:], key=len, reverse=True):
-        if name.endswith(ending):
-            return name.removesuffix(ending)
-    return None
+        if base := _between("", name, ending):
+            return base
+    return next((base for start in _MASK_STARTS[1:] if (base := _between(start, name, ""))), None)
 
 
 def read_names(path: Path) -> list[str]:

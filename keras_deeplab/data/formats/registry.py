@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from keras_deeplab._validation import check_choice
-from keras_deeplab.data.formats.folder import read_folder
+from keras_deeplab.data.formats.folder import all_masks, read_folder, unread
 from keras_deeplab.data.formats.layouts import all_layouts, folder_splits
+from keras_deeplab.data.formats.numbering import Numbering, published_numbering
 from keras_deeplab.data.formats.pairing import find_folder
 from keras_deeplab.data.formats.pascal import pascal_context, person_part, voc2012
 from keras_deeplab.data.formats.street import camvid, cityscapes
+from keras_deeplab.data.images import passed_over_words
 from keras_deeplab.data.sources import SegmentationFiles
 from keras_deeplab.presets.datasets import DATASETS
 
@@ -33,6 +36,7 @@ READERS: dict[str, Reader] = {
 }
 # The names of CamVid's four sequences, which identify it.
 _CAMVID_NAMES = ("0001TP_*", "0006R0_*", "0016E5_*", "Seq05VD_*")
+_logger = logging.getLogger("keras_deeplab")
 
 
 def read_dataset(
@@ -46,7 +50,9 @@ def read_dataset(
             dataset.
         dataset: A name in `keras_deeplab.presets.datasets`, or "folder" for `read_folder`. If a
             known dataset is stored in a layout of `read_folder`, it is read with its class names
-            and colours. None detects known datasets by their layout.
+            and colours; ADE20K's published ids (1-150, 0 ignored), COCO-Stuff 10k's (1-182, 0
+            ignored) and Cityscapes' labelIds become those of the classes. None detects known
+            datasets by their layout.
         options: Arguments of the dataset's reader, such as `classes=59` or `class_names=...`.
 
     Raises:
@@ -97,11 +103,21 @@ def read_splits(
             class_names=row.class_names, ignore_class=row.ignore_class, palette=row.palette
         )
         options = facts | options
+        if "label_map" not in options and (numbering := numbering_of(path, dataset)):
+            _logger.warning(numbering.message)
+            options["label_map"] = numbering.label_map
     sources = []
     for split in splits:
         sources.append(read_folder(path, split, **options))
+        if words := passed_over_words(unread(path, split)):
+            _logger.warning("%s:%s", path, words)
         options |= {"class_names": sources[0].class_names, "palette": sources[0].palette}
     return sources
+
+
+def numbering_of(path: str | Path, dataset: str | None) -> Numbering | None:
+    """Returns how a plain folder numbers the classes of a dataset; None for their ids."""
+    return published_numbering(dataset, all_masks(Path(path).expanduser()))
 
 
 def dataset_splits(path: str | Path, *, dataset: str | None = None) -> tuple[str, ...]:

@@ -279,3 +279,15 @@ def test_dark_images_are_warnings(folder: Path):
     report = check_data(folder, class_names=CLASSES)
     assert kinds(report) == [("warning", "dark image", "b.png")]
     assert "levels up to 16" in str(report)
+
+
+def test_files_that_are_passed_over(folder: Path, caplog: pytest.LogCaptureFixture):
+    (folder / "images" / "d.HEIC").touch()
+    (folder / "masks" / "d").touch()
+    (folder / "masks" / "notes.txt").touch()
+    report = check_data(folder, class_names=CLASSES)
+    assert kinds(report) == [
+        ("warning", "file passed over", "d.HEIC"),
+        ("warning", "file passed over", "d"),
+    ]
+    assert "Passed over 2 files" in caplog.text

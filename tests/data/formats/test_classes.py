@@ -86,3 +86,69 @@ def test_class_names_in_other_encodings(tmp_path: Path, name: str):
     (tmp_path / name).write_bytes(texts[name].encode("cp1252"))
     with pytest.raises(ValueError, match=rf"{name}' with another encoding.* Save it as UTF-8"):
         read_folder(tmp_path)
+
+
+COLOURS = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0)], "uint8")
+
+
+def write_colours(folder: Path) -> np.ndarray:
+    write_pairs(folder / "images", folder / "masks", "a b")
+    labels = np.arange(SIZE[0] * SIZE[1]).reshape(SIZE) % 3
+    for name in "ab":
+        Image.fromarray(COLOURS[labels]).save(folder / "masks" / f"{name}.png")
+    return labels
+
+
+@pytest.mark.parametrize(
+    ("colours", "text"),
+    [
+        ("labelmap.txt", "sky:0,0,0::\ncat:255,0,0::\ndog:0,255,0::\n"),
+        ("labelmap.txt", "dog:0,255,0::\nsky:0,0,0::\ncat:255,0,0::\nrest:9,9,9::\n"),
+        ("class_dict.csv", "name,r,g,b\nsky,0,0,0\ncat, 255,0,0\ndog,0,255,0\n"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("names", "names_text"),
+    [("classes.txt", "sky\ncat\ndog"), ("classes.json", '["sky","cat","dog"]')],
+)
+def test_names_in_one_file_and_colours_in_another(
+    tmp_path: Path, colours: str, text: str, names: str, names_text: str
+):
+    """The order of the names is that of the ids."""
+    labels = write_colours(tmp_path)
+    (tmp_path / names).write_text(names_text)
+    (tmp_path / colours).write_text(text)
+    data = read_folder(tmp_path)
+    assert data.class_names == ("sky", "cat", "dog")
+    np.testing.assert_array_equal(data[1]["labels"], labels)
+
+
+def test_colours_of_other_classes_are_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    write_pairs(tmp_path / "images", tmp_path / "masks", "a")
+    (tmp_path / "classes.txt").write_text("sky\ncat\ndog")
+    (tmp_path / "labelmap.txt").write_text("cat:1,2,3::\ncow:4,5,6::")
+    assert read_folder(tmp_path).class_names == ("sky", "cat", "dog")
+    assert "The classes are those of classes.txt" in caplog.text
+    assert "labelmap.txt are not used" in caplog.text
+
+
+def test_table_of_class_colours_alone(tmp_path: Path):
+    labels = write_colours(tmp_path)
+    (tmp_path / "class_dict.csv").write_text("name,r,g,b\nsky,0,0,0\ncat,255,0,0\ndog,0,255,0\n")
+    data = read_folder(tmp_path)
+    assert data.class_names == ("sky", "cat", "dog")
+    np.testing.assert_array_equal(data[0]["labels"], labels)
+    (tmp_path / "class_dict.csv").write_text("name,r,g,b\nsky,x,0,0\n")
+    with pytest.raises(ValueError, match=r"NAME,RED,GREEN,BLUE.*class_dict.csv"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["", "train"])
+def test_class_names_of_roboflow(tmp_path: Path, place: str):
+    write_pairs(tmp_path / "train", tmp_path / "train_masks", "a")
+    text = "Pixel Value, Class\r\n0, background\r\n1, kite\r\n3, tree\r\n"
+    (tmp_path / place / "_classes.csv").write_bytes(text.encode())
+    assert read_folder(tmp_path, "train").class_names == ("background", "kite", "class 2", "tree")
+    (tmp_path / place / "_classes.csv").write_text("Pixel Value, Class\nkite, 1\n")
+    with pytest.raises(ValueError, match=r"ID, NAME.*_classes.csv"):
+        read_folder(tmp_path, "train")
