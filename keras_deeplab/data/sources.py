@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, Protocol, final
 
 import numpy as np
 
 from keras_deeplab._validation import check_int
 from keras_deeplab.data.images import read_image
-from keras_deeplab.data.masks import read_mask
+from keras_deeplab.data.masks import map_labels, read_mask
 from keras_deeplab.presets.datasets import Palette, voc_palette
 
 
@@ -53,12 +53,27 @@ class SegmentationData(ABC):
         """
 
 
+class Drawn(Protocol):
+    """Draws a mask from annotations."""
+
+    def labels(self) -> np.ndarray:
+        """Returns the mask, uint8 or uint16 (height, width)."""
+
+
 class Example(NamedTuple):
-    """The files of one image and its mask."""
+    """The files of one image and its mask.
+
+    Attributes:
+        name: Name of the image.
+        image: Image file.
+        mask: Mask file, or annotation file.
+        drawn: Draws the mask from the annotations; None for a mask file.
+    """
 
     name: str
     image: Path
     mask: Path
+    drawn: Drawn | None = None
 
 
 @final
@@ -71,6 +86,9 @@ class SegmentationFiles(SegmentationData):
         ignore_class: Label of ignored pixels.
         palette: RGB colours by label id, also used to read masks stored as colours. Default: VOC's.
         label_map: Label id by pixel value of the mask files; other values are unchanged.
+
+    Attributes:
+        read_as: What the files were read as, such as "LabelMe polygons"; for display.
 
     Raises:
         ValueError: If there are no examples, names are not unique, or colours are missing.
@@ -96,6 +114,7 @@ class SegmentationFiles(SegmentationData):
         self.ignore_class = ignore_class
         self.palette = palette or voc_palette(len(self.class_names))
         self.label_map = dict(label_map) if label_map else None
+        self.read_as = "images and masks"
         _check(self)
         self._valid = np.zeros(65536, bool)
         self._valid[[*range(len(self.class_names)), ignore_class]] = True
@@ -125,8 +144,11 @@ class SegmentationFiles(SegmentationData):
 
     def read_labels(self, index: int) -> np.ndarray:
         """Reads one mask without checking its labels: an integer array (height, width)."""
+        example = self.examples[index]
+        if example.drawn is not None:
+            return map_labels(example.drawn.labels(), self.label_map)
         return read_mask(
-            self.examples[index].mask,
+            example.mask,
             self.label_map,
             palette=self.palette,
             ignore_class=self.ignore_class,
@@ -134,13 +156,15 @@ class SegmentationFiles(SegmentationData):
 
     def subset(self, indices: Iterable[int]) -> SegmentationFiles:
         """Returns a data source with the given elements, in the given order."""
-        return SegmentationFiles(
+        part = SegmentationFiles(
             [self.examples[index] for index in indices],
             class_names=self.class_names,
             ignore_class=self.ignore_class,
             palette=self.palette,
             label_map=self.label_map,
         )
+        part.read_as = self.read_as
+        return part
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return (self[index] for index in range(len(self)))

@@ -1,0 +1,208 @@
+"""Annotated photos: their regions, and the mask that is drawn from them."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from keras_deeplab.data.annotations.shapes import IdImage, Patch, Shape, Size
+from keras_deeplab.data.images import image_errors
+
+# Masks that take longer to draw are kept compressed, up to this number of bytes in all.
+_SLOW_SECONDS = 0.005
+_KEPT_BYTES = 256 * 2**20
+_TURNED = (5, 6, 7, 8)
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """An annotated region.
+
+    Attributes:
+        name: Its class.
+        shape: Its shape.
+        order: Drawing order; regions of a higher one are drawn later.
+        ignored: Whether its pixels are ignored, as in COCO's crowds.
+    """
+
+    name: str
+    shape: Shape
+    order: int = 0
+    ignored: bool = False
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A problem in an annotation file.
+
+    Attributes:
+        level: "error" or "warning".
+        kind: Category.
+        file: The file.
+        message: Description and remedy.
+    """
+
+    level: str
+    kind: str
+    file: Path
+    message: str
+
+
+@dataclass
+class AnnotatedPhoto:
+    """A photo with its annotations.
+
+    Attributes:
+        reference: Name of the photo in the annotation file.
+        image: The photo; None if it was not found.
+        file: Annotation file.
+        size: (height, width) that the annotations are for; None if the file does not state it.
+        regions: Regions, in the order of the file.
+        split: "train", "val", "test" or None.
+        raster: Panoptic segments, instead of `regions`.
+    """
+
+    reference: str
+    image: Path | None
+    file: Path
+    size: Size | None
+    regions: list[Region] = field(default_factory=list)
+    split: str | None = None
+    raster: IdImage | None = None
+
+    def names(self) -> set[str]:
+        """Returns the classes of its regions."""
+        names = {region.name for region in self.regions if not region.ignored}
+        return names | set(self.raster.names.values() if self.raster else ())
+
+
+@dataclass
+class Annotations:
+    """The annotations of a dataset.
+
+    Attributes:
+        title: The format, for display, such as "LabelMe polygons".
+        photos: Annotated photos.
+        class_names: Classes in the order of the format, without the background.
+        smaller_on_top: Whether smaller regions cover larger ones. Otherwise later ones do.
+        unlabelled: "background" or "ignore": what pixels without annotation are by default.
+        colours: RGB by class, where the format has them.
+        problems: Problems in the files.
+        unannotated: Photos without annotations, which are left out.
+    """
+
+    title: str
+    photos: list[AnnotatedPhoto] = field(default_factory=list)
+    class_names: tuple[str, ...] = ()
+    smaller_on_top: bool = False
+    unlabelled: str = "background"
+    colours: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    unannotated: list[Path] = field(default_factory=list)
+
+    def find(self, level: str, kind: str, file: Path, message: str) -> None:
+        """Adds a problem."""
+        self.problems.append(Problem(level, kind, file, message))
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """Draws the mask of an annotated photo.
+
+    Attributes:
+        photo: The photo.
+        ids: Label id by class; regions of other classes are left out.
+        unlabelled: Label of pixels without a region.
+        ignore_class: Label of ignored pixels.
+        smaller_on_top: Whether smaller regions cover larger ones.
+    """
+
+    photo: AnnotatedPhoto
+    ids: Mapping[str, int]
+    unlabelled: int
+    ignore_class: int
+    smaller_on_top: bool
+    _kept: list[tuple[bytes, np.dtype, Size]] = field(default_factory=list)
+
+    def size(self) -> Size:
+        """Returns the (height, width) of the mask."""
+        if self.photo.size is None and self.photo.image is not None:
+            return upright_size(self.photo.image)
+        return self.photo.size or (1, 1)
+
+    def labels(self) -> np.ndarray:
+        """Returns the mask, uint8 or uint16 (height, width).
+
+        Raises:
+            ValueError: If a region is damaged; the message names the file.
+        """
+        if self._kept:
+            data, dtype, size = self._kept[0]
+            return np.frombuffer(zlib.decompress(data), dtype).reshape(size)
+        start = time.perf_counter()
+        try:
+            labels = self._from_raster() if self.photo.raster else self._from_regions()
+        except (ValueError, TypeError, OSError, zlib.error, OverflowError, IndexError) as error:
+            raise ValueError(
+                f"The annotations of {self.photo.reference!r} must be whole. Received: "
+                f"{str(self.photo.file)!r} ({error})."
+            ) from error
+        if time.perf_counter() - start > _SLOW_SECONDS:
+            _keep(self._kept, labels)
+        return labels
+
+    def _from_regions(self) -> np.ndarray:
+        size = self.size()
+        highest = max([self.unlabelled, self.ignore_class, *self.ids.values()])
+        labels = np.full(size, self.unlabelled, "uint8" if highest < 256 else "uint16")
+        drawn: list[tuple[float, int, Patch]] = []
+        for region in self.photo.regions:
+            label = self.ignore_class if region.ignored else self.ids.get(region.name)
+            patch = region.shape.patch(size) if label is not None else None
+            if patch is None or label is None:
+                continue
+            # Ignored regions are below all others.
+            key = -np.inf if region.ignored else float(region.order)
+            if self.smaller_on_top and not region.ignored:
+                key = -float(np.count_nonzero(patch.mask))
+            drawn.append((key, label, patch))
+        for _, label, (mask, top, left) in sorted(drawn, key=lambda one: one[0]):
+            labels[top : top + mask.shape[0], left : left + mask.shape[1]][mask] = label
+        return labels
+
+    def _from_raster(self) -> np.ndarray:
+        raster = self.photo.raster
+        if raster is None:
+            raise ValueError("there is no panoptic image")
+        numbers, inverse = np.unique(raster.numbers(), return_inverse=True)
+        found = [
+            self.ignore_class
+            if number in raster.crowds
+            else self.ids.get(raster.names.get(number, ""), self.unlabelled)
+            for number in numbers.tolist()
+        ]
+        labels: np.ndarray = np.array(found, "uint8" if max(found) < 256 else "uint16")[inverse]
+        return labels.reshape(inverse.shape)
+
+
+def _keep(kept: list[tuple[bytes, np.dtype, Size]], labels: np.ndarray) -> None:
+    data = zlib.compress(labels.tobytes(), 1)
+    if _used[0] + len(data) <= _KEPT_BYTES:
+        _used[0] += len(data)
+        kept.append((data, labels.dtype, (labels.shape[0], labels.shape[1])))
+
+
+_used = [0]
+
+
+def upright_size(path: Path) -> Size:
+    """Returns the (height, width) of a photo after its EXIF orientation is applied."""
+    with image_errors(path, "The photo"), Image.open(path) as image:
+        turned = image.getexif().get(0x0112) in _TURNED
+        return (image.width, image.height) if turned else (image.height, image.width)

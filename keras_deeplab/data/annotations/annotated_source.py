@@ -1,0 +1,266 @@
+"""Data sources from the annotations of labelling tools."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from keras_deeplab._validation import check_choice, listed, suggestion
+from keras_deeplab.data.annotations.annotated import AnnotatedPhoto, Annotations, Drawing
+from keras_deeplab.data.annotations.coco_json import find_coco, read_coco
+from keras_deeplab.data.annotations.coco_panoptic import find_panoptic, read_panoptic
+from keras_deeplab.data.annotations.cvat_xml import find_cvat, read_cvat
+from keras_deeplab.data.annotations.file_tree import FileTree
+from keras_deeplab.data.annotations.label_studio_json import find_label_studio, read_label_studio
+from keras_deeplab.data.annotations.labelme_json import find_labelme, read_labelme
+from keras_deeplab.data.annotations.supervisely_json import find_supervisely, read_supervisely
+from keras_deeplab.data.annotations.yolo_seg import find_yolo, read_yolo
+from keras_deeplab.data.sources import Example, SegmentationFiles
+from keras_deeplab.presets.datasets import Palette, voc_palette
+
+_BACKGROUNDS = ("background", "_background_", "__background__")
+_logger = logging.getLogger("keras_deeplab")
+
+
+class Format(NamedTuple):
+    """A format of a labelling tool.
+
+    Attributes:
+        find: Returns a file of the format in a folder, or None.
+        read: Reads the annotations of a folder.
+    """
+
+    find: Callable[[FileTree], str | None]
+    read: Callable[[FileTree], Annotations]
+
+
+# In the order in which they are tried.
+FORMATS: dict[str, Format] = {
+    "yolo": Format(find_yolo, read_yolo),
+    "supervisely": Format(find_supervisely, read_supervisely),
+    "coco": Format(find_coco, read_coco),
+    "coco_panoptic": Format(find_panoptic, read_panoptic),
+    "labelme": Format(find_labelme, read_labelme),
+    "label_studio": Format(find_label_studio, read_label_studio),
+    "cvat": Format(find_cvat, read_cvat),
+}
+
+
+def find_format(tree: FileTree) -> tuple[str, str] | None:
+    """Returns the name of the format of a folder, and a file that shows it; None if there is none."""
+    for name, one in FORMATS.items():
+        if found := one.find(tree):
+            return name, found
+    return None
+
+
+def load_annotations(path: str | Path, name: str) -> Annotations:
+    """Reads the annotations of a folder.
+
+    Args:
+        path: The folder.
+        name: A key of `FORMATS`.
+
+    Raises:
+        FileNotFoundError: If the folder does not exist.
+        ValueError: If there are no annotations of the format.
+    """
+    root = Path(path).expanduser()
+    if not root.is_dir():
+        raise FileNotFoundError(
+            f"The data must be a folder. Received: {str(root)!r}, which "
+            f"{'is a file' if root.exists() else 'does not exist'}."
+        )
+    tree = FileTree(root)
+    annotations = FORMATS[name].read(tree)
+    if annotated_splits(annotations):
+        for photo in annotations.photos:
+            photo.split = photo.split or "train"
+    annotated = {photo.image for photo in annotations.photos}
+    known = annotated | set(annotations.unannotated)
+    drawn = {photo.file for photo in annotations.photos if photo.raster}
+    annotations.unannotated += [
+        image for one in tree.images if (image := tree.path(one)) not in known | drawn
+    ]
+    if not annotations.photos:
+        problems = " ".join(one.message for one in annotations.problems[:3])
+        raise ValueError(
+            f"The folder must hold annotations ({name}). Received: {str(root)!r} without any. "
+            f"{problems}".rstrip()
+        )
+    return annotations
+
+
+def annotated_splits(annotations: Annotations) -> tuple[str, ...]:
+    """Returns the splits of annotations; none if they are not divided."""
+    found = {photo.split for photo in annotations.photos}
+    return tuple(split for split in ("train", "val", "test") if split in found)
+
+
+def read_annotated(
+    path: str | Path,
+    splits: Iterable[str | None],
+    *,
+    annotations: Annotations,
+    class_names: Sequence[str] | None = None,
+    ignore_class: int = 255,
+    palette: Palette | None = None,
+    label_map: Mapping[int, int] | None = None,
+    unlabelled: str | None = None,
+    other_classes: str = "error",
+    allow_missing: bool = True,
+) -> list[SegmentationFiles]:
+    """Returns data sources whose masks are drawn from annotations.
+
+    Args:
+        path: The folder, for messages and names.
+        splits: "train", "val", "test"; None for annotations that are not divided.
+        annotations: From `load_annotations`.
+        class_names: Names by label id. Default: "background", unless unlabelled pixels are
+            ignored, then the classes of the annotations.
+        ignore_class: Label of ignored pixels.
+        palette: RGB colours by label id. Default: those of the tool, else VOC's.
+        label_map: Label id by drawn id; other ids are unchanged.
+        unlabelled: "background" (label 0) or "ignore": what pixels without annotation are. Default:
+            "background"; "ignore" for panoptic segments.
+        other_classes: What to do with annotated classes that `class_names` lacks: "error", or
+            "unlabelled" to leave their regions out.
+        allow_missing: Whether to leave out photos that the annotations name and that are not
+            there, with a warning.
+
+    Raises:
+        FileNotFoundError: If a split is missing, or photos.
+        ValueError: If classes are unknown.
+    """
+    unlabelled = unlabelled or annotations.unlabelled
+    check_choice("unlabelled", unlabelled, ("background", "ignore"))
+    check_choice("other_classes", other_classes, ("error", "unlabelled"))
+    names, ids = _classes(annotations, class_names, unlabelled, ignore_class)
+    _check_names(annotations, ids, other_classes, path)
+    if palette is None:
+        palette = _palette(names, annotations.colours)
+    base = 0 if unlabelled == "background" else ignore_class
+    sources = []
+    for split in splits:
+        photos = _photos(annotations, split, path, allow_missing)
+        sources.append(
+            SegmentationFiles(
+                [
+                    Example(name, image, photo.file, Drawing(
+                        photo, ids, base, ignore_class, annotations.smaller_on_top
+                    ))
+                    for name, image, photo in _named(photos, Path(path).expanduser())
+                ],
+                class_names=names,
+                ignore_class=ignore_class,
+                palette=palette,
+                label_map=label_map,
+            )
+        )
+        sources[-1].read_as = annotations.title
+    return sources
+
+
+def _classes(
+    annotations: Annotations, class_names: Sequence[str] | None, unlabelled: str, ignore_class: int
+) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Returns class names by label id, and label ids by the names in the annotations."""
+    annotated = annotations.class_names
+    if class_names is None:
+        own = [name for name in annotated if name.lower() in _BACKGROUNDS]
+        others = [name for name in annotated if name not in own]
+        first = ["background"] if own or unlabelled == "background" else []
+        names = (*first, *others)
+        ids = {name: 0 for name in own}
+    else:
+        names = tuple(class_names)
+        ids = {
+            name: names.index(one)
+            for name in annotated
+            if name.lower() in _BACKGROUNDS
+            for one in names[:1]
+            if one.lower() in _BACKGROUNDS
+        }
+    return names, ids | {name: label for label, name in enumerate(names)}
+
+
+def _check_names(
+    annotations: Annotations, ids: Mapping[str, int], other_classes: str, path: str | Path
+) -> None:
+    """Raises `ValueError` if regions have classes that are not among the names."""
+    used = Counter(name for photo in annotations.photos for name in photo.names())
+    unknown = {name: count for name, count in used.items() if name not in ids}
+    if not unknown:
+        return
+    words = listed([f"{name!r} ({count} photos)" for name, count in unknown.items()])
+    if other_classes == "unlabelled":
+        _logger.warning("Left out, as their classes are not named: %s.", words)
+        return
+    raise ValueError(
+        f"Every annotated class must be named. Received: {words} in {str(path)!r}, while the "
+        f"classes are {listed(list(ids), 12)}.{suggestion(next(iter(unknown)), ids)} Name them in "
+        f"class_names (--class-names), or leave them out with other_classes='unlabelled' "
+        f"(--other-classes unlabelled)."
+    )
+
+
+def _palette(
+    names: Sequence[str], colours: Mapping[str, tuple[int, int, int]]
+) -> Palette:
+    voc = voc_palette(len(names))
+    found = tuple(colours.get(name, voc[label]) for label, name in enumerate(names))
+    return found if len(set(found)) == len(found) else voc
+
+
+def _photos(
+    annotations: Annotations, split: str | None, path: str | Path, allow_missing: bool
+) -> list[AnnotatedPhoto]:
+    splits = annotated_splits(annotations)
+    if split is None and len(splits) == 1:
+        split = splits[0]
+    if split is None and splits:
+        raise ValueError(
+            f"split must be one of {', '.join(map(repr, splits))}. Received: split=None for "
+            f"{str(path)!r}, which has splits."
+        )
+    if split is not None and split not in splits:
+        raise FileNotFoundError(
+            f"The split must be in the folder. Received: split={split!r}, and {str(path)!r} "
+            + (f"has {', '.join(splits)}." if splits else "is not divided.")
+            + suggestion(split, splits)
+        )
+    photos = [photo for photo in annotations.photos if photo.split == split]
+    missing = [photo for photo in photos if photo.image is None]
+    if missing and (len(missing) == len(photos) or not allow_missing):
+        raise FileNotFoundError(
+            f"Every annotated photo must be in the folder. Received: {len(missing)} of "
+            f"{len(photos)} missing in {str(path)!r}, such as {missing[0].reference!r}, which "
+            f"{str(missing[0].file)!r} names."
+        )
+    if missing:
+        _logger.warning(
+            "%d of %d annotated photos are missing in %s and left out, such as %s.",
+            len(missing),
+            len(photos),
+            path,
+            missing[0].reference,
+        )
+    return [photo for photo in photos if photo.image is not None]
+
+
+def _named(
+    photos: Sequence[AnnotatedPhoto], root: Path
+) -> Iterable[tuple[str, Path, AnnotatedPhoto]]:
+    """Yields photos with names: the stem, or the path in the folder where stems are not distinct."""
+    found = {photo.image: photo for photo in photos}
+    pairs = [(image, photo) for image, photo in found.items() if image is not None]
+    stems = Counter(image.stem for image, _ in pairs)
+    for image, photo in pairs:
+        name = image.stem
+        if stems[name] > 1:
+            inside = image.relative_to(root) if image.is_relative_to(root) else image
+            name = str(inside.with_suffix("")) if len(inside.suffixes) == 1 else str(inside)
+        yield name, image, photo

@@ -1,0 +1,158 @@
+"""Label Studio's JSON and JSON-MIN exports: polygons, brushes, rectangles and ellipses."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from keras_deeplab.data.annotations.annotated import AnnotatedPhoto, Annotations, Region
+from keras_deeplab.data.annotations.file_tree import FileTree, split_of
+from keras_deeplab.data.annotations.json_files import DAMAGED, note_damage, points_of, read_json
+from keras_deeplab.data.annotations.label_studio_rle import decode_brush
+from keras_deeplab.data.annotations.shapes import (
+    Bitmap,
+    Polygon,
+    Shape,
+    base64_bytes,
+    ellipse,
+    png_mask,
+    rectangle,
+)
+
+_GEOMETRY = rb"(polygon|brush|rectangle|ellipse|bitmask|)labels"
+_TASKS = (rb'"(annotations|completions)"\s*:\s*\[', rb'"data"\s*:\s*\{')
+_SHORT = (rb'^\s*\[\s*\{', rb'"%s"\s*:\s*\[' % _GEOMETRY, rb'"original_width"\s*:')
+
+
+def find_label_studio(tree: FileTree) -> str | None:
+    """Returns an export of Label Studio, if there is one."""
+    return tree.first_holding(".json", *_TASKS) or tree.first_holding(".json", *_SHORT)
+
+
+def read_label_studio(tree: FileTree) -> Annotations:
+    """Reads all exports. Classes are sorted by name.
+
+    Of several annotations of a task, the one marked as ground truth counts, else the last that was
+    not cancelled. Tasks without any are left out.
+    """
+    result = Annotations("Label Studio regions")
+    found = [*tree.holding(".json", *_TASKS), *tree.holding(".json", *_SHORT)]
+    for relative in dict.fromkeys(found):
+        path = tree.path(relative)
+        try:
+            content = read_json(path)
+            for task in content if isinstance(content, list) else [content]:
+                _add_task(result, tree, relative, task)
+        except DAMAGED as error:
+            note_damage(result, path, error)
+    result.class_names = tuple(
+        sorted({name for photo in result.photos for name in photo.names()})
+    )
+    return result
+
+
+def _add_task(result: Annotations, tree: FileTree, relative: str, task: Any) -> None:
+    reference = _reference(task.get("data", task))
+    split = split_of(relative)
+    image = tree.find_image(reference, near=relative, split=split)
+    photo = AnnotatedPhoto(reference, image, tree.path(relative), None, split=split)
+    regions = _regions(task)
+    if regions is None:
+        if image is not None:
+            result.unannotated.append(image)
+        return
+    result.photos.append(photo)
+    for row, names in regions:
+        try:
+            _add_region(result, photo, row, names)
+        except DAMAGED as error:
+            result.find(
+                "error",
+                "region not readable",
+                photo.file,
+                f"A region must have its coordinates and size. Received: region "
+                f"{row.get('id')!r} of {reference!r} in {str(photo.file)!r} ({error}).",
+            )
+
+
+def _reference(data: Any) -> str:
+    """Returns the address of a task's photo: the value "image", or the first that looks like one."""
+    texts = [str(data[key]) for key in ("image", "img") if isinstance(data.get(key), str)]
+    texts += [value for value in data.values() if isinstance(value, str) and "." in value]
+    if not texts:
+        raise ValueError("a task without the address of its photo")
+    return texts[0]
+
+
+def _regions(task: Any) -> list[tuple[Any, list[str]]] | None:
+    """Returns regions with their labels; None if nobody has annotated the task."""
+    if "data" not in task:
+        rows = [
+            row
+            for value in task.values()
+            if isinstance(value, list)
+            for row in value
+            if isinstance(row, dict)
+        ]
+        return [(row, _labels(row)) for row in rows if _labels(row)]
+    made = task.get("annotations", task.get("completions")) or []
+    made = [one for one in made if not one.get("was_cancelled")]
+    if not made:
+        return None
+    chosen = next((one for one in made if one.get("ground_truth")), made[-1])
+    joined: dict[Any, tuple[Any, list[str]]] = {}
+    for number, row in enumerate(chosen.get("result", ())):
+        value = row.get("value") or {}
+        if not isinstance(value, dict) or not _has_geometry(value):
+            continue
+        # Shape and label may be two results of one id.
+        key = row.get("id", number)
+        names = joined.get(key, (None, []))[1] + _labels(value)
+        joined[key] = (row | value, list(dict.fromkeys(names)))
+    return list(joined.values())
+
+
+def _has_geometry(value: dict[str, Any]) -> bool:
+    return any(key in value for key in ("points", "rle", "width", "radiusX", "imageDataURL"))
+
+
+def _labels(value: dict[str, Any]) -> list[str]:
+    return [
+        str(name).strip()
+        for key, names in value.items()
+        if key.endswith("labels") and isinstance(names, list)
+        for name in names
+    ]
+
+
+def _add_region(result: Annotations, photo: AnnotatedPhoto, row: Any, names: list[str]) -> None:
+    size = (int(row["original_height"]), int(row["original_width"]))
+    if photo.size is None:
+        photo.size = size
+    if row.get("image_rotation"):
+        raise ValueError("the photo was rotated in the tool")
+    if not names:
+        raise ValueError("it has no label")
+    photo.regions.append(Region(names[0], _shape(row, size)))
+
+
+def _shape(row: Any, size: tuple[int, int]) -> Shape:
+    height, width = size
+
+    def pixels(key: str, side: int) -> float:
+        return float(row[key]) * side / 100
+
+    if "rle" in row:
+        return Bitmap(partial(decode_brush, row["rle"], height, width))
+    if "imageDataURL" in row:
+        return Bitmap(partial(png_mask, base64_bytes(row["imageDataURL"])))
+    if "points" in row:
+        return Polygon((points_of(row["points"]) * (width / 100, height / 100),))
+    x, y = pixels("x", width), pixels("y", height)
+    rotation = float(row.get("rotation") or 0)
+    if "radiusX" in row:
+        radii = (pixels("radiusX", width), pixels("radiusY", height))
+        return Polygon((ellipse(x, y, radii, rotation),))
+    corners = rectangle(x, y, pixels("width", width), pixels("height", height), rotation)
+    return Polygon((corners,))
+
