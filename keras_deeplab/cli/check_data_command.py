@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from keras_deeplab._validation import listed
 from keras_deeplab.presets.datasets import DATASETS
+
+if TYPE_CHECKING:
+    from keras_deeplab.data.sources import SegmentationFiles
 
 
 def add_parser(commands: Any) -> None:
@@ -47,26 +52,39 @@ def add_data_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dataset",
         metavar="NAME",
-        help=f"{', '.join(sorted(DATASETS))}: its classes, and its layout if it has one "
-        "(default: detected, else a plain folder)",
+        help=f"a dataset ({', '.join(sorted(DATASETS))}): its classes, and its layout if it has "
+        "one; a labelling tool's format (coco, coco_panoptic, cvat, label_studio, labelme, "
+        "oxford_pets, roboflow, supervisely, yolo); or folder, for images and masks "
+        "(default: detected)",
     )
     command.add_argument(
         "--class-names",
         metavar="A,B,...",
-        help="names of the labels 0, 1, ... of a plain folder (default: DIR/classes.txt, else one "
-        "per label id in the masks)",
+        help="names of the labels 0, 1, ... (default: DIR/classes.txt, else one per label id in "
+        "the masks; for annotations: background, then the annotated classes)",
     )
     command.add_argument(
         "--ignore-class",
         type=int,
         metavar="LABEL",
-        help="label of ignored pixels in a plain folder (default: 255)",
+        help="label of ignored pixels (default: 255)",
     )
     command.add_argument(
         "--label-map",
         metavar="OLD:NEW,...",
         help="maps pixel values of the masks of a plain folder to labels, e.g. 255:1 if white is "
         "the object, or 0:255,1-21:0-20 if classes count from 1",
+    )
+    command.add_argument(
+        "--unlabelled",
+        choices=("background", "ignore"),
+        help="what pixels without annotation are, in a labelling tool's format (default: "
+        "background; in coco_panoptic ignore)",
+    )
+    command.add_argument(
+        "--other-classes",
+        choices=("error", "unlabelled"),
+        help="what to do with annotated classes that --class-names lacks (default: error)",
     )
 
 
@@ -79,8 +97,9 @@ def data_options(arguments: argparse.Namespace) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if arguments.class_names is not None:
         options["class_names"] = [name.strip() for name in arguments.class_names.split(",")]
-    if arguments.ignore_class is not None:
-        options["ignore_class"] = arguments.ignore_class
+    for name in ("ignore_class", "unlabelled", "other_classes"):
+        if getattr(arguments, name) is not None:
+            options[name] = getattr(arguments, name)
     if arguments.label_map is not None:
         options["label_map"] = read_label_map(arguments.label_map)
     return options
@@ -113,6 +132,13 @@ def _ids(text: str) -> list[int]:
     return ids
 
 
+def reading(folder: str, data: SegmentationFiles) -> str:
+    """Returns a line that says what a folder was read as, with its classes."""
+    names = listed(data.class_names, 12)
+    count = len(data.class_names)
+    return f"{folder}: read as {data.read_as}, {count} class{'es' * (count != 1)}: {names}"
+
+
 def _check(arguments: argparse.Namespace) -> int:
     from keras_deeplab.data.checks.label_check import check_data
     from keras_deeplab.data.checks.sheet import label_sheet
@@ -124,7 +150,12 @@ def _check(arguments: argparse.Namespace) -> int:
         progress=True,
         **data_options(arguments),
     )
-    print(json.dumps(report.to_dict(), indent=2) if arguments.json else report)
+    if arguments.json:
+        print(json.dumps(report.to_dict(), indent=2))
+    else:
+        for source in islice(report.sources.values(), 1):
+            print(reading(arguments.data, source))
+        print(report)
     if arguments.sheet:
         path = Path(arguments.sheet).expanduser()
         path.parent.mkdir(parents=True, exist_ok=True)

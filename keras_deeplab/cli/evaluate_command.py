@@ -12,7 +12,7 @@ from keras_deeplab.cli.arguments import (
     resolve_inference,
     resolve_network,
 )
-from keras_deeplab.cli.check_data_command import add_data_arguments, data_options
+from keras_deeplab.cli.check_data_command import add_data_arguments, data_options, reading
 from keras_deeplab.cli.startup import quiet_start
 from keras_deeplab.presets.datasets import DATASETS
 
@@ -59,6 +59,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from keras_deeplab.evaluation.report import write_report
 
     data = _data(arguments)
+    if not arguments.json:
+        print(reading(arguments.data, data))
     network = resolve_network(arguments, dataset_names(data))
     result = evaluate(network, data, limit=arguments.limit, progressbar=None, options=options)
     files = write_report(result, arguments.out)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_deeplab.cli.arguments import add_model, is_model_name, read_size
-from keras_deeplab.cli.check_data_command import add_data_arguments, data_options
+from keras_deeplab.cli.check_data_command import add_data_arguments, data_options, reading
 from keras_deeplab.cli.startup import quiet_start
 from keras_deeplab.presets.backbones import BACKBONES
 from keras_deeplab.presets.recipes import RECIPES
@@ -134,8 +134,8 @@ def _train(arguments: argparse.Namespace) -> int:
         is_model_name(arguments.model)
     data, validation_data = _read(arguments)
     print(
-        f"{arguments.data}: {len(data)} images to train on, {len(validation_data)} to measure on, "
-        f"{len(data.class_names)} classes: {', '.join(data.class_names)}"
+        f"{reading(arguments.data, data)}\n{len(data)} images to train on, "
+        f"{len(validation_data)} to measure on"
     )
     with quiet_start():
         import keras

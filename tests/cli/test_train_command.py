@@ -30,7 +30,10 @@ def test_from_a_folder_to_a_network(network_file: Path, capsys):
     Path("photos/classes.txt").write_text("dark\nbright\n")
     assert train("--data", "photos") == 0
     out = capsys.readouterr().out
-    assert "photos: 5 images to train on, 1 to measure on, 2 classes: dark, bright" in out
+    assert (
+        "photos: read as images and masks, 2 classes: dark, bright\n5 images to train on, 1 to"
+        in out
+    )
     assert "Next: keras-deeplab segment PHOTO --model run/best.keras" in out
     assert main(["segment", "photos/images/0.png", "--model", "run/best.keras"]) == 0
     assert "photos/images/0.png: " in capsys.readouterr().out

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from keras_deeplab.data.annotations.shapes import IdImage, Patch, Shape, Size
-from keras_deeplab.data.images import image_errors
+from keras_deeplab.data.images import open_image, orientation
 
 # Masks that take longer to draw are kept compressed, up to this number of bytes in all.
 _SLOW_SECONDS = 0.005
@@ -203,6 +202,6 @@ _used = [0]
 
 def upright_size(path: Path) -> Size:
     """Returns the (height, width) of a photo after its EXIF orientation is applied."""
-    with image_errors(path, "The photo"), Image.open(path) as image:
-        turned = image.getexif().get(0x0112) in _TURNED
+    with open_image(path, "The photo") as image:
+        turned = orientation(image) in _TURNED
         return (image.width, image.height) if turned else (image.height, image.width)

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from keras_deeplab._validation import check_choice, listed, suggestion
 from keras_deeplab.data.annotations.annotated import AnnotatedPhoto, Annotations, Drawing
@@ -50,7 +50,7 @@ FORMATS: dict[str, Format] = {
 
 
 def find_format(tree: FileTree) -> tuple[str, str] | None:
-    """Returns the name of the format of a folder, and a file that shows it; None if there is none."""
+    """Returns the name of the format of a folder, and a file that shows it, or None."""
     for name, one in FORMATS.items():
         if found := one.find(tree):
             return name, found
@@ -75,6 +75,18 @@ def load_annotations(path: str | Path, name: str) -> Annotations:
             f"{'is a file' if root.exists() else 'does not exist'}."
         )
     tree = FileTree(root)
+    state = tree.state()
+    if _last.get("key") != (str(root), name, state):
+        _last.update(key=(str(root), name, state), annotations=_load(tree, name))
+    annotations: Annotations = _last["annotations"]
+    return annotations
+
+
+# The annotations read last: a command asks for splits and for several sources.
+_last: dict[str, Any] = {}
+
+
+def _load(tree: FileTree, name: str) -> Annotations:
     annotations = FORMATS[name].read(tree)
     if annotated_splits(annotations):
         for photo in annotations.photos:
@@ -88,7 +100,7 @@ def load_annotations(path: str | Path, name: str) -> Annotations:
     if not annotations.photos:
         problems = " ".join(one.message for one in annotations.problems[:3])
         raise ValueError(
-            f"The folder must hold annotations ({name}). Received: {str(root)!r} without any. "
+            f"The folder must hold annotations ({name}). Received: {str(tree.root)!r} without any. "
             f"{problems}".rstrip()
         )
     return annotations
@@ -149,9 +161,12 @@ def read_annotated(
         sources.append(
             SegmentationFiles(
                 [
-                    Example(name, image, photo.file, Drawing(
-                        photo, ids, base, ignore_class, annotations.smaller_on_top
-                    ))
+                    Example(
+                        name,
+                        image,
+                        photo.file,
+                        Drawing(photo, ids, base, ignore_class, annotations.smaller_on_top),
+                    )
                     for name, image, photo in _named(photos, Path(path).expanduser())
                 ],
                 class_names=names,
@@ -174,7 +189,7 @@ def _classes(
         others = [name for name in annotated if name not in own]
         first = ["background"] if own or unlabelled == "background" else []
         names = (*first, *others)
-        ids = {name: 0 for name in own}
+        ids = dict.fromkeys(own, 0)
     else:
         names = tuple(class_names)
         ids = {
@@ -207,9 +222,7 @@ def _check_names(
     )
 
 
-def _palette(
-    names: Sequence[str], colours: Mapping[str, tuple[int, int, int]]
-) -> Palette:
+def _palette(names: Sequence[str], colours: Mapping[str, tuple[int, int, int]]) -> Palette:
     voc = voc_palette(len(names))
     found = tuple(colours.get(name, voc[label]) for label, name in enumerate(names))
     return found if len(set(found)) == len(found) else voc
@@ -254,7 +267,7 @@ def _photos(
 def _named(
     photos: Sequence[AnnotatedPhoto], root: Path
 ) -> Iterable[tuple[str, Path, AnnotatedPhoto]]:
-    """Yields photos with names: the stem, or the path in the folder where stems are not distinct."""
+    """Yields photos with names: the stem, or the path where stems are not distinct."""
     found = {photo.image: photo for photo in photos}
     pairs = [(image, photo) for image, photo in found.items() if image is not None]
     stems = Counter(image.stem for image, _ in pairs)

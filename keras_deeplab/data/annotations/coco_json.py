@@ -11,19 +11,17 @@ from keras_deeplab.data.annotations.json_files import DAMAGED, note_damage, poin
 from keras_deeplab.data.annotations.shapes import Polygon, RunLengths, Shape
 
 _KEYS = (rb'"images"\s*:\s*\[', rb'"annotations"\s*:\s*\[', rb'"categories"\s*:\s*\[')
+_PANOPTIC = rb'"segments_info"\s*:'
 
 
 def find_coco(tree: FileTree) -> str | None:
     """Returns a file of COCO's instance annotations, if there is one."""
     # Panoptic files have the same keys.
-    for path in tree.holding(".json", *_KEYS):
-        if "panoptic" not in path.rpartition("/")[2] and not _is_panoptic(tree, path):
-            return path
-    return None
+    return tree.first_holding(".json", *_KEYS, without=_PANOPTIC)
 
 
 def _is_panoptic(tree: FileTree, path: str) -> bool:
-    return tree.holds(path, (rb'"segments_info"\s*:',))
+    return tree.holds(path, (_PANOPTIC,))
 
 
 def read_coco(tree: FileTree) -> Annotations:

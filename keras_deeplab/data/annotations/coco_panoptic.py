@@ -15,7 +15,7 @@ _KEYS = (rb'"segments_info"\s*:\s*\[', rb'"images"\s*:\s*\[', rb'"categories"\s*
 
 def find_panoptic(tree: FileTree) -> str | None:
     """Returns a file of COCO's panoptic annotations, if there is one."""
-    return next(iter(tree.holding(".json", *_KEYS)), None)
+    return tree.first_holding(".json", *_KEYS)
 
 
 def read_panoptic(tree: FileTree) -> Annotations:
@@ -67,9 +67,7 @@ def _add(
     if photo == path:
         photo = next((tree.path(one) for one in tree.images if _is_photo(one, row, path)), None)
     size = (int(image["height"]), int(image["width"])) if "height" in image else None
-    result.photos.append(
-        AnnotatedPhoto(reference, photo, path, size, split=split, raster=raster)
-    )
+    result.photos.append(AnnotatedPhoto(reference, photo, path, size, split=split, raster=raster))
 
 
 def _is_segments(path: str, row: Any, folder: PurePosixPath) -> bool:

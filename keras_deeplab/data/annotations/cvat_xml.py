@@ -110,13 +110,12 @@ def _shape(part: Any) -> Shape | None:
         return Polygon((points_of([[float(x), float(y)] for x, y in pairs]),))
     rotation = float(part.get("rotation") or 0)
     if part.tag == "box":
-        low, high = (
-            np.array((number(f"x{end}"), number(f"y{end}"))) for end in ("tl", "br")
-        )
+        low, high = (np.array((number(f"x{end}"), number(f"y{end}"))) for end in ("tl", "br"))
         # CVAT rotates around the centre.
         centre, (width, height) = (low + high) / 2, high - low
         corner = rectangle(0, 0, -width / 2, -height / 2, rotation)[2]
-        return Polygon((rectangle(*(centre + corner), width, height, rotation),))
+        x, y = (centre + corner).tolist()
+        return Polygon((rectangle(x, y, width, height, rotation),))
     if part.tag == "ellipse":
         radii = (number("rx"), number("ry"))
         return Polygon((ellipse(number("cx"), number("cy"), radii, rotation),))

@@ -16,6 +16,8 @@ from keras_deeplab.data.images import IMAGE_SUFFIXES
 _DEPTH = 6
 # Files of one folder that are opened to recognise a format.
 _TRIED = 10
+_TRIED_IN_ALL = 200
+_ANNOTATIONS = (".json", ".xml", ".txt", ".yaml", ".yml", ".names")
 _SPLITS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
     "dev": "val", "test": "test", "testing": "test",
@@ -58,6 +60,17 @@ class FileTree:
         """Returns the full path."""
         return self.root / relative
 
+    def state(self) -> int:
+        """Returns a number that changes with the files: names, and age and size of annotations."""
+        facts: list[object] = []
+        for suffix in sorted(self.files):
+            paths = self.files[suffix]
+            facts += paths
+            if suffix in _ANNOTATIONS:
+                stats = (os.stat(self.path(path)) for path in paths if self.path(path).exists())
+                facts += [(one.st_mtime_ns, one.st_size) for one in stats]
+        return hash(tuple(facts))
+
     def holding(self, suffix: str, *patterns: bytes) -> list[str]:
         """Returns files of a suffix that hold all regular expressions.
 
@@ -73,13 +86,27 @@ class FileTree:
                 found += [path for path in paths if self.holds(path, patterns)]
         return found
 
-    def first_holding(self, suffix: str, *patterns: bytes) -> str | None:
-        """Returns the first such file, opening at most eleven files a folder."""
+    def first_holding(
+        self, suffix: str, *patterns: bytes, without: bytes | None = None
+    ) -> str | None:
+        """Returns the first file of a suffix that holds all regular expressions.
+
+        Opens at most ten files a folder, and 200 in all.
+
+        Args:
+            suffix: Suffix in lower case.
+            patterns: Regular expressions.
+            without: Regular expression that the file must not hold.
+        """
         tried: dict[str, int] = defaultdict(int)
         for relative in self.files.get(suffix, ()):
             folder = relative.rpartition("/")[0]
+            if tried[folder] == _TRIED or len(tried) > _TRIED_IN_ALL:
+                continue
             tried[folder] += 1
-            if tried[folder] <= _TRIED and self.holds(relative, patterns):
+            if self.holds(relative, patterns) and not (
+                without and self.holds(relative, (without,))
+            ):
                 return relative
         return None
 
@@ -111,7 +138,9 @@ class FileTree:
             found[os.path.splitext(name)[0]].append(path)
         return found
 
-    def find_image(self, reference: str, *, near: str = "", split: str | None = None) -> Path | None:
+    def find_image(
+        self, reference: str, *, near: str = "", split: str | None = None
+    ) -> Path | None:
         """Returns the photo that an annotation names.
 
         Args:

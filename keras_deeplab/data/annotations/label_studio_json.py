@@ -21,7 +21,7 @@ from keras_deeplab.data.annotations.shapes import (
 
 _GEOMETRY = rb"(polygon|brush|rectangle|ellipse|bitmask|)labels"
 _TASKS = (rb'"(annotations|completions)"\s*:\s*\[', rb'"data"\s*:\s*\{')
-_SHORT = (rb'^\s*\[\s*\{', rb'"%s"\s*:\s*\[' % _GEOMETRY, rb'"original_width"\s*:')
+_SHORT = (rb"^\s*\[\s*\{", rb'"%s"\s*:\s*\[' % _GEOMETRY, rb'"original_width"\s*:')
 
 
 def find_label_studio(tree: FileTree) -> str | None:
@@ -45,9 +45,7 @@ def read_label_studio(tree: FileTree) -> Annotations:
                 _add_task(result, tree, relative, task)
         except DAMAGED as error:
             note_damage(result, path, error)
-    result.class_names = tuple(
-        sorted({name for photo in result.photos for name in photo.names()})
-    )
+    result.class_names = tuple(sorted({name for photo in result.photos for name in photo.names()}))
     return result
 
 
@@ -76,7 +74,7 @@ def _add_task(result: Annotations, tree: FileTree, relative: str, task: Any) -> 
 
 
 def _reference(data: Any) -> str:
-    """Returns the address of a task's photo: the value "image", or the first that looks like one."""
+    """Returns the address of a task's photo: "image", or the first that looks like one."""
     texts = [str(data[key]) for key in ("image", "img") if isinstance(data.get(key), str)]
     texts += [value for value in data.values() if isinstance(value, str) and "." in value]
     if not texts:
@@ -155,4 +153,3 @@ def _shape(row: Any, size: tuple[int, int]) -> Shape:
         return Polygon((ellipse(x, y, radii, rotation),))
     corners = rectangle(x, y, pixels("width", width), pixels("height", height), rotation)
     return Polygon((corners,))
-

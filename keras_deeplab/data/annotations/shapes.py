@@ -37,8 +37,8 @@ class Polygon:
         rings: Outlines, whose union is the region: float arrays of shape (points, 2), x and y.
         holes: Outlines of what is not part of the region.
         inclusive: Whether the pixels on an outline belong to the region, as Pillow and OpenCV draw
-            it (LabelMe, Ultralytics, Supervisely). Otherwise those belong to it whose centre is
-            inside, as pycocotools draws it (COCO, CVAT, Label Studio).
+            it (LabelMe, Supervisely). Otherwise those belong to it whose centre is inside, as
+            pycocotools draws it (COCO, CVAT, Label Studio, YOLO).
     """
 
     rings: tuple[np.ndarray, ...]
@@ -131,7 +131,7 @@ class RunLengths:
         return _clipped(decode_runs(self.counts, width, height).T, 0, 0, size)
 
 
-def decode_runs(counts: Sequence[int], rows: int, columns: int) -> np.ndarray:
+def decode_runs(counts: Sequence[int] | np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Returns the bool array (rows, columns) of run lengths of 0 and 1 in turn, row by row.
 
     Raises:
@@ -173,7 +173,8 @@ def png_mask(data: bytes) -> np.ndarray:
         if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
             return np.asarray(image.convert("RGBA"))[..., 3] > 0
         pixels = np.asarray(image)
-    return pixels.any(-1) if pixels.ndim == 3 else pixels != 0
+    mask: np.ndarray = (pixels != 0).any(-1) if pixels.ndim == 3 else pixels != 0
+    return mask
 
 
 def base64_bytes(text: str) -> bytes:
@@ -191,14 +192,14 @@ def _clipped(mask: np.ndarray, top: int, left: int, size: Size) -> Patch | None:
 def rectangle(x: float, y: float, width: float, height: float, degrees: float = 0) -> np.ndarray:
     """Returns the corners of a rectangle that is rotated clockwise around its first corner."""
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], "float64")
-    return _rotated(corners, degrees) + (x, y)
+    return _rotated(corners, degrees) + np.array((x, y))
 
 
 def ellipse(x: float, y: float, radii: tuple[float, float], degrees: float = 0) -> np.ndarray:
     """Returns a polygon of 128 points around a centre, rotated clockwise."""
     angles = np.linspace(0, 2 * np.pi, 128, endpoint=False)
     circle = np.stack([radii[0] * np.cos(angles), radii[1] * np.sin(angles)], 1)
-    return _rotated(circle, degrees) + (x, y)
+    return _rotated(circle, degrees) + np.array((x, y))
 
 
 def _rotated(points: np.ndarray, degrees: float) -> np.ndarray:

@@ -8,7 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from keras_deeplab.data.annotations.annotated import AnnotatedPhoto, Annotations, Region, upright_size
+from keras_deeplab.data.annotations.annotated import (
+    AnnotatedPhoto,
+    Annotations,
+    Region,
+    upright_size,
+)
 from keras_deeplab.data.annotations.file_tree import FileTree, split_of
 from keras_deeplab.data.annotations.json_files import DAMAGED, note_damage
 from keras_deeplab.data.annotations.shapes import Polygon
@@ -165,7 +170,7 @@ def _add_line(
     height, width = photo.size or (1, 1)
     points = values.reshape(-1, 2) * (width, height)
     name = names.get(label, f"class {label}")
-    photo.regions.append(Region(name, Polygon((points,), inclusive=True)))
+    photo.regions.append(Region(name, Polygon((points,))))
 
 
 def _words(photo: AnnotatedPhoto, number: int, problem: str) -> str:

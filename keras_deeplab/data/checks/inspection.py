@@ -112,7 +112,7 @@ def inspect_example(
     labels = None
     try:
         mask_size: tuple[int, ...] | None = None
-        if example.mask.suffix.lower() != ".mat":
+        if example.drawn is None and example.mask.suffix.lower() != ".mat":
             mask_header = _header(example.mask)
             mask_size, whole = mask_header.upright, mask_header.whole
             if mask_header.orientation != 1:
@@ -135,8 +135,10 @@ def inspect_example(
         result.counts = np.bincount(labels.ravel())
         for kind, message, level in _label_findings(result.counts, data, example.mask):
             find(kind, example.mask, message, level)
-        if all(one.level == "warning" for one in result.findings) and is_interpolated(
-            labels, data.ignore_class
+        if (
+            example.drawn is None
+            and all(one.level == "warning" for one in result.findings)
+            and is_interpolated(labels, data.ignore_class)
         ):
             find(
                 "mask resized with interpolation",

@@ -16,8 +16,8 @@ from keras_deeplab.data.checks.inspection import Finding, Inspection, inspect_ex
 from keras_deeplab.data.formats.folder import unpaired, unread
 from keras_deeplab.data.formats.registry import (
     dataset_splits,
+    is_plain,
     numbering_of,
-    own_reader,
     read_dataset,
 )
 from keras_deeplab.data.sources import SegmentationFiles
@@ -62,7 +62,7 @@ def check_data(
     """
     findings: list[Finding] = []
     sources: dict[str, SegmentationFiles] = {}
-    plain = own_reader(path, dataset) is None
+    plain = is_plain(path, dataset, **options)
     if plain:
         options.setdefault("allow_missing", True)
         if "label_map" not in options and (numbering := numbering_of(path, dataset)):

@@ -19,6 +19,16 @@ from keras_deeplab.presets.datasets import Palette, numbered_classes
 
 # Without class names, a wider gap between label ids is an error rather than absent classes.
 _WIDEST_GAP = 32
+# The files of a folder that name its classes.
+CLASS_FILES = (
+    "class_names.json",
+    "classes.json",
+    "classes.txt",
+    "labels.txt",
+    "class_names.txt",
+    "labelmap.txt",
+    "class_dict.csv",
+)
 _logger = logging.getLogger("keras_deeplab")
 
 

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from keras_deeplab._validation import check_choice
+from keras_deeplab.data.annotations.annotated_source import (
+    FORMATS,
+    annotated_splits,
+    find_format,
+    load_annotations,
+    read_annotated,
+)
+from keras_deeplab.data.annotations.file_tree import FileTree
+from keras_deeplab.data.formats.classes import CLASS_FILES
 from keras_deeplab.data.formats.folder import all_masks, read_folder, unread
-from keras_deeplab.data.formats.layouts import all_layouts, folder_splits
+from keras_deeplab.data.formats.layouts import all_layouts, folder_splits, layout_files
 from keras_deeplab.data.formats.numbering import Numbering, published_numbering
-from keras_deeplab.data.formats.pairing import find_folder
+from keras_deeplab.data.formats.oxford_pets import pets, pets_splits
+from keras_deeplab.data.formats.pairing import find_folder, mask_of
 from keras_deeplab.data.formats.pascal import pascal_context, person_part, voc2012
 from keras_deeplab.data.formats.street import camvid, cityscapes
 from keras_deeplab.data.images import passed_over_words
@@ -21,15 +31,23 @@ from keras_deeplab.presets.datasets import DATASETS
 
 
 class Reader(NamedTuple):
-    """The reader function of a dataset and the dataset's usual splits."""
+    """The reader function of a dataset, and its usual splits or the function that finds them."""
 
     read: Callable[..., SegmentationFiles]
-    splits: tuple[str, ...]
+    splits: tuple[str, ...] | Callable[[str | Path], tuple[str, ...]]
+
+
+class Found(NamedTuple):
+    """A recognised dataset or format, and what it was recognised by."""
+
+    name: str
+    why: str
 
 
 READERS: dict[str, Reader] = {
-    "camvid": Reader(camvid, ("train", "val", "test")),
+    "camvid": Reader(camvid, folder_splits),
     "cityscapes": Reader(cityscapes, ("train", "val")),
+    "oxford_pets": Reader(pets, pets_splits),
     "pascal_context": Reader(pascal_context, ("train", "val")),
     "person_part": Reader(person_part, ("train", "val")),
     "voc": Reader(voc2012, ("train", "val")),
@@ -37,6 +55,13 @@ READERS: dict[str, Reader] = {
 # The names of CamVid's four sequences, which identify it.
 _CAMVID_NAMES = ("0001TP_*", "0006R0_*", "0016E5_*", "Seq05VD_*")
 _logger = logging.getLogger("keras_deeplab")
+
+# Formats that count although there are masks: nothing else has their files.
+_CERTAIN = ("yolo", "supervisely", "coco_panoptic")
+_TITLES = {
+    "oxford_pets": "Oxford pets' trimaps",
+    "roboflow": "Roboflow's semantic masks",
+}
 
 
 def read_dataset(
@@ -48,12 +73,17 @@ def read_dataset(
         path: The folder.
         split: "train", "val", ... None reads a folder without splits, or "train" of a known
             dataset.
-        dataset: A name in `keras_deeplab.presets.datasets`, or "folder" for `read_folder`. If a
-            known dataset is stored in a layout of `read_folder`, it is read with its class names
-            and colours; ADE20K's published ids (1-150, 0 ignored), COCO-Stuff 10k's (1-182, 0
-            ignored) and Cityscapes' labelIds become those of the classes. None detects known
-            datasets by their layout.
-        options: Arguments of the dataset's reader, such as `classes=59` or `class_names=...`.
+        dataset: A name in `keras_deeplab.presets.datasets`; "folder" for `read_folder`; or the
+            format of a labelling tool: "coco", "coco_panoptic", "cvat", "label_studio", "labelme",
+            "oxford_pets", "roboflow", "supervisely", "yolo". If a known dataset is stored in a
+            layout of `read_folder`, it is read with its class names and colours; ADE20K's published
+            ids (1-150, 0 ignored), COCO-Stuff 10k's (1-182, 0 ignored) and Cityscapes' labelIds
+            become those of the classes. None detects datasets and formats; `read_as` of the result
+            says what was found.
+        options: Arguments of the dataset's reader, such as `classes=59` or `class_names=...`. For
+            annotations: `class_names`, `ignore_class`, `palette`, `label_map`;
+            `unlabelled="ignore"` ignores the pixels without annotation, which are background by
+            default; `other_classes="unlabelled"` leaves out classes that `class_names` lacks.
 
     Raises:
         FileNotFoundError: If the folder or split is missing.
@@ -83,20 +113,51 @@ def read_splits(
     Args:
         path: The folder.
         splits: "train", "val", ...; None for a folder without splits.
-        dataset: Name of a dataset, "folder", or None to detect it.
+        dataset: Name of a dataset, a format or "folder", or None to detect it.
         options: Arguments of the dataset's reader.
     """
-    own = own_reader(path, dataset)
-    if own is not None:
-        takes = [name for name in signature(own.read).parameters if name not in ("root", "split")]
-        for name in options:
-            if name not in takes:
-                raise TypeError(
-                    f"{own.read.__name__} takes {', '.join(takes) or 'no options'}. Received: "
-                    f"{name}={options[name]!r} for {str(path)!r}. Pass dataset='folder' to read it "
-                    f"as a plain folder."
-                )
-        return [own.read(path, split or "train", **options) for split in splits]
+    found = _resolve(path, dataset, options)
+    if found.name in FORMATS:
+        _check_options(path, found.name, options, [*signature(read_annotated).parameters][3:])
+        annotations = load_annotations(path, found.name)
+        sources = read_annotated(path, splits, annotations=annotations, **options)
+    elif found.name in READERS:
+        read = READERS[found.name].read
+        takes = [name for name in signature(read).parameters if name not in ("root", "split")]
+        _check_options(path, read.__name__, options, takes)
+        first = "train" if "train" in dataset_splits(path, dataset=found.name) else None
+        sources = [read(path, split or first, **options) for split in splits]
+    else:
+        sources = _read_folders(path, splits, dataset, options)
+    for source in sources:
+        source.read_as = _words(source, found)
+    if sources:
+        names = ", ".join(sources[0].class_names)
+        _logger.info("%s: read as %s, classes: %s", path, sources[0].read_as, names)
+    return sources
+
+
+def _words(source: SegmentationFiles, found: Found) -> str:
+    row = DATASETS.get(found.name)
+    title = _TITLES.get(found.name) or (row.title if row else source.read_as)
+    return f"{title} ({found.why})" if found.why else title
+
+
+def _check_options(
+    path: str | Path, reader: str, options: dict[str, Any], takes: Iterable[str]
+) -> None:
+    for name in options:
+        if name not in takes:
+            raise TypeError(
+                f"{reader} takes {', '.join(takes) or 'no options'}. Received: "
+                f"{name}={options[name]!r} for {str(path)!r}. Pass dataset='folder' "
+                f"(--dataset folder) to read it as a plain folder."
+            )
+
+
+def _read_folders(
+    path: str | Path, splits: Iterable[str | None], dataset: str | None, options: dict[str, Any]
+) -> list[SegmentationFiles]:
     row = DATASETS.get(dataset or "")
     if row is not None:
         facts: dict[str, Any] = dict(
@@ -122,39 +183,98 @@ def numbering_of(path: str | Path, dataset: str | None) -> Numbering | None:
 
 def dataset_splits(path: str | Path, *, dataset: str | None = None) -> tuple[str, ...]:
     """Returns the splits of a dataset in a folder; empty for a folder without splits."""
-    own = own_reader(path, dataset)
-    return folder_splits(path) if own is None or own.read is camvid else own.splits
+    name = _resolve(path, dataset).name
+    if name in FORMATS:
+        return annotated_splits(load_annotations(path, name))
+    splits = READERS[name].splits if name in READERS else folder_splits
+    return splits(path) if callable(splits) else splits
 
 
-def own_reader(path: str | Path, dataset: str | None = None) -> Reader | None:
-    """Returns the reader of a dataset in its own layout, or None for a plain folder.
+def is_plain(path: str | Path, dataset: str | None = None, **options: Any) -> bool:
+    """Returns whether a folder is read by `read_folder`.
 
     Args:
         path: The folder.
-        dataset: Name of a dataset, "folder", or None to detect it.
+        dataset: Name of a dataset, a format or "folder", or None to detect it.
+        options: Arguments of the reader.
     """
-    found = recognise(path)
-    dataset = dataset or found
-    check_choice("dataset", dataset, ("folder", *DATASETS))
+    name = _resolve(path, dataset, options).name
+    return name not in READERS and name not in FORMATS
+
+
+def format_of(path: str | Path, dataset: str | None = None) -> str | None:
+    """Returns the name of the format of a folder with annotations, else None."""
+    name = _resolve(path, dataset).name
+    return name if name in FORMATS else None
+
+
+def _resolve(
+    path: str | Path, dataset: str | None = None, options: Mapping[str, Any] | None = None
+) -> Found:
+    """Returns the reader or format to use, and why; the name "folder" for `read_folder`."""
+    check_choice(
+        "dataset", dataset, (None, "folder", *sorted({"roboflow", *FORMATS, *READERS, *DATASETS}))
+    )
+    if dataset in FORMATS or dataset in ("folder", "roboflow", "oxford_pets"):
+        return Found(str(dataset), "")
+    found = find_dataset(path)
+    if dataset is None:
+        # Classes of one's own make a folder with CamVid's file names one's own.
+        return Found("folder", "") if found.name == "camvid" and options else found
     if dataset not in READERS:
-        return None
-    plain = found != dataset and all_layouts(Path(path).expanduser())
-    return None if plain and find_folder(path, "ImageSets", depth=2) is None else READERS[dataset]
+        return Found("folder", "")
+    plain = found.name != dataset and all_layouts(Path(path).expanduser())
+    if plain and find_folder(path, "ImageSets", depth=2) is None:
+        return Found("folder", "")
+    return Found(dataset, "")
 
 
 def recognise(path: str | Path) -> str:
-    """Returns the name of the dataset whose layout a folder has, else "folder"."""
+    """Returns the name of the dataset or format that a folder has, else "folder"."""
+    return find_dataset(path).name
+
+
+def find_dataset(path: str | Path) -> Found:
+    """Returns the dataset or format of a folder, and what it was recognised by."""
     path = Path(path).expanduser()
     if find_folder(path, "gtFine", depth=1) and find_folder(path, "leftImg8bit", depth=1):
-        return "cityscapes"
-    if find_folder(path, "SegmentationClassContext", "59_context_labels", depth=2):
-        return "pascal_context"
-    if find_folder(path, "pascal_person_part_gt", "Annotations_Part", depth=2):
-        return "person_part"
+        return Found("cityscapes", "gtFine and leftImg8bit")
+    for name, folders in (
+        ("pascal_context", ("SegmentationClassContext", "59_context_labels")),
+        ("person_part", ("pascal_person_part_gt", "Annotations_Part")),
+        ("oxford_pets", ("annotations/trimaps", "trimaps")),
+    ):
+        if folder := find_folder(path, *folders, depth=2):
+            return Found(name, folder.name)
     voc = find_folder(path, "SegmentationClass", depth=2)
-    if voc and voc.parent.name == "VOC2012":
-        return "voc"
-    for folder in ("train", "train/images"):
-        if any(next((path / folder).glob(name), None) for name in _CAMVID_NAMES):
-            return "camvid"
-    return "folder"
+    if voc and voc.parent.name == "VOC2012" and not (voc.parent / "labelmap.txt").is_file():
+        return Found("voc", "VOC2012/SegmentationClass")
+    if path.is_dir() and (found := _annotated(path)):
+        return found
+    if not any((path / name).is_file() for name in CLASS_FILES):
+        for place in ("train", "train/images"):
+            if like := next((n for n in _CAMVID_NAMES if any((path / place).glob(n))), None):
+                return Found("camvid", f"file names {like}; --dataset folder reads it as a folder")
+    return Found("folder", "")
+
+
+def _annotated(path: Path) -> Found | None:
+    tree = FileTree(path)
+    if table := tree.first_holding(".csv", rb"(?i)\A\W*pixel value\s*,"):
+        return Found("roboflow", table)
+    found = find_format(tree)
+    if found is None or (found[0] not in _CERTAIN and _has_pairs(path)):
+        return None
+    return Found(*found)
+
+
+def _has_pairs(path: Path) -> bool:
+    """Returns whether a folder holds images with masks in one of the usual layouts."""
+    for layout in all_layouts(path):
+        try:
+            images, masks = layout_files(layout)
+        except ValueError:
+            continue
+        if masks and any(mask_of(name, masks) for name in images):
+            return True
+    return False
