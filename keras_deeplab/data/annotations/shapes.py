@@ -30,7 +30,7 @@ class Shape(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Polygon:
+class Polygon(Shape):
     """Outlines and holes.
 
     Attributes:
@@ -83,7 +83,7 @@ def _fill_inclusive(rings: Sequence[np.ndarray], size: Size) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Stroke:
+class Stroke(Shape):
     """A circle, rectangle, line or point, as LabelMe draws it.
 
     Attributes:
@@ -110,7 +110,7 @@ class Stroke:
 
 
 @dataclass(frozen=True, eq=False)
-class RunLengths:
+class RunLengths(Shape):
     """COCO's run lengths: of 0 and 1 in turn, column by column.
 
     Attributes:
@@ -147,7 +147,7 @@ def decode_runs(counts: Sequence[int] | np.ndarray, rows: int, columns: int) -> 
 
 
 @dataclass(frozen=True, eq=False)
-class Bitmap:
+class Bitmap(Shape):
     """A mask of a part of the image.
 
     Attributes:
