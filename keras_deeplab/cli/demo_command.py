@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
 from typing import Any
@@ -17,14 +18,21 @@ def add_parser(commands: Any) -> None:
         "demo",
         help="segment photos in a browser",
         description="Serves a page on this machine to drop photos, view their classes and download "
-        "the masks. Requires: pip install gradio.",
-        epilog="Example: keras-deeplab demo --port 8000",
+        "the masks. Requires: pip install gradio. With --static, writes a page that runs the "
+        "network in the visitor's browser instead.",
+        epilog="Examples: keras-deeplab demo --port 8000; keras-deeplab demo --static site",
     )
     add_model(
         demo,
         default=None,
         help="name (see 'keras-deeplab list'), .keras, .tflite or .onnx file, or folder of a "
         "SavedModel (default: the page offers all weights on this machine)",
+    )
+    demo.add_argument(
+        "--static",
+        metavar="DIR",
+        help="write a page for any web host instead of serving one: it runs in the visitor's "
+        "browser and uploads nothing. Requires: pip install tf2onnx onnxruntime",
     )
     demo.add_argument(
         "--host", default="127.0.0.1", help="address to serve at (default: %(default)s)"
@@ -48,6 +56,8 @@ def add_parser(commands: Any) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
+    if arguments.static:
+        return _write_page(arguments)
     if not 1 <= arguments.port <= 65535:
         raise ValueError(f"--port must be between 1 and 65535. Received: {arguments.port}.")
     for option in ("max_megapixels", "max_megabytes"):
@@ -72,5 +82,19 @@ def _demo(arguments: argparse.Namespace) -> int:
         port=arguments.port,
         max_megapixels=arguments.max_megapixels,
         max_megabytes=arguments.max_megabytes,
+    )
+    return 0
+
+
+def _write_page(arguments: argparse.Namespace) -> int:
+    print(f"writing the page to {arguments.static} ...", file=sys.stderr, flush=True)
+    with quiet_start():
+        from keras_deeplab.cli.static_page import write_static_page
+
+        folder = write_static_page(arguments.static, model=arguments.model)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    print(
+        f"{folder}: {size / 1e6:.0f} MB. Copy it to any web host, or look at it here:\n"
+        f"python -m http.server --bind 127.0.0.1 --directory {shlex.quote(str(folder))} 8000"
     )
     return 0
