@@ -130,6 +130,8 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
     if start.arrays is not None:
         fresh = _fresh_layers(model, start, class_names)
         load_arrays(model, start.arrays, source=start.source, fresh=(*fresh, "crf"))
+    # A training run is resumed with the same initial weights only.
+    model.deeplab_weights = Path(start.source).name or ("imagenet" if start.imagenet else "none")
     return model
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, final
 
@@ -25,11 +26,14 @@ class SegmentationData(ABC):
         class_names: Names by label id.
         ignore_class: Label of pixels that losses and metrics ignore.
         palette: RGB colours by label id.
+        failure: The error of the file that a `stream` could not read, which `tf.data` reports as
+            an error of its own.
     """
 
     class_names: tuple[str, ...]
     ignore_class: int
     palette: Palette
+    failure: Exception | None = None
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -173,7 +177,11 @@ class SegmentationFiles(SegmentationData):
         import tensorflow as tf
 
         def read(index: np.int64) -> tuple[np.ndarray, np.ndarray, str]:
-            element = self[int(index)]
+            try:
+                element = self[int(index)]
+            except (ValueError, OSError) as error:
+                self.failure = error
+                raise
             return element["image"], element["labels"].astype("int32"), element["name"]
 
         def load(index: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -214,6 +222,21 @@ def endless(
 
     positions = tf.data.Dataset.range(start, np.iinfo("int64").max)
     return positions.map(at, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+@contextmanager
+def named_failures(*sources: SegmentationData | None) -> Iterator[None]:
+    """Replaces the error of a `tf.data` pipeline by that of the file that it could not read."""
+    for source in sources:
+        if source is not None:
+            source.failure = None
+    try:
+        yield
+    except Exception as error:
+        failures = [source.failure for source in sources if source is not None and source.failure]
+        if failures:
+            raise failures[0] from error
+        raise
 
 
 def size_words(example: Example, image_size: tuple[int, ...], mask_size: tuple[int, ...]) -> str:

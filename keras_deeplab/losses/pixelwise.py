@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, final
@@ -35,9 +36,9 @@ class _Pixelwise(keras.losses.Loss):
             )
         if class_weights is not None:
             class_weights = [float(weight) for weight in class_weights]
-            if not class_weights or not all(weight >= 0 for weight in class_weights):
+            if not class_weights or min(class_weights) < 0 or not 0 < sum(class_weights) < math.inf:
                 raise ValueError(
-                    f"class_weights must be one weight of at least 0 per class. "
+                    f"class_weights must be one weight of at least 0 per class, not all 0. "
                     f"Received: class_weights={class_weights!r}."
                 )
         if top_k is not None and not 0 < top_k <= 1:

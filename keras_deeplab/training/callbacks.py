@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_deeplab._files import write_atomically
+from keras_deeplab._validation import listed
 from keras_deeplab.training.checkpoint import save_checkpoint
 
 
@@ -47,8 +49,7 @@ class EpochLog(keras.callbacks.Callback):
     def __init__(self, path: Path, *, start: int) -> None:
         super().__init__()
         self.path = path
-        rows = read_log(path)[:start]
-        self._rows = rows
+        self._rows = [row | {"epoch": int(row["epoch"])} for row in read_log(path)[:start]]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
@@ -64,14 +65,25 @@ class EpochLog(keras.callbacks.Callback):
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """Returns the epochs of a CSV log, in order; empty if the file does not exist."""
+    """Returns the epochs of a CSV log, in order; empty if the file does not exist.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
     if not path.is_file():
         return []
-    with path.open(newline="") as file:
-        return [
-            {key: float(value) for key, value in row.items() if value}
-            for row in csv.DictReader(file)
-        ]
+    try:
+        with path.open(newline="") as file:
+            return [
+                {"epoch": float(row["epoch"])}
+                | {key: float(value) for key, value in row.items() if value}
+                for row in csv.DictReader(file)
+            ]
+    except (AttributeError, KeyError, TypeError, ValueError, csv.Error) as error:
+        raise ValueError(
+            f"The log of a run must be a CSV file of numbers with the column 'epoch'. Received: "
+            f"{str(path)!r} ({error!r}). Delete it: the run resumes without its earlier lines."
+        ) from error
 
 
 class BestCheckpoint(keras.callbacks.Callback):
@@ -106,22 +118,39 @@ class BestCheckpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         finished = epoch + 1
+        self._check_finite(finished, logs or {})
         value = math.nan if self.monitor is None else (logs or {}).get(self.monitor, -math.inf)
         better = self.monitor is None or value > self.best[0]
         if better:
             self.best = (float(value), finished)
         # All processes assign weights; only the first one writes files.
         with averaged_weights(self.model):
-            if better and is_chief():
-                save_network(self.network, self.folder / "best.keras")
             if self.pictures is not None:
                 self.pictures(finished)
+            if better and is_chief():
+                save_network(self.network, self.folder / "best.keras")
         if is_chief():
             save_checkpoint(
                 self.folder / "checkpoints", self.model, epoch=finished, run={"best": self.best}
             )
         if self.patience and finished - self.best[1] >= self.patience:
             self.model.stop_training = True
+
+    def _check_finite(self, epoch: int, logs: dict[str, Any]) -> None:
+        """Raises `FloatingPointError` before a network that has diverged is saved."""
+        broken = [name for name in ("loss", "val_loss") if not math.isfinite(logs.get(name, 0))]
+        broken += [
+            variable.path
+            for variable in self.model.variables
+            if keras.backend.is_float_dtype(variable.dtype)
+            and not np.isfinite(keras.ops.convert_to_numpy(variable.value)).all()
+        ]
+        if broken:
+            raise FloatingPointError(
+                f"Losses and weights must stay finite. Received: NaN or infinity in "
+                f"{listed(broken, 3)} after epoch {epoch}. The network of this epoch was not "
+                f"saved. Lower the learning rate, or add warm-up steps."
+            )
 
 
 class EvaluateWithEMA(keras.callbacks.Callback):

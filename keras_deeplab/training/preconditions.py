@@ -1,19 +1,12 @@
-"""Checks of model, data and folder before training."""
+"""Checks of model and data before training."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
-
 import keras
 
-from keras_deeplab._files import write_atomically
 from keras_deeplab.data.checks.label_check import check_sources
 from keras_deeplab.data.sources import SegmentationData, SegmentationFiles
 from keras_deeplab.layers.segmentation_output import find_output
-from keras_deeplab.training.callbacks import is_chief
-from keras_deeplab.training.checkpoint import checkpoints
 
 
 def check_classes(model: keras.Model, *sources: SegmentationData | None) -> None:
@@ -45,32 +38,3 @@ def check_files(sources: dict[str, SegmentationData | None]) -> None:
             f"Images and masks must be whole and fit each other. Received:\n{listed}{more}\n"
             f"'keras-deeplab check-data' looks for more."
         )
-
-
-def open_folder(folder: Path, settings: dict[str, Any]) -> None:
-    """Creates the folder of a run, or checks that it contains a run with these settings.
-
-    Raises:
-        ValueError: If it contains a different run.
-    """
-    path = folder / "run.json"
-    settings = json.loads(json.dumps(settings))
-    if checkpoints(folder / "checkpoints"):
-        kept = json.loads(path.read_text())
-        other = [key for key in settings if kept.get(key) != settings[key]]
-        if "recipe" in other:
-            fields = settings["recipe"]
-            other = [key for key in fields if kept["recipe"].get(key) != fields[key]] + [
-                key for key in other if key != "recipe"
-            ]
-        if other:
-            raise ValueError(
-                f"{folder} must be empty or hold a run of the same settings. Received: another "
-                f"run, which differs in {', '.join(other)}. Choose another folder, or delete it."
-            )
-        return
-    if not is_chief():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    with write_atomically(path) as partial:
-        partial.write_text(json.dumps(settings, indent=1) + "\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import importlib.util
 import logging
 import math
@@ -16,7 +15,7 @@ import keras
 
 from keras_deeplab._validation import check_int
 from keras_deeplab.data.pipeline import training_batches, validation_batches
-from keras_deeplab.data.sources import SegmentationData
+from keras_deeplab.data.sources import SegmentationData, named_failures
 from keras_deeplab.inference import open_segmenter
 from keras_deeplab.layers import SegmentationOutput
 from keras_deeplab.losses import CrossEntropy
@@ -36,8 +35,9 @@ from keras_deeplab.training.callbacks import (
 )
 from keras_deeplab.training.checkpoint import checkpoints, restore_checkpoint
 from keras_deeplab.training.pictures import PredictionSheet
-from keras_deeplab.training.preconditions import check_classes, check_files, open_folder
+from keras_deeplab.training.preconditions import check_classes, check_files
 from keras_deeplab.training.recipe import build_optimizer, resolve_recipe
+from keras_deeplab.training.run_folder import open_folder, run_settings
 
 # Recipe fields that are arguments of `training_batches`.
 _OF_BATCHES = ("batch_size", "crop_size", "scales", "scale_step", "flip", "photometric")
@@ -140,58 +140,61 @@ def train(
     folder = Path(folder).expanduser()
     size = _size(size, model, data)
     settings = {"size": size, "accumulate": accumulate, "seed": seed}
-    open_folder(folder, settings | _described(model, data, row, class_weights))
-    if check and not checkpoints(folder / "checkpoints"):
-        check_files({"training": data, "validation": validation_data})
-    steps_per_epoch = max(1, len(data) // row.batch_size)
-    steps = row.steps * accumulate or row.epochs * steps_per_epoch
-    epochs = math.ceil(steps / steps_per_epoch)
-    _keep_size(model, size)
     loss = loss or CrossEntropy(ignore_class=data.ignore_class, class_weights=class_weights)
-    with _scope(model):
-        optimizer = build_optimizer(row, steps, accumulate)
-        trained, monitor = _compiled(model, data, row, loss, optimizer)
-        start, best = _resume(folder, trained)
-    if start:
-        _logger.warning("%s resumes after epoch %d of %d.", folder, start, epochs)
-    keeper = BestCheckpoint(
-        model,
-        folder,
-        monitor=monitor if validation_data else None,
-        best=best,
-        patience=patience,
-        pictures=_sheet(model, validation_data or data, folder, pictures, size),
-    )
-    finished = start >= epochs or (patience > 0 and start - best[1] >= patience)
-    if not finished:
-        batches = training_batches(
-            data,
-            size=size,
-            seed=seed,
-            start=start * steps_per_epoch,
-            **{name: getattr(row, name) for name in _OF_BATCHES},
+    settings |= run_settings(model, data, validation_data, row, class_weights, loss)
+    with open_folder(folder, settings), named_failures(data, validation_data):
+        if check and not checkpoints(folder / "checkpoints"):
+            check_files({"training": data, "validation": validation_data})
+        steps_per_epoch = max(1, len(data) // row.batch_size)
+        steps = row.steps * accumulate or row.epochs * steps_per_epoch
+        epochs = math.ceil(steps / steps_per_epoch)
+        _keep_size(model, size)
+        with _scope(model):
+            optimizer = build_optimizer(row, steps, accumulate)
+            trained, monitor = _compiled(model, data, row, loss, optimizer)
+            start, best = _resume(folder, trained)
+        if start:
+            _logger.warning("%s resumes after epoch %d of %d.", folder, start, epochs)
+        keeper = BestCheckpoint(
+            model,
+            folder,
+            monitor=monitor if validation_data else None,
+            best=best,
+            patience=patience,
+            pictures=_sheet(model, validation_data or data, folder, pictures, size),
         )
-        measured = validation_data and validation_batches(
-            validation_data, batch_size=row.batch_size, size=size
+        finished = start >= epochs or (patience > 0 and start - best[1] >= patience)
+        if not finished:
+            batches = training_batches(
+                data,
+                size=size,
+                seed=seed,
+                start=start * steps_per_epoch,
+                **{name: getattr(row, name) for name in _OF_BATCHES},
+            )
+            measured = validation_data and validation_batches(
+                validation_data, batch_size=row.batch_size, size=size
+            )
+            trained.fit(
+                _for_outputs(batches, trained),
+                initial_epoch=start,
+                epochs=epochs,
+                shuffle=False,
+                steps_per_epoch=steps_per_epoch,
+                validation_data=measured and _for_outputs(measured, trained),
+                validation_freq=sorted({*range(validate_every, epochs, validate_every), epochs}),
+                callbacks=[*_own_callbacks(folder, row, start), keeper, *callbacks],
+                verbose=verbose,
+            )
+        elif row.ema:
+            trained.optimizer.finalize_variable_values(trained.trainable_variables)
+        # The run may have been interrupted between its last checkpoint and this point.
+        if is_chief() and not (finished and (folder / "last.keras").exists()):
+            save_network(model, folder / "last.keras")
+        mean_iou, epoch = keeper.best
+        return Training(
+            folder, folder / "best.keras", epoch, mean_iou, read_log(folder / "log.csv")
         )
-        trained.fit(
-            _for_outputs(batches, trained),
-            initial_epoch=start,
-            epochs=epochs,
-            shuffle=False,
-            steps_per_epoch=steps_per_epoch,
-            validation_data=measured and _for_outputs(measured, trained),
-            validation_freq=sorted({*range(validate_every, epochs, validate_every), epochs}),
-            callbacks=[*_own_callbacks(folder, row, start), keeper, *callbacks],
-            verbose=verbose,
-        )
-    elif row.ema:
-        trained.optimizer.finalize_variable_values(trained.trainable_variables)
-    # The run may have been interrupted between its last checkpoint and this point.
-    if is_chief() and not (finished and (folder / "last.keras").exists()):
-        save_network(model, folder / "last.keras")
-    mean_iou, epoch = keeper.best
-    return Training(folder, folder / "best.keras", epoch, mean_iou, read_log(folder / "log.csv"))
 
 
 def _sheet(
@@ -199,22 +202,6 @@ def _sheet(
 ) -> PredictionSheet:
     number = number if processes() == 1 else 0  # one image cannot be split among processes
     return PredictionSheet(model, data, folder / "pictures", number=number, size=size)
-
-
-def _described(
-    model: keras.Model,
-    data: SegmentationData,
-    row: RecipeRow,
-    class_weights: Sequence[float] | None,
-) -> dict[str, Any]:
-    """Returns the settings that identify the network, data, recipe and loss of a run."""
-    return {
-        "recipe": dataclasses.asdict(row),
-        "model": model.name,
-        "classes": list(data.class_names),
-        "images": len(data),
-        "class_weights": None if class_weights is None else list(class_weights),
-    }
 
 
 def _compiled(

@@ -1,0 +1,139 @@
+"""The folder of a run: the settings that identify the run, and a lock."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_deeplab._files import locked, write_atomically
+from keras_deeplab.data.sources import SegmentationData, SegmentationFiles
+from keras_deeplab.presets.recipes import RecipeRow
+from keras_deeplab.training.callbacks import is_chief
+from keras_deeplab.training.checkpoint import checkpoints
+
+# Parts of a layer's configuration that depend on what was built before, or on the run itself.
+_PASSING = {
+    *("name", "inbound_nodes", "input_layers", "output_layers", "shared_object_id"),
+    *("build_config", "inference_size"),
+}
+
+
+@contextmanager
+def open_folder(folder: Path, settings: dict[str, Any]) -> Iterator[None]:
+    """Creates the folder of a run, or checks that it contains a run with these settings.
+
+    The folder is locked until the context ends.
+
+    Raises:
+        ValueError: If it contains a different run, or another process is training in it.
+    """
+    if not is_chief():
+        _check(folder, settings)
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        if not _check(folder, settings):
+            with write_atomically(folder / "run.json") as partial:
+                partial.write_text(json.dumps(settings, indent=1) + "\n")
+        yield
+
+
+def _check(folder: Path, settings: dict[str, Any]) -> bool:
+    """Returns whether there is a run; raises `ValueError` if it is a different one."""
+    if not checkpoints(folder / "checkpoints"):
+        return False
+    path = folder / "run.json"
+    settings = json.loads(json.dumps(settings))
+    try:
+        kept = json.loads(path.read_text("utf-8"))
+        recipe = dict(kept["recipe"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(
+            f"A folder with checkpoints must hold the settings of its run. Received: {str(path)!r} "
+            f"({error!r}). Choose another folder, or delete it."
+        ) from error
+    # Runs of earlier versions have fewer settings.
+    other = [key for key in settings if key in kept and kept[key] != settings[key]]
+    if "recipe" in other:
+        fields = settings["recipe"]
+        other = [key for key in fields if recipe.get(key) != fields[key]] + [
+            key for key in other if key != "recipe"
+        ]
+    if other:
+        raise ValueError(
+            f"{folder} must be empty or hold a run of the same settings. Received: another "
+            f"run, which differs in {', '.join(other)}. Choose another folder, or delete it."
+        )
+    return True
+
+
+def run_settings(
+    model: keras.Model,
+    data: SegmentationData,
+    validation_data: SegmentationData | None,
+    row: RecipeRow,
+    class_weights: Sequence[float] | None,
+    loss: keras.losses.Loss,
+) -> dict[str, Any]:
+    """Returns the settings that identify the network, data, recipe and loss of a run.
+
+    Files are identified by their names and sizes, so that a folder can be moved.
+    """
+    settings = {
+        "recipe": dataclasses.asdict(row),
+        "model": model.name,
+        "network": _digest([_lasting(layer.get_config()) for layer in model.layers]),
+        "classes": list(data.class_names),
+        "class_weights": None if class_weights is None else list(class_weights),
+        "loss": [type(loss).__name__, _digest(_lasting(_config(loss)))],
+        "images": len(data),
+    }
+    if weights := getattr(model, "deeplab_weights", None):
+        settings["weights"] = weights
+    for name, source in {"training": data, "validation": validation_data}.items():
+        if source is not None:
+            settings[f"{name}_data"] = _described(source)
+    return settings
+
+
+def _described(data: SegmentationData) -> dict[str, Any]:
+    described: dict[str, Any] = {"ignore_class": data.ignore_class, "images": len(data)}
+    if isinstance(data, SegmentationFiles):
+        label_map = sorted((data.label_map or {}).items())
+        described["label_map"] = [list(pair) for pair in label_map]
+        described["files"] = _digest([(one.name, _size(one.image)) for one in data.examples])
+    return described
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else -1
+
+
+def _config(loss: Any) -> Any:
+    try:
+        return loss.get_config()
+    except (AttributeError, NotImplementedError):
+        return {}
+
+
+def _lasting(config: Any) -> Any:
+    """Returns a configuration without what differs between two builds of the same network."""
+    if isinstance(config, dict):
+        passing = () if config.keys() == {"name"} else _PASSING  # a dtype policy is only a name
+        return {key: _lasting(value) for key, value in config.items() if key not in passing}
+    if isinstance(config, (list, tuple)):
+        return [_lasting(value) for value in config]
+    return config
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, default=lambda x: type(x).__name__)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
