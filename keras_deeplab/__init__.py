@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from keras_deeplab.data import check_data as check_data
     from keras_deeplab.data import read_dataset as read_dataset
     from keras_deeplab.deeplab import DeepLab as DeepLab
+    from keras_deeplab.deeplab import describe as describe
     from keras_deeplab.deeplab import list_models as list_models
     from keras_deeplab.evaluation import Evaluation as Evaluation
     from keras_deeplab.evaluation import evaluate as evaluate
@@ -40,6 +41,7 @@ _MODULES = {
     "Training": "training",
     "check_data": "data",
     "convert": "weights",
+    "describe": "deeplab",
     "evaluate": "evaluation",
     "export": "exports",
     "list_models": "deeplab",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from keras_deeplab._validation import check_choice, check_int
+from keras_deeplab._validation import check_choice, check_int, listed
+from keras_deeplab.layers.segmentation_output import find_output
 from keras_deeplab.models import BuildOptions, build_model
 from keras_deeplab.presets.crfs import CRFS
 from keras_deeplab.presets.datasets import dataset_of, numbered_classes
@@ -150,6 +152,47 @@ def list_models() -> dict[str, list[str]]:
         network: [row.name for row in WEIGHTS.values() if row.network == network]
         for network in DEEPLABS
     }
+
+
+def describe(model: keras.Model) -> str:
+    """Describes a model of `DeepLab` in one line: a short form of `model.summary()`.
+
+    Args:
+        model: A model of `DeepLab`, also one that was saved and loaded.
+
+    Returns:
+        Name, parameters, classes, output stride, output, and the size photos are resized to fit.
+
+    Raises:
+        ValueError: If `DeepLab` did not build the model.
+
+    Example:
+
+    >>> print(describe(DeepLab(classes=["background", "cat"])))
+    deeplab_v3_mobilenet_v2: 2.54 M parameters, 2 classes (background, cat), output stride 16,
+    logits, photos fit 513x513
+    """
+    output = find_output(model)
+    if output is None:
+        raise ValueError(f"DeepLab() must have built the model. Received: {model.name!r}.")
+    classes = output.class_names
+    height, width = output.inference_size or dataset_of(classes).inference_size
+    activation = output.activation.__name__
+    return (
+        f"{model.name}: {model.count_params() / 1e6:.2f} M parameters, {len(classes)} classes "
+        f"({listed(classes, 4)}), output stride {_output_stride(model)}, "
+        f"{'logits' if activation == 'linear' else activation}, photos fit {height}x{width}"
+    )
+
+
+def _output_stride(model: keras.Model) -> int:
+    """Returns the input pixels per pixel of the features that the head takes."""
+    # With several scales, the network is a layer of the model.
+    network = next((layer for layer in model.layers if isinstance(layer, keras.Model)), model)
+    *_, last = takewhile(lambda layer: not is_head_layer(layer.name), network.layers)
+    size = 512
+    features = keras.Model(network.input, last.output)
+    return round(size / features.compute_output_shape((1, size, size, 3))[1])
 
 
 def _fresh_layers(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,47 @@ from PIL import Image, ImageDraw, ImageFont
 from keras_deeplab._validation import check_int
 from keras_deeplab.presets.datasets import Palette
 
+# Bright colours for overlays. Any two of them differ, in normal vision and for the red-green and
+# blue-yellow colour blind (simulated as by Machado et al., doi:10.1109/TVCG.2009.113), by at least
+# 0.05 in OKLab.
+DISPLAY_COLOURS: Palette = (
+    (255, 159, 28), (255, 210, 0), (210, 45, 120), (195, 255, 165), (120, 90, 240),
+    (240, 75, 195), (60, 240, 225), (0, 180, 255), (165, 135, 0), (0, 150, 195),
+    (150, 210, 120), (150, 120, 255), (195, 0, 210), (120, 180, 105), (225, 135, 240),
+    (150, 240, 120), (195, 105, 150), (90, 210, 255), (240, 30, 90), (255, 240, 0),
+)  # fmt: skip
+_BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
 _LEGEND_ENTRIES = 20
 _CAPTION_SIZE = 14
+# Names are placed on masks reduced to this side, pixels.
+_NAMING_SIDE = 160
+_MOST_NAMES = 12
+_PER_CLASS = 3
+
+
+def display_palette(palette: Palette) -> Palette:
+    """Returns the colours that overlays show classes in: bright, and safe for the colour blind.
+
+    They repeat after 20 classes. Label 0 stays black, which `blend` leaves out, if it is black, as
+    for VOC's background.
+
+    Args:
+        palette: RGB colours of the dataset by label id.
+
+    Example:
+
+    >>> display_palette(((0, 0, 0), (128, 0, 0)))
+    ((0, 0, 0), (255, 159, 28))
+    """
+    first = 1 if has_background(palette) else 0
+    count = len(DISPLAY_COLOURS)
+    bright = (DISPLAY_COLOURS[label % count] for label in range(len(palette) - first))
+    return (*palette[:first], *bright)
+
+
+def has_background(palette: Palette) -> bool:
+    """Whether label 0 is a background, which overlays do not colour: its colour is black."""
+    return len(palette) > 0 and tuple(palette[0]) == _BLACK
 
 
 def palette_image(labels: np.ndarray, palette: Palette) -> Image.Image:
@@ -37,9 +76,10 @@ def palette_image(labels: np.ndarray, palette: Palette) -> Image.Image:
 
 
 def blend(image: np.ndarray, labels: np.ndarray, palette: Palette, *, opacity: float) -> np.ndarray:
-    """Blends a photo with the colours of its labels and draws boundaries in white.
+    """Blends a photo with the colours of its labels and outlines the regions.
 
-    Label 0 is transparent if its colour is black, as for VOC's background.
+    Each region has an outline in its colour. Label 0 is left out if its colour is black, as for
+    VOC's background; regions beside it have a white line around them.
 
     Args:
         image: uint8 array of shape (height, width, 3).
@@ -54,46 +94,91 @@ def blend(image: np.ndarray, labels: np.ndarray, palette: Palette, *, opacity: f
         raise ValueError(f"opacity must be between 0 and 1. Received: opacity={opacity!r}.")
     colours = np.array(palette, "float32")
     alpha = np.full((len(palette), 1), opacity, "float32")
-    if tuple(palette[0]) == (0, 0, 0):
+    if has_background(palette):
         alpha[0] = 0
     blended = np.round(image * (1 - alpha)[labels] + (colours * alpha)[labels]).astype("uint8")
     if opacity > 0:
-        # Half of VOC's colours are too dark to distinguish a mask from a shadow.
-        blended[1:][labels[1:] != labels[:-1]] = 255
-        blended[:, 1:][labels[:, 1:] != labels[:, :-1]] = 255
+        outline = _near_borders(labels, width=round(max(labels.shape) / 250))
+        lines = np.where(alpha > 0, colours, 255).astype("uint8")
+        blended[outline] = lines[labels[outline]]
     return blended
 
 
-def with_legend(
-    image: np.ndarray, entries: Sequence[tuple[str, float, tuple[int, int, int]]]
+def with_names(
+    image: np.ndarray, labels: np.ndarray, class_names: Sequence[str], palette: Palette
 ) -> Image.Image:
-    """Adds a legend on the right of a picture.
+    """Writes the name of each class on its largest regions, except on a background.
 
     Args:
         image: uint8 array of shape (height, width, 3).
-        entries: (name, share between 0 and 1, RGB colour), drawn from the top.
+        labels: Array of shape (height, width).
+        class_names: Names by label id.
+        palette: RGB colours by label id, for the boxes of the names.
+    """
+    sheet = Image.fromarray(image)
+    draw = ImageDraw.Draw(sheet)
+    height, width = labels.shape
+    font = ImageFont.load_default(float(np.clip(max(height, width) / 32, 11, 48)))
+    gap = font.size * 0.3
+    step = max(1, -(-max(height, width) // _NAMING_SIDE))
+    taken: list[tuple[float, float, float, float]] = []
+    for label, row, column in _innermost_points(labels[::step, ::step], has_background(palette)):
+        name = class_names[label]
+        half = font.getlength(name) / 2 + 1.5 * gap, font.size / 2 + gap
+        if 2 * half[0] > width or 2 * half[1] > height or len(taken) == _MOST_NAMES:
+            continue
+        x = float(np.clip((column + 0.5) * step, half[0], width - half[0]))
+        y = float(np.clip((row + 0.5) * step, half[1], height - half[1]))
+        box = (x - half[0], y - half[1], x + half[0], y + half[1])
+        if any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
+            continue
+        taken.append(box)
+        draw.rounded_rectangle(box, radius=half[1] / 2, fill=palette[label])
+        draw.text((x, y), name, fill=_text_colour(palette[label]), font=font, anchor="mm")
+    return sheet
+
+
+def with_legend(
+    image: np.ndarray, entries: Sequence[tuple[str, float | None, tuple[int, int, int]]]
+) -> Image.Image:
+    """Adds a legend below a picture.
+
+    Args:
+        image: uint8 array of shape (height, width, 3).
+        entries: (name, share between 0 and 1 or None, RGB colour); 20 of them are drawn.
 
     Returns:
-        RGB image, wider than ``image`` and, for long legends, higher.
+        RGB image, higher than ``image`` if there are entries.
     """
+    if not entries:
+        return Image.fromarray(image)
     height, width = image.shape[:2]
-    font_size = int(np.clip(max(height, width) / 32, 11, 48))
-    font = ImageFont.load_default(font_size)
-    line = font_size * 3 // 2
-    lines = [(f"{name}  {share:.1%}", colour) for name, share, colour in entries[:_LEGEND_ENTRIES]]
+    font = ImageFont.load_default(float(np.clip(max(height, width) / 36, 11, 40)))
+    box, line = round(font.size), round(font.size * 1.7)
+    texts = [
+        (name if share is None else f"{name} {share:.1%}", colour)
+        for name, share, colour in entries[:_LEGEND_ENTRIES]
+    ]
     if len(entries) > _LEGEND_ENTRIES:
-        lines.append((f"and {len(entries) - _LEGEND_ENTRIES} more", (255, 255, 255)))
-    text_width = max((font.getlength(text) for text, _ in lines), default=0)
-    panel = int(text_width) + 3 * line
-    sheet = Image.new("RGB", (width + panel, max(height, (len(lines) + 1) * line)), "white")
+        texts.append((f"and {len(entries) - _LEGEND_ENTRIES} more", _WHITE))
+    places: list[tuple[int, int]] = []
+    x, y = box // 2, height + box // 2
+    for text, _ in texts:
+        needed = int(font.getlength(text)) + 3 * box
+        if places and x + needed - box > width:
+            x, y = box // 2, y + line
+        places.append((x, y))
+        x += needed
+    sheet = Image.new("RGB", (width, y + line), "white")
     sheet.paste(Image.fromarray(image))
     draw = ImageDraw.Draw(sheet)
-    for index, (text, colour) in enumerate(lines):
-        x, y = width + line // 2, line // 2 + index * line
-        if text != lines[-1][0] or len(entries) <= _LEGEND_ENTRIES:
-            box = (x, y, x + font_size, y + font_size)
-            draw.rectangle(box, fill=colour, outline=(120, 120, 120))
-        draw.text((x + line, y + font_size / 2), text, fill="black", font=font, anchor="lm")
+    for (x, y), (text, colour) in zip(places, texts, strict=True):
+        middle = y + line // 2 - box // 4
+        if colour != _WHITE:
+            corners = (x, middle - box // 2, x + box, middle + box // 2)
+            draw.rounded_rectangle(corners, radius=box // 4, fill=colour, outline=(120, 120, 120))
+        start = x + 1.5 * box if colour != _WHITE else x
+        draw.text((start, middle), text, fill="black", font=font, anchor="lm")
     return sheet
 
 
@@ -152,3 +237,72 @@ def _captioned(caption: str, picture: Image.Image, height: int) -> Image.Image:
     cell.paste(picture.resize((width, height)), (0, line))
     ImageDraw.Draw(cell).text((1, line / 2), caption, fill="black", font=font, anchor="lm")
     return cell
+
+
+def _near_borders(labels: np.ndarray, *, width: int) -> np.ndarray:
+    """Returns which pixels are at most `width` pixels, at least one, from another label."""
+    near = np.zeros(labels.shape, bool)
+    rows, columns = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
+    near[1:] |= rows
+    near[:-1] |= rows
+    near[:, 1:] |= columns
+    near[:, :-1] |= columns
+    for _ in range(width - 1):
+        near = _grown(near)
+    return near
+
+
+def _grown(mask: np.ndarray) -> np.ndarray:
+    """Returns a mask with the four neighbours of its pixels."""
+    grown = mask.copy()
+    grown[1:] |= mask[:-1]
+    grown[:-1] |= mask[1:]
+    grown[:, 1:] |= mask[:, :-1]
+    grown[:, :-1] |= mask[:, 1:]
+    return grown
+
+
+def _innermost_points(labels: np.ndarray, background: bool) -> Iterator[tuple[int, int, int]]:
+    """Yields label, row and column of the innermost pixel of the largest regions."""
+    counts = np.bincount(labels.ravel())
+    for label in np.argsort(-counts, kind="stable").tolist():
+        if counts[label] < labels.size / 500 or (background and label == 0):
+            continue
+        mask = labels == label
+        depth = _depth(mask)
+        largest = depth.max()
+        for _ in range(_PER_CLASS):
+            # Later regions must be about as thick as the first.
+            if depth.max() < max(1, largest / 3):
+                break
+            region = _region(mask, *np.unravel_index(depth.argmax(), depth.shape))
+            inner = np.argwhere(region & (depth == depth.max()))
+            row, column = inner[((inner - inner.mean(0)) ** 2).sum(1).argmin()]
+            yield label, int(row), int(column)
+            depth[region] = 0
+
+
+def _depth(mask: np.ndarray) -> np.ndarray:
+    """Returns the distance of each pixel of a mask from its border and the picture's."""
+    inside = np.pad(mask, 1)
+    depth = np.zeros(inside.shape, int)
+    while inside.any():
+        depth += inside
+        inside = ~_grown(~inside)
+    return depth[1:-1, 1:-1]
+
+
+def _region(mask: np.ndarray, row: Any, column: Any) -> np.ndarray:
+    """Returns the connected part of a mask that holds a pixel."""
+    region = np.zeros(mask.shape, bool)
+    region[row, column] = True
+    while True:
+        grown = _grown(region) & mask
+        if (grown == region).all():
+            return region
+        region = grown
+
+
+def _text_colour(colour: tuple[int, int, int]) -> str:
+    red, green, blue = colour
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 120 else "white"

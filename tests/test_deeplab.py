@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_deeplab import DeepLab, list_models
+from keras_deeplab import DeepLab, describe, list_models
 from keras_deeplab.inference import open_segmenter
 from keras_deeplab.models import BuildOptions, build_model
 from keras_deeplab.presets.datasets import DATASETS
@@ -235,3 +235,29 @@ def test_a_size_of_its_own_travels(small_presets, tmp_path: Path):
         (DeepLab(tmp_path / "net.keras", classes=camvid.class_names), camvid.inference_size),
     ):
         assert open_segmenter(source).inference_size == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "deeplab_v3_mobilenet_v2: "),
+        (
+            {"output_stride": 8, "classes": ["a", "b"]},
+            "2 classes (a, b), output stride 8, logits",
+        ),
+        ({"version": "v1", "classifier_activation": "softmax"}, "output stride 8, softmax"),
+        ({"multi_scale_inputs": (0.5, 1.0)}, "output stride 16, logits, photos fit 513x513"),
+    ],
+)
+def test_describe_is_one_line(options: dict, words: str, small_presets):
+    model = DeepLab(**options)
+    line = describe(model)
+    assert words in line
+    assert f"{model.count_params() / 1e6:.2f} M parameters" in line
+    assert "\n" not in line
+
+
+def test_describe_needs_a_model_of_deeplab():
+    image = keras.Input((8, 8, 3))
+    with pytest.raises(ValueError, match=r"DeepLab\(\) must have built the model. Received: 'own'"):
+        describe(keras.Model(image, keras.layers.Conv2D(2, 1)(image), name="own"))

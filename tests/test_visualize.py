@@ -2,8 +2,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_deeplab.presets.datasets import voc_palette
-from keras_deeplab.visualize import blend, palette_image, side_by_side, with_legend
+from keras_deeplab.presets.datasets import DATASETS, voc_palette
+from keras_deeplab.visualize import (
+    DISPLAY_COLOURS,
+    blend,
+    display_palette,
+    palette_image,
+    side_by_side,
+    with_legend,
+    with_names,
+)
 
 
 def test_palette_image_keeps_ids_and_shows_colours(tmp_path):
@@ -19,19 +27,77 @@ def test_palette_image_refuses_wide_labels():
         palette_image(np.zeros((1, 1), "uint16"), voc_palette(300))
 
 
+def test_display_colours_are_bright_and_differ_for_the_colour_blind():
+    # OKLab, Ottosson 2020; simulations of Machado et al. 2009, severity 1.
+    to_cone = np.array([[0.4122, 0.5363, 0.0514], [0.2119, 0.6807, 0.1074], [0.0883, 0.2817, 0.63]])
+    to_lab = np.array(
+        [[0.2105, 0.7936, -0.0041], [1.978, -2.4286, 0.4506], [0.0259, 0.7828, -0.8087]]
+    )
+    simulations = {
+        "normal": np.eye(3),
+        "protan": [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.052]],
+        "deutan": [[0.3673, 0.8606, -0.2279], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.969]],
+        "tritan": [[1.2555, -0.0767, -0.1788], [-0.0784, 0.9308, 0.1476], [0.0047, 0.6914, 0.3039]],
+    }
+    rgb = np.array(DISPLAY_COLOURS) / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    for matrix in simulations.values():
+        seen = np.clip(linear @ np.transpose(matrix), 0, 1)
+        lab = np.cbrt(seen @ to_cone.T) @ to_lab.T
+        apart = np.linalg.norm(lab[:, None] - lab[None], axis=-1) + np.eye(len(lab))
+        assert apart.min() > 0.05
+    assert (np.cbrt(linear @ to_cone.T) @ to_lab.T)[:, 0].min() > 0.55  # lightness
+
+
+def test_display_palette_keeps_a_background():
+    assert display_palette(voc_palette(3)) == ((0, 0, 0), *DISPLAY_COLOURS[:2])
+    assert display_palette(DATASETS["cityscapes"].palette) == DISPLAY_COLOURS[:19]
+    assert len(display_palette(voc_palette(150))) == 150
+    assert display_palette(()) == ()
+
+
 def test_blend_weighs_photo_and_colour():
-    image = np.full((2, 2, 3), 200, "uint8")
-    ones = np.ones((2, 2), "uint8")
+    image = np.full((4, 4, 3), 200, "uint8")
+    ones = np.ones((4, 4), "uint8")
     palette = ((0, 0, 0), (100, 0, 50))
     assert blend(image, ones, palette, opacity=0.25)[0, 0].tolist() == [175, 150, 162]
     assert (blend(image, 0 * ones, palette, opacity=0.5) == 200).all()
     assert (blend(image, ones, palette, opacity=0) == 200).all()
 
 
-def test_blend_draws_borders():
-    labels = np.array([[1, 1, 0], [1, 1, 0]], "uint8")
-    blended = blend(np.zeros((2, 3, 3), "uint8"), labels, voc_palette(2), opacity=0.5)
-    assert blended[:, :, 1].tolist() == [[0, 0, 255]] * 2
+def test_blend_outlines_regions():
+    labels = np.array([[1, 1, 1, 0, 0, 0], [2, 2, 1, 0, 0, 0]], "uint8")
+    palette = ((0, 0, 0), (200, 0, 0), (0, 0, 200))
+    blended = blend(np.zeros((2, 6, 3), "uint8"), labels, palette, opacity=0.5)
+    red, blue, white, black = [200, 0, 0], [0, 0, 200], [255] * 3, [0] * 3
+    assert blended.tolist() == [
+        [red, red, red, white, black, black],
+        [blue, blue, red, white, black, black],
+    ]
+    wide = np.zeros((1, 1000), int)
+    wide[:, 500:] = 1
+    lines = blend(np.zeros((1, 1000, 3), "uint8"), wide, palette, opacity=0.5)[0]
+    assert np.flatnonzero(lines[:, 2]).tolist() == [496, 497, 498, 499]
+    assert np.flatnonzero(lines[:, 0] == 200).tolist() == [500, 501, 502, 503]
+
+
+def test_names_are_on_their_regions():
+    labels = np.zeros((300, 400), "uint8")
+    labels[20:120, 20:180] = 1
+    labels[180:280, 20:180] = 1
+    labels[20:280, 240:380] = 2
+    labels[0, 0] = 2
+    grey = np.full((300, 400, 3), 90, "uint8")
+    names = ("background", "cat", "dog")
+    palette = display_palette(voc_palette(3))
+    named = np.asarray(with_names(grey, labels, names, palette))
+    changed = (named != grey).any(-1)
+    boxes = [changed[40:100, 60:140], changed[200:260, 60:140], changed[110:190, 270:350]]
+    assert sum(box.sum() for box in boxes) == changed.sum()
+    assert all(box.sum() > 300 for box in boxes)
+    assert (named[changed] == palette[2]).all(-1).sum() > 200
+    # Names that would not fit into the picture are left out.
+    assert (np.asarray(with_names(grey[:8, :8], labels[:8, :8], names, palette)) == 90).all()
 
 
 @pytest.mark.parametrize("opacity", [-0.1, 1.1])
@@ -42,14 +108,15 @@ def test_opacity_is_a_fraction(opacity: float):
         )
 
 
-def test_legend_stands_beside_the_picture():
-    image = np.full((20, 30, 3), 7, "uint8")
-    entries = [(f"class {i}", 0.02, (255, 0, 0)) for i in range(50)]
+def test_legend_is_below_the_picture():
+    image = np.full((20, 90, 3), 7, "uint8")
+    entries = [(f"class {i}", 0.02 if i else None, (255, 0, 0)) for i in range(50)]
     sheet = np.asarray(with_legend(image, entries))
-    np.testing.assert_array_equal(sheet[:20, :30], image)
-    assert sheet.shape[0] > 20
-    swatches = (sheet[:, 30:] == (255, 0, 0)).all(-1).any(1)
+    np.testing.assert_array_equal(sheet[:20], image)
+    assert sheet.shape[1] == 90
+    swatches = (sheet[20:] == (255, 0, 0)).all(-1).any(1)
     assert np.diff(swatches.astype(int)).clip(0).sum() == 20
+    np.testing.assert_array_equal(with_legend(image, []), image)
 
 
 def test_pictures_stand_side_by_side():

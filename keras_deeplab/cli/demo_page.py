@@ -310,7 +310,7 @@ def _card(result: Segmentation, opacity: float) -> str:
     shown = result.at_most(_VIEW_SIZE)
     overlay = shown.overlay(opacity=opacity, legend=False)
     ids = Image.fromarray(shown.labels.astype("uint8"))
-    colours = dict(zip(result.class_names, result.palette, strict=True))
+    colours = dict(zip(result.class_names, result.colours, strict=True))
     legend = "".join(
         f'<span><i style="background:rgb{colours[name]}"></i>{html.escape(name)} {share:.1%}</span>'
         for name, share in result.shares().items()

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from keras_deeplab.evaluation.result import Evaluation, Picture
-from keras_deeplab.visualize import blend
+from keras_deeplab.visualize import blend, display_palette
 
 _IGNORED_COLOUR = (200, 200, 200)
 _WRONG_COLOUR = np.array((225, 29, 72), "float32")
@@ -70,7 +70,9 @@ def _overlay(evaluation: Evaluation, picture: Picture, labels: np.ndarray) -> np
     classes = len(evaluation.class_names)
     # Ignored pixels are grey in the prediction too.
     shown = np.where(picture.truth == evaluation.ignore_class, classes, labels)
-    return blend(picture.image, shown, (*evaluation.palette, _IGNORED_COLOUR), opacity=0.6)
+    return blend(
+        picture.image, shown, (*display_palette(evaluation.palette), _IGNORED_COLOUR), opacity=0.6
+    )
 
 
 def _errors(picture: Picture, labels: np.ndarray, ignore_class: int) -> np.ndarray:

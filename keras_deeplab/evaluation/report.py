@@ -15,6 +15,7 @@ from keras_deeplab.evaluation.charts import curves, heat_map
 from keras_deeplab.evaluation.gallery import gallery
 from keras_deeplab.evaluation.numbers import duration, percent
 from keras_deeplab.evaluation.result import Evaluation
+from keras_deeplab.visualize import display_palette
 
 _CONFUSIONS = 10
 _TRIMAP_ROWS = (1, 2, 3, 5, 10, 15, 20, 30, 40)
@@ -86,6 +87,7 @@ def _at(result: dict[str, Any], path: Sequence[str | int]) -> Any:
 
 def _classes(evaluation: Evaluation, result: dict[str, Any]) -> list[dict[str, Any]]:
     pixels = evaluation.confusion.sum(1)
+    colours = display_palette(evaluation.palette)
     rows = []
     for label, name in enumerate(evaluation.class_names):
         bars = [("", result["class_iou"][label])]
@@ -94,7 +96,7 @@ def _classes(evaluation: Evaluation, result: dict[str, Any]) -> list[dict[str, A
         rows.append(
             {
                 "name": name,
-                "colour": evaluation.palette[label],
+                "colour": colours[label],
                 "occurs": any(share is not None for _, share in bars),
                 "bars": bars,
                 "share": pixels[label] / max(pixels.sum(), 1),

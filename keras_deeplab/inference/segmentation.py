@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from itertools import tee
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
@@ -11,6 +12,7 @@ from typing import Any, TypeVar, Unpack
 import numpy as np
 from PIL import Image
 
+from keras_deeplab._validation import listed
 from keras_deeplab.data.images import folder_images, read_image
 from keras_deeplab.inference.opening import open_segmenter
 from keras_deeplab.inference.options import (
@@ -22,18 +24,26 @@ from keras_deeplab.inference.scores import Scores
 from keras_deeplab.inference.segmenter import Segmenter
 from keras_deeplab.inference.streaming import WORKERS, in_order
 from keras_deeplab.presets.datasets import Palette
-from keras_deeplab.visualize import blend, palette_image, with_legend
+from keras_deeplab.visualize import (
+    blend,
+    display_palette,
+    has_background,
+    palette_image,
+    with_legend,
+    with_names,
+)
 
 OVERLAY_SIZE = 2048
+NOTEBOOK_SIZE = 800
 # Run-length coding writes PNG files several times faster than Pillow's default, slightly larger.
 _PNG: dict[str, Any] = {"compress_level": 1, "compress_type": 3}
 
 _Result = TypeVar("_Result")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Segmentation:
-    """The mask of one photo.
+    """The mask of one photo. It is printed in one line; a notebook shows its overlay.
 
     Attributes:
         image: The photo, uint8 array of shape (height, width, 3).
@@ -51,6 +61,16 @@ class Segmentation:
     probabilities: np.ndarray | None = None
     name: str = "photo"
 
+    def __repr__(self) -> str:
+        height, width = self.labels.shape
+        shares = [f"{name} {share:.1%}" for name, share in self.shares().items()]
+        return f"Segmentation({self.name}, {height}x{width}: {listed(shares)})"
+
+    def _repr_png_(self) -> bytes:
+        buffer = BytesIO()
+        self.at_most(NOTEBOOK_SIZE).overlay().save(buffer, "PNG")
+        return buffer.getvalue()
+
     def shares(self) -> dict[str, float]:
         """Returns the share of pixels, 0 to 1, of each class in the mask, largest first."""
         counts = np.bincount(self.labels.ravel(), minlength=len(self.class_names))
@@ -59,23 +79,35 @@ class Segmentation:
             self.class_names[i]: float(counts[i] / self.labels.size) for i in order if counts[i]
         }
 
-    def overlay(self, *, opacity: float = 0.5, legend: bool = True) -> Image.Image:
+    @property
+    def colours(self) -> Palette:
+        """RGB colours by label id in overlays: bright, and safe for the colour blind."""
+        return display_palette(self.palette)
+
+    def overlay(
+        self, *, opacity: float = 0.5, legend: bool = True, names: bool = True
+    ) -> Image.Image:
         """Returns the photo blended with the colours of the classes.
 
         Args:
             opacity: Opacity of the colours, 0 to 1.
-            legend: Whether to add a legend with names, shares and colours on the right.
+            legend: Whether to add a legend with shares and colours below, without a background.
+            names: Whether to write the names of the classes on their regions.
 
         Returns:
-            RGB image, with its longer side reduced to at most 2048 pixels.
+            RGB image, with the photo's longer side reduced to at most 2048 pixels.
         """
-        shown = self.at_most(OVERLAY_SIZE)
-        blended = blend(shown.image, shown.labels, self.palette, opacity=opacity)
+        shown, colours = self.at_most(OVERLAY_SIZE), self.colours
+        blended = blend(shown.image, shown.labels, colours, opacity=opacity)
+        if names and opacity > 0:
+            blended = np.asarray(with_names(blended, shown.labels, self.class_names, colours))
         if not legend:
             return Image.fromarray(blended)
-        colours = dict(zip(self.class_names, self.palette, strict=True))
+        by_name = dict(zip(self.class_names, colours, strict=True))
+        hidden = self.class_names[:1] if has_background(self.palette) else ()
         return with_legend(
-            blended, [(name, share, colours[name]) for name, share in self.shares().items()]
+            blended,
+            [(n, share, by_name[n]) for n, share in self.shares().items() if n not in hidden],
         )
 
     def at_most(self, side: int) -> Segmentation:
@@ -149,6 +181,9 @@ class Segmentations(Sequence[Segmentation]):
         self.photos = photos
         self.options = options
         self.probabilities = probabilities
+
+    def __repr__(self) -> str:
+        return f"Segmentations({len(self)} photos, computed by {self.segmenter.name} on access)"
 
     def __len__(self) -> int:
         return len(self.photos)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_deeplab._validation import listed
 from keras_deeplab.inference.dense_crf import resolve_crf
 from keras_deeplab.inference.fitting import (
     fit_image,
@@ -24,7 +25,7 @@ from keras_deeplab.inference.streaming import WORKERS, batched, in_order
 from keras_deeplab.presets.datasets import Palette
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Segmenter:
     """A network with the metadata that is needed to interpret its outputs.
 
@@ -50,6 +51,12 @@ class Segmenter:
     inference_size: Size
     name: str
     batch_size: int = 1
+
+    def __repr__(self) -> str:
+        size = self.inference_size
+        fit = f", photos resized to fit {size[0]}x{size[1]}" if size else ""
+        names = f"{len(self.class_names)} classes ({listed(self.class_names, 4)})"
+        return f"Segmenter({self.name}: {names}, returns {self.output}{fit})"
 
     def predict(
         self, images: Iterable[np.ndarray], options: InferenceOptions | None = None

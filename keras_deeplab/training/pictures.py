@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
-from PIL import Image
 
 from keras_deeplab.data.sources import SegmentationData
 from keras_deeplab.inference import InferenceOptions, open_segmenter
-from keras_deeplab.visualize import blend
+from keras_deeplab.visualize import blend, display_palette, side_by_side, with_legend
 
 _HEIGHT = 200
 
 
 class PredictionSheet:
-    """Draws a few images with their true and predicted labels, one per row.
+    """Draws a few images with their true and predicted labels, one per row, and a legend.
 
     Args:
         network: The network.
@@ -40,8 +38,8 @@ class PredictionSheet:
         self.segmenter = open_segmenter(network)
         self.options = InferenceOptions(size=size)
         self.folder = folder
-        self.palette = data.palette
-        self.classes = len(data.class_names)
+        self.class_names = data.class_names
+        self.palette = display_palette(data.palette[: len(data.class_names)])
         step = max(1, len(data) // max(1, number))
         self.elements = list(islice(data, 0, step * number, step)) if number else []
 
@@ -50,33 +48,24 @@ class PredictionSheet:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         images = (element["image"] for element in self.elements)
-        scores = self.segmenter.predict(images, self.options)
-        rows = [
-            _row(self._panels(element, one.labels()))
-            for element, one in zip(self.elements, scores, strict=True)
+        found = [one.labels() for one in self.segmenter.predict(images, self.options)]
+        panels: dict[str, np.ndarray] = {}
+        for number, (element, labels) in enumerate(zip(self.elements, found, strict=True), 1):
+            panels[f"image {number}"] = element["image"]
+            panels[f"truth {number}"] = self._overlay(element["image"], element["labels"])
+            panels[f"prediction {number}"] = self._overlay(element["image"], labels)
+        sheet = np.asarray(side_by_side(panels, height=_HEIGHT, columns=3))
+        shown = [*found, *(element["labels"] for element in self.elements)]
+        present = np.unique(np.concatenate([labels.ravel() for labels in shown]))
+        entries = [
+            (self.class_names[label], None, self.palette[label])
+            for label in present
+            if label < len(self.class_names)
         ]
-        sheet = Image.new("RGB", (max(x.width for x in rows), sum(x.height for x in rows)), "white")
-        top = 0
-        for row in rows:
-            sheet.paste(row, (0, top))
-            top += row.height
-        sheet.save(self.folder / f"epoch_{epoch:03d}.png")
+        with_legend(sheet, entries).save(self.folder / f"epoch_{epoch:03d}.png")
 
-    def _panels(self, element: dict[str, Any], predicted: np.ndarray) -> list[np.ndarray]:
-        image = element["image"]
+    def _overlay(self, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
         # Ignored pixels are white.
-        palette = (*self.palette[: self.classes], (255, 255, 255))
-        truth = np.where(element["labels"] < self.classes, element["labels"], self.classes)
-        return [
-            image,
-            *(blend(image, labels, palette, opacity=0.7) for labels in (truth, predicted)),
-        ]
-
-
-def _row(panels: list[np.ndarray]) -> Image.Image:
-    images = [Image.fromarray(panel) for panel in panels]
-    width = max(1, round(images[0].width * _HEIGHT / images[0].height))
-    row = Image.new("RGB", (len(images) * (width + 4), _HEIGHT + 4), "white")
-    for index, image in enumerate(images):
-        row.paste(image.resize((width, _HEIGHT)), (index * (width + 4), 0))
-    return row
+        classes = len(self.class_names)
+        palette = (*self.palette, (255, 255, 255))
+        return blend(image, np.where(labels < classes, labels, classes), palette, opacity=0.6)

@@ -1,3 +1,4 @@
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,7 +130,8 @@ def test_save_writes_mask_and_overlay(model: keras.Model, photo_array, tmp_path:
         assert image.mode == "P"
         np.testing.assert_array_equal(np.asarray(image), result.labels)
     with Image.open(overlay) as image:
-        assert image.size[0] > 40
+        assert image.size[0] == 40
+        assert image.size[1] > 30
     assert result.save(tmp_path, overlay=False) == (tmp_path / "photo_mask.png",)
     assert not (tmp_path / "photo_overlay.png").exists()
 
@@ -178,3 +180,13 @@ def test_a_classifier_is_refused(photo_array):
 def test_wrong_size(model: keras.Model, photo_array, size):
     with pytest.raises((ValueError, TypeError), match="size must be"):
         segment(model, photo_array, size=size)
+
+
+def test_one_line_in_python_and_a_picture_in_a_notebook(model: keras.Model, photo_array):
+    result = segment(model, photo_array)
+    assert repr(result) == "Segmentation(photo, 30x40: blue 75.0%, red 25.0%)"
+    with Image.open(io.BytesIO(result._repr_png_())) as image:
+        assert image.size[0] == 40
+    several = segment(model, [photo_array] * 3)
+    assert repr(several) == "Segmentations(3 photos, computed by functional on access)"
+    assert repr(several.segmenter).startswith("Segmenter(functional: 3 classes (red, ")

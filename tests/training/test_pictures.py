@@ -17,12 +17,15 @@ def test_a_row_shows_photo_labels_and_answer(tmp_path: Path):
     sheet(7)
     with Image.open(tmp_path / "pictures" / "epoch_007.png") as picture:
         panels = np.asarray(picture).astype(int)
-    assert panels.shape == (2 * 204, 3 * 204, 3)
-    reddish = panels[..., 0] > panels[..., 1] + 60
-    photo, truth, answer = (reddish[:200, x : x + 200].mean() for x in (0, 204, 408))
+    # Two rows of pictures with captions, and a legend.
+    assert panels.shape[0] > 2 * 220 + 10
+    assert panels.shape[1] == 3 * 204
+    coloured = panels[..., 0] > panels[..., 2] + 50
+    photo, truth, answer = (coloured[21:221, x : x + 200].mean() for x in (0, 204, 408))
     assert photo < 0.01
     assert 0.1 < truth < 0.35
     assert answer > 0.95
+    assert coloured[450:].any()
 
 
 def test_none_are_drawn_on_request(tmp_path: Path):

@@ -11,7 +11,7 @@ from keras_deeplab.data.checks.data_report import DataReport
 from keras_deeplab.data.images import read_image
 from keras_deeplab.data.sources import SegmentationFiles
 from keras_deeplab.presets.datasets import Palette
-from keras_deeplab.visualize import blend, with_legend
+from keras_deeplab.visualize import blend, display_palette, with_legend
 
 _WIDTH, _HEIGHT = 240, 200
 _CAPTION = 18
@@ -95,7 +95,7 @@ def _cell(source: SegmentationFiles, index: int, message: str) -> Image.Image:
     # A mask of a different size is stretched to the image, which makes the error visible.
     stretched = Image.fromarray(labels.astype("int32")).resize(size, Image.Resampling.NEAREST)
     drawn = np.asarray(stretched)
-    palette: Palette = (*source.palette[:classes], _IGNORED, _WRONG)
+    palette: Palette = (*display_palette(source.palette[:classes]), _IGNORED, _WRONG)
     overlay = blend(small, drawn % len(palette), palette, opacity=0.65)
     cell = Image.new("RGB", (2 * size[0], size[1] + _CAPTION), "white")
     cell.paste(Image.fromarray(small), (0, _CAPTION))
@@ -115,7 +115,9 @@ def _legend(report: DataReport) -> list[tuple[str, float, tuple[int, int, int]]]
     source = next(iter(report.sources.values()))
     pixels = _pixels(report)
     shares = pixels / max(1, int(pixels.sum()))
-    entries = zip(source.class_names, shares.tolist(), source.palette, strict=False)
+    entries = zip(
+        source.class_names, shares.tolist(), display_palette(source.palette), strict=False
+    )
     return sorted(entries, key=lambda entry: -entry[1])
 
 
