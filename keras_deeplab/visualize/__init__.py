@@ -1,0 +1,22 @@
+"""Pictures of masks: palettes, overlays, names, legends."""
+
+from keras_deeplab.visualize.colours import (
+    DISPLAY_COLOURS,
+    display_palette,
+    has_background,
+    palette_image,
+)
+from keras_deeplab.visualize.overlays import blend
+from keras_deeplab.visualize.region_names import with_names
+from keras_deeplab.visualize.sheets import side_by_side, with_legend
+
+__all__ = [
+    "DISPLAY_COLOURS",
+    "blend",
+    "display_palette",
+    "has_background",
+    "palette_image",
+    "side_by_side",
+    "with_legend",
+    "with_names",
+]
