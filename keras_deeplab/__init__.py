@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from keras_deeplab.inference import open_segmenter as open_segmenter
     from keras_deeplab.inference import segment as segment
     from keras_deeplab.inference import tune_crf as tune_crf
+    from keras_deeplab.models.atrous import atrous as atrous
     from keras_deeplab.training import Training as Training
     from keras_deeplab.training import train as train
     from keras_deeplab.weights import convert as convert
@@ -39,6 +40,7 @@ _MODULES = {
     "Segmentation": "inference",
     "Segmenter": "inference",
     "Training": "training",
+    "atrous": "models.atrous",
     "check_data": "data",
     "convert": "weights",
     "describe": "deeplab",

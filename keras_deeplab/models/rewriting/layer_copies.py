@@ -1,0 +1,141 @@
+"""Copies of a network's layers, with other configurations and the same weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import chain, count
+from typing import Any
+
+import keras
+
+from keras_deeplab.layers import BatchNormalization
+from keras_deeplab.models.rewriting.layer_kinds import RefusalError
+
+
+class LayerCopies:
+    """Calls copies of layers; each copy is made on the first call.
+
+    Args:
+        rename: Function from a layer's name to the name of its copy.
+        frozen: Whether batch norm always uses its stored statistics.
+        reverse_channels: Whether convolutions of the image take its channels in reverse order.
+
+    Attributes:
+        inside: Names of the networks and layers that hold the layers to be copied.
+    """
+
+    def __init__(
+        self,
+        *,
+        rename: Callable[[str], str] = str,
+        frozen: bool = False,
+        reverse_channels: bool = False,
+    ) -> None:
+        self.inside: list[str] = []
+        self._rename = rename
+        self._frozen = frozen
+        self._reverse_channels = reverse_channels
+        self._copies: dict[int, tuple[type, dict[str, Any], Any]] = {}
+        self._inserted: dict[tuple[int, str, str], Any] = {}
+        self._weighted: set[int] = set()
+        self._names: set[str] = set()
+
+    def call(
+        self,
+        operation: Any,
+        args: Any,
+        kwargs: Any,
+        *,
+        layer_class: type | None = None,
+        config: dict[str, Any] | None = None,
+        is_image: bool = False,
+    ) -> Any:
+        """Calls the copy of a layer or operation.
+
+        Args:
+            operation: The original.
+            args: Arguments of the call.
+            kwargs: Keyword arguments of the call.
+            layer_class: Class of the copy. Default: that of the original.
+            config: What differs in the configuration of the copy.
+            is_image: Whether the call is on the image.
+
+        Returns:
+            The result of the call.
+
+        Raises:
+            RefusalError: If the layer is called again with another configuration.
+        """
+        wanted = (layer_class or type(operation), config or {})
+        if id(operation) not in self._copies:
+            self._copies[id(operation)] = (*wanted, self._copy(operation, *wanted))
+        *made, copy = self._copies[id(operation)]
+        if tuple(made) != wanted:
+            raise RefusalError(operation, "is called several times, at different atrous rates")
+        result = copy(*args, **kwargs)
+        if id(operation) not in self._weighted and isinstance(operation, keras.layers.Layer):
+            self._weighted.add(id(operation))
+            self._copy_weights(operation, copy, reverse=is_image and self._reverse_channels)
+        return result
+
+    def insert(self, operation: Any, layer_class: type, suffix: str, sides: Any, x: Any) -> Any:
+        """Pads or crops a tensor by a layer that the original network does not have.
+
+        Args:
+            operation: The original layer that needs it.
+            layer_class: `keras.layers.ZeroPadding2D` or `keras.layers.Cropping2D`.
+            suffix: Added to the name of the original layer.
+            sides: Pixels to pad or to crop, ((top, bottom), (left, right)).
+            x: The tensor.
+
+        Returns:
+            The padded or cropped tensor.
+        """
+        key = (id(operation), suffix, str(sides))
+        if key not in self._inserted:
+            name = self._name(f"{operation.name}_{suffix}")
+            self._inserted[key] = layer_class(sides, name=name)
+        return self._inserted[key](x)
+
+    def _copy(self, operation: Any, layer_class: Any, changes: dict[str, Any]) -> Any:
+        if layer_class is keras.layers.BatchNormalization:
+            layer_class = BatchNormalization
+        config = operation.get_config()
+        if not issubclass(layer_class, type(operation)):
+            config = {key: config[key] for key in ("name", "trainable", "dtype")}
+        if "name" in config:
+            config["name"] = self._name(operation.name)
+        config |= changes
+        if self._frozen and isinstance(operation, keras.layers.BatchNormalization):
+            config["trainable"] = False
+        try:
+            return layer_class.from_config(config)
+        except Exception as error:
+            raise RefusalError(
+                operation, f"cannot be created from its configuration ({error})"
+            ) from error
+
+    def _copy_weights(self, operation: Any, copy: Any, *, reverse: bool) -> None:
+        weights = operation.get_weights()
+        if reverse:
+            if not isinstance(operation, keras.layers.Conv2D):
+                raise RefusalError(
+                    operation, "is not a convolution whose kernel could take BGR images"
+                )
+            weights[0] = weights[0][:, :, ::-1]
+        copy.set_weights(weights)
+        if hasattr(copy, "finalize_state"):
+            # The statistics of keras.layers.Normalization are used from attributes.
+            copy.finalize_state()
+
+    def _name(self, name: str) -> str:
+        """Returns a name that no other copy has, with the names of what holds the layer."""
+        name = self._rename(name)
+        full = [
+            name,
+            *("_".join([*self.inside[i:], name]) for i in reversed(range(len(self.inside)))),
+        ]
+        numbered = (f"{full[-1]}_{number}" for number in count(1))
+        free = next(n for n in chain(full, numbered) if n not in self._names)
+        self._names.add(free)
+        return free

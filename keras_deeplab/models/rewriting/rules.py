@@ -1,0 +1,266 @@
+"""How each kind of layer is rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any
+
+import keras
+import numpy as np
+from keras import tree
+
+from keras_deeplab.layers import AtrousAveragePooling2D, AtrousConv2D, AtrousMaxPooling2D
+from keras_deeplab.models.rewriting.axis import AtrousWindow, Window
+from keras_deeplab.models.rewriting.layer_copies import LayerCopies
+from keras_deeplab.models.rewriting.layer_kinds import (
+    Kind,
+    RefusalError,
+    is_convolution,
+    windows_of,
+)
+from keras_deeplab.models.rewriting.value import Value, distinct, joined_axes
+
+_NO_PADDING = ((0, 0), (0, 0))
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a layer of the original network.
+
+    Attributes:
+        operation: The layer or operation.
+        args: Arguments, with values in place of tensors.
+        kwargs: Keyword arguments, with values in place of tensors.
+        copies: Copies of the layers.
+        output_stride: Input pixels per feature pixel.
+    """
+
+    operation: Any
+    args: Any
+    kwargs: Any
+    copies: LayerCopies
+    output_stride: int
+
+    @property
+    def values(self) -> list[Value]:
+        """The values among the arguments."""
+        return [v for v in tree.flatten((self.args, self.kwargs)) if isinstance(v, Value)]
+
+    @property
+    def maps(self) -> list[Value]:
+        """The values that have positions."""
+        return [value for value in self.values if value.axes is not None]
+
+    @property
+    def computes(self) -> bool:
+        """Whether the tensors are computed, for a check."""
+        return self.values[0].original is not None
+
+    def apply(self, replaced: dict[int, Any] | None = None, **options: Any) -> Any:
+        """Calls the copy of the layer.
+
+        Args:
+            replaced: Other tensors than the values' own, by id of the value.
+            **options: Options of `LayerCopies.call`.
+        """
+        tensors = replaced or {}
+        args, kwargs = with_values(
+            (self.args, self.kwargs), lambda value: tensors.get(id(value), value.tensor)
+        )
+        return self.copies.call(self.operation, args, kwargs, **options)
+
+    def insert(self, layer_class: type, suffix: str, sides: Any, x: Any) -> Any:
+        """Pads or crops a tensor ahead of the layer."""
+        return self.copies.insert(self.operation, layer_class, suffix, sides, x)
+
+
+def with_values(structure: Any, function: Callable[[Value], Any]) -> Any:
+    """Returns a structure with each value replaced."""
+    return tree.map_structure(lambda x: function(x) if isinstance(x, Value) else x, structure)
+
+
+def _window(call: Call) -> Value:
+    (value,) = call.maps
+    layer = call.operation
+    source, padding = value, _NO_PADDING
+    if layer.padding == "valid" and value.padding is not None:
+        source, padding = value.padding
+    windows = windows_of(layer, padding)
+    axes, atrous = zip(
+        *(
+            axis.strided(window, call.output_stride)
+            for axis, window in zip(source.axes or (), windows, strict=True)
+        ),
+        strict=True,
+    )
+    if all(a.stride == w.stride and a.rate == w.rate for a, w in zip(atrous, windows, strict=True)):
+        tensor = call.apply(is_image=value.is_image)
+    else:
+        tensor = _atrous_window(call, value, source, windows, atrous)
+    return Value(tensor, axes, value.exact)
+
+
+def _atrous_window(
+    call: Call,
+    value: Value,
+    source: Value,
+    windows: Sequence[Window],
+    atrous: Sequence[AtrousWindow],
+) -> Any:
+    """Calls a convolution or pooling whose stride or rate changes."""
+    layer = call.operation
+    if any(a.stride > 1 for a in atrous) and any(a.rate > 1 for a in atrous):
+        raise RefusalError(layer, "would have a stride along one axis and a rate along the other")
+    sides = tuple((a.before, a.after) for a in atrous)
+    reaches = [a.rate * (w.size - 1) for a, w in zip(atrous, windows, strict=True)]
+    centred = sides == tuple((reach // 2, reach - reach // 2) for reach in reaches)
+    # Where "same" padding means the same: pools leave it out, padding layers add zeros.
+    same = centred and (source is value or is_convolution(layer))
+    x = source.tensor
+    if not same and any(map(any, sides)):
+        scaled = value.axes is not None and tuple(
+            (axis.rate * side[0], axis.rate * side[1])
+            for axis, side in zip(
+                value.axes, (value.padding or (None, _NO_PADDING))[1], strict=True
+            )
+        )
+        x = (
+            value.tensor
+            if scaled == sides
+            else call.insert(keras.layers.ZeroPadding2D, "zero_padding", sides, x)
+        )
+    config: dict[str, Any] = {
+        "strides": tuple(a.stride for a in atrous),
+        "dilation_rate": tuple(a.rate for a in atrous),
+        "padding": "same" if same else "valid",
+    }
+    layer_class = _atrous_class(layer, config)
+    if layer_class in (AtrousMaxPooling2D, AtrousAveragePooling2D):
+        del config["strides"]
+        config["pool_size"] = tuple(window.size for window in windows)
+    elif not is_convolution(layer):
+        del config["dilation_rate"]
+    return call.apply({id(value): x}, layer_class=layer_class, config=config)
+
+
+def _atrous_class(layer: Any, config: dict[str, Any]) -> type:
+    dilates = max(config["dilation_rate"]) > 1
+    if dilates and isinstance(layer, keras.layers.MaxPooling2D):
+        return AtrousMaxPooling2D
+    if dilates and isinstance(layer, keras.layers.AveragePooling2D):
+        return AtrousAveragePooling2D
+    odd = all(size % 2 for size in getattr(layer, "kernel_size", ()))
+    plain = type(layer) is keras.layers.Conv2D and layer.groups == 1
+    return (
+        AtrousConv2D if plain and dilates and odd and config["padding"] == "same" else type(layer)
+    )
+
+
+def _padding(call: Call) -> Value:
+    (value,) = call.maps
+    axes, tensor = _resized(call, call.operation.padding, 1)
+    return replace(
+        value, tensor=tensor, axes=axes, padding=(value, call.operation.padding), original=None
+    )
+
+
+def _cropping(call: Call) -> Value:
+    (value,) = call.maps
+    axes, tensor = _resized(call, call.operation.cropping, -1)
+    return Value(tensor, axes, value.exact)
+
+
+def _resized(call: Call, sides: Any, sign: int) -> tuple[Any, Any]:
+    """Pads or crops a map by pixels of the original map."""
+    (value,) = call.maps
+    axes = value.axes or ()
+    scaled = tuple((a.rate * s[0], a.rate * s[1]) for a, s in zip(axes, sides, strict=True))
+    changed = any(axis.rate > 1 for axis in axes)
+    name = "padding" if sign > 0 else "cropping"
+    tensor = call.apply(config={name: scaled} if changed else {})
+    return tuple(
+        a.padded(sign * s[0], sign * s[1]) for a, s in zip(axes, sides, strict=True)
+    ), tensor
+
+
+def _upsampling(call: Call) -> Value:
+    (value,) = call.maps
+    layer = call.operation
+    axes = value.axes or ()
+    if any(axis.rate > 1 for axis in axes):
+        raise RefusalError(layer, "upsamples a map after a stride that is to be removed")
+    factors = getattr(layer, "size", None) or layer.strides
+    if getattr(layer, "padding", "same") != "same":
+        raise RefusalError(layer, "is a transposed convolution without padding='same'")
+    if any(axis.stride % factor for axis, factor in zip(axes, factors, strict=True)):
+        raise RefusalError(layer, "upsamples beyond the size of the image")
+    rows, columns = (a.upsampled(factor) for a, factor in zip(axes, factors, strict=True))
+    return Value(call.apply(), (rows, columns), value.exact)
+
+
+def _pooled(call: Call) -> Value:
+    (value,) = call.maps
+    # A check pools the pixels of the original map, since the others have other values.
+    tensor = call.apply({id(value): value.sampled()} if call.computes else {})
+    return Value(tensor, None, value.is_exact, sources=(value,))
+
+
+def _statistics(call: Call) -> Value:
+    (value,) = call.maps
+    if not call.computes:
+        return Value(call.apply(), value.axes, value.exact)
+    rows, columns = value.positions()
+    result = keras.ops.convert_to_numpy(call.apply({id(value): value.sampled()}))
+    tensor = np.zeros((*value.tensor.shape[:3], result.shape[-1]), result.dtype)
+    tensor[:, rows, columns] = result
+    return Value(keras.ops.convert_to_tensor(tensor), value.axes, value.exact)
+
+
+def _pixelwise(call: Call) -> Any:
+    maps = call.maps
+    exact = reduce(np.logical_and, [value.exact for value in call.values])
+    if not maps:
+        sources = distinct(source for value in call.values for source in value.sources)
+        return tree.map_structure(lambda x: Value(x, None, exact, sources=sources), call.apply())
+    aligned = _aligned(call, maps) if len(maps) > 1 else maps
+    tensors = {id(m): a.tensor for m, a in zip(maps, aligned, strict=True)}
+    axes = joined_axes(aligned)
+    results = call.apply(tensors)
+    for x in tree.flatten(results):
+        if len(x.shape) != 4:
+            raise RefusalError(call.operation, f"makes a tensor of shape {tuple(x.shape)} of a map")
+    return tree.map_structure(lambda x: Value(x, axes, exact), results)
+
+
+def _aligned(call: Call, maps: Sequence[Value]) -> list[Value]:
+    """Moves maps whose pixels are at other offsets than those of the others."""
+    pairs = [value.axes for value in maps if value.axes is not None]
+    for axes in zip(*pairs, strict=True):
+        if len({(axis.stride, axis.rate) for axis in axes}) > 1:
+            raise RefusalError(call.operation, "joins maps of different strides")
+    ends = [max(axis.offset for axis in axes) for axes in zip(*pairs, strict=True)]
+    moved = []
+    for value, axes in zip(maps, pairs, strict=True):
+        steps = [end - axis.offset for end, axis in zip(ends, axes, strict=True)]
+        if any(steps):
+            before = tuple((step, 0) for step in steps)
+            after = tuple((0, step) for step in steps)
+            x = call.insert(keras.layers.ZeroPadding2D, "shift", before, value.tensor)
+            x = call.insert(keras.layers.Cropping2D, "shifted", after, x)
+            rows, columns = (a.shifted(step) for a, step in zip(axes, steps, strict=True))
+            value = replace(value, tensor=x, axes=(rows, columns))
+        moved.append(value)
+    return moved
+
+
+RULES: dict[Kind, Callable[[Call], Any]] = {
+    Kind.CROPPING: _cropping,
+    Kind.PADDING: _padding,
+    Kind.PIXELWISE: _pixelwise,
+    Kind.POOLED: _pooled,
+    Kind.STATISTICS: _statistics,
+    Kind.UPSAMPLING: _upsampling,
+    Kind.WINDOW: _window,
+}
