@@ -9,15 +9,22 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files as package_files
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from keras_deeplab.presets.weights import WEIGHTS, WeightsRow
 
 _ATTEMPTS = 3
 _PAUSE_SECONDS = 1.0
+# A download may have at most these bytes if the size of the file is not known. It must receive at
+# least _SLOWEST bytes per second on average, after the first _GRACE_SECONDS.
+_MOST_BYTES = 2_000_000_000
+_SLOWEST, _GRACE_SECONDS = 10_000, 30.0
+# Folders of downloads that are older belong to processes that were killed.
+_PREFIX, _STALE_SECONDS = ".download-", 24 * 3600.0
 _logger = logging.getLogger("keras_deeplab")
 
 
@@ -73,7 +80,7 @@ def weights_file(row: WeightsRow, *, progressbar: bool = True) -> Path:
         received, known = file_sha256(path), _known_hash(row)
         if received.startswith(known):
             if not known:
-                _record_hash(received, row)
+                _record_hash(path, received, row)
             return path
         _logger.warning("%s is damaged; it is downloaded again.", path)
     _download(url, path, row, progressbar=progressbar)
@@ -102,11 +109,20 @@ def _verified(path: Path, row: WeightsRow) -> Path:
             f"Received: {received}. Put the published file there."
         )
     if not known:
-        _record_hash(received, row)
+        _record_hash(path, received, row)
     return path
 
 
-def _record_hash(received: str, row: WeightsRow) -> None:
+def _record_hash(path: Path, received: str, row: WeightsRow) -> None:
+    """Records the hash of a first file, which must be of the published size and no web page."""
+    with path.open("rb") as file:
+        page = file.read(512).lstrip()[:1] == b"<"
+    if page or path.stat().st_size != (row.num_bytes or path.stat().st_size):
+        raise ValueError(
+            f"{path.name} must be the weights {row.name!r}"
+            f"{f' of {row.num_bytes} bytes' if row.num_bytes else ''}. Received: "
+            f"{'a web page' if page else 'a file'} of {path.stat().st_size} bytes in {path.parent}."
+        )
     record = _hash_record(row)
     _logger.warning(
         "No hash of %s was published: %s is recorded and holds from now on.", row.file, received
@@ -134,25 +150,23 @@ def _download(url: str, path: Path, row: WeightsRow, *, progressbar: bool) -> No
 
     with _cache_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.mkdtemp(dir=path.parent, prefix=".download-")
+        _sweep(path.parent)
+        folder = tempfile.mkdtemp(dir=path.parent, prefix=_PREFIX)
     pooch.get_logger().setLevel("WARNING")
     failures = []
     try:
         for attempt in range(_ATTEMPTS):
             time.sleep(attempt * _PAUSE_SECONDS)
             try:
-                fetched = pooch.retrieve(
-                    url,
-                    known_hash=None,
-                    fname=f"attempt-{attempt}",
-                    path=folder,
-                    progressbar=progressbar,
-                )
+                fetched = Path(folder, f"attempt-{attempt}")
+                with fetched.open("wb") as file:
+                    bounded = _Bounded(file, row.num_bytes)
+                    pooch.HTTPDownloader(progressbar=progressbar)(url, bounded, None)
                 received, known = file_sha256(fetched), _known_hash(row)
                 if not received.startswith(known):
                     raise ValueError(f"a file with the hash {received}, not {known}")
                 if not known:
-                    _record_hash(received, row)
+                    _record_hash(fetched, received, row)
                 os.replace(fetched, path)
                 return
             except Exception as error:  # transports raise many different exceptions; retry
@@ -165,6 +179,41 @@ def _download(url: str, path: Path, row: WeightsRow, *, progressbar: bool) -> No
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Bounded:
+    """A file to be downloaded into that ends a download which is too long or too slow.
+
+    Args:
+        file: The file to write to.
+        num_bytes: Expected size. None: unknown.
+    """
+
+    def __init__(self, file: BinaryIO, num_bytes: int | None) -> None:
+        self._file = file
+        self._most = _MOST_BYTES if num_bytes is None else num_bytes
+        self._start = time.monotonic()
+        self._received = 0
+
+    def write(self, content: bytes) -> int:
+        self._received += len(content)
+        if self._received > self._most:
+            raise ValueError(f"more than the {self._most} bytes that the file may have")
+        seconds = time.monotonic() - self._start - _GRACE_SECONDS
+        if seconds > 0 and self._received < seconds * _SLOWEST:
+            raise TimeoutError(f"{self._received} bytes in {seconds + _GRACE_SECONDS:.0f} s")
+        return self._file.write(content)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what downloads that were killed have left, unless it may be in use."""
+    for left in folder.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(left)
 
 
 def _first_cause(error: BaseException) -> BaseException:

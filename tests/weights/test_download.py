@@ -4,6 +4,7 @@ import http.server
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -232,3 +233,42 @@ def test_a_file_put_into_the_cache_by_hand_is_recorded(server: Server, row):
     assert weights_file(replace(row, sha256=None)) == cache_folder() / "net.tflite"
     assert server.paths == []
     assert (cache_folder() / "net.tflite.sha256").read_text().strip() == row.sha256
+
+
+def test_a_download_that_never_ends_is_stopped(server: Server, row):
+    server.answers = [CONTENT * 50] * 3
+    # The server announces the right size and sends more; requests reads what was announced.
+    assert weights_file(row).read_bytes() == CONTENT
+    (cache_folder() / "net.tflite").unlink()
+    with pytest.raises(ConnectionError, match="more than the 10000 bytes that the file may have"):
+        weights_file(replace(row, num_bytes=10_000))
+    assert list(cache_folder().iterdir()) == []
+
+
+def test_a_download_that_is_too_slow_is_stopped(server: Server, row, monkeypatch):
+    monkeypatch.setattr("keras_deeplab.weights.download._GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("keras_deeplab.weights.download._SLOWEST", 1e12)
+    with pytest.raises(ConnectionError, match=r"TimeoutError: \d+ bytes in 0 s"):
+        weights_file(row)
+    assert list(cache_folder().iterdir()) == []
+
+
+def test_what_killed_downloads_left_is_removed(server: Server, row):
+    for name, age in {".download-old": 2 * 24 * 3600, ".download-new": 0}.items():
+        (cache_folder() / name).mkdir(parents=True)
+        (cache_folder() / name / "attempt-0").write_bytes(b"x")
+        then = time.time() - age
+        os.utime(cache_folder() / name, (then, then))
+    weights_file(row)
+    assert sorted(path.name for path in cache_folder().iterdir()) == [".download-new", "net.tflite"]
+
+
+def test_a_web_page_is_not_recorded_as_weights(server: Server, row):
+    row = replace(row, sha256=None, num_bytes=None)
+    page = b"\n<!DOCTYPE html>".ljust(len(CONTENT))
+    server.answers = [page] * 3
+    with pytest.raises(ConnectionError, match="a web page of 35000 bytes"):
+        weights_file(row)
+    assert list(cache_folder().iterdir()) == []
+    with pytest.raises(ConnectionError, match=r"of 35001 bytes\. Received: a file of 35000 bytes"):
+        weights_file(replace(row, num_bytes=35_001))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
+
+from keras_deeplab._files import unpacked_limit
 
 
 def convert_arrays(path: str | Path) -> dict[str, np.ndarray]:
@@ -20,6 +23,10 @@ def convert_arrays(path: str | Path) -> dict[str, np.ndarray]:
         ValueError: If the file is not a .npz file or is damaged.
     """
     try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > unpacked_limit(Path(path).stat().st_size):
+            raise ValueError(f"{unpacked} bytes, more than a hundred times its size, unpacked")
         # NumPy does not close files that it cannot read.
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {name: file[name].astype("float32") for name in file.files}

@@ -13,6 +13,7 @@ import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
+from keras_deeplab._files import unpacked_limit
 from keras_deeplab.weights.readers.naming import put
 
 # The fields of caffe.proto that are read: name, number, type; a capital letter marks a repeated
@@ -75,8 +76,12 @@ def _content(path: str | Path, member: str) -> bytes:
     try:
         with zipfile.ZipFile(path) as archive:
             (name,) = (n for n in archive.namelist() if n.rpartition("/")[2] == member)
+            if archive.getinfo(name).file_size > unpacked_limit(Path(path).stat().st_size):
+                raise ValueError(f"{member} unpacks to more than a hundred times its size")
             return archive.read(name)
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # zipfile and the decompressors raise different exceptions
         raise ValueError(
             f"The file must be a zip archive with one {member}. Received: {path} ({error}). Fetch "
             f"it again."

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+
+from keras_deeplab._files import unpacked_limit
 
 _HEAD = {
     "image_pooling": "aspp_image_pooling",
@@ -87,18 +90,27 @@ def convert_tf_slim(path: str | Path) -> dict[str, np.ndarray]:
         return _read_checkpoint(_unpack_checkpoint(path, Path(folder)), source=path)
 
 
+def _bounded(archive: tarfile.TarFile, limit: int) -> Iterator[tarfile.TarInfo]:
+    """Yields the members of an archive up to a number of unpacked bytes."""
+    for member in archive:
+        if member.offset_data + member.size > limit:
+            raise ValueError("it unpacks to more than a hundred times its size")
+        yield member
+
+
 def _unpack_checkpoint(path: Path, folder: Path) -> Path:
     """Writes the archive's checkpoint into ``folder`` and returns its prefix."""
     try:
         with tarfile.open(path) as archive:
-            members = [m for m in archive if m.isfile() and _CHECKPOINT_FILE.fullmatch(m.name)]
-            for member in members:
+            for member in _bounded(archive, unpacked_limit(path.stat().st_size)):
+                if not member.isfile() or not _CHECKPOINT_FILE.fullmatch(member.name):
+                    continue
                 # Only the last part of a name is used, so no file is written outside the folder.
                 content = archive.extractfile(member)
                 (folder / PurePosixPath(member.name).name).write_bytes(content.read())  # type: ignore[union-attr]
-    except (tarfile.TarError, EOFError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # tarfile and the decompressors raise different exceptions
         raise ValueError(
             f"A TF-Slim checkpoint must be a whole .tar.gz archive or an .index file. "
             f"Received: {path} ({error}). Fetch it again."

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_deeplab.weights.readers.pickle_check import check_memo
+
 # PyTorch's storage classes; NumPy has no type for "BFloat16Storage", which becomes float32.
 _DTYPES = {
     "DoubleStorage": "<f8",
@@ -65,6 +67,7 @@ class _TensorUnpickler(pickle.Unpickler):
 
     def __init__(self, file: Any) -> None:
         super().__init__(file)
+        self._file = file
         self.kinds: dict[str, str] = {}
 
     def find_class(self, module: str, name: str) -> Any:
@@ -81,6 +84,10 @@ class _TensorUnpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(f"it refers to {pid!r}, which is no whole storage")
         self.kinds[str(key)] = kind
         return _Storage(str(key), kind)
+
+    def load(self) -> Any:
+        check_memo(self._file, len(self._file.getbuffer()))
+        return super().load()
 
 
 def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
