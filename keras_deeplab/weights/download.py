@@ -115,8 +115,8 @@ def _verified(path: Path, row: WeightsRow) -> Path:
 
 def _record_hash(path: Path, received: str, row: WeightsRow) -> None:
     """Records the hash of a first file, which must be of the published size and no web page."""
-    with path.open("rb") as file:
-        page = file.read(512).lstrip()[:1] == b"<"
+    with path.open("rb") as content:
+        page = content.read(512).lstrip()[:1] == b"<"
     if page or path.stat().st_size != (row.num_bytes or path.stat().st_size):
         raise ValueError(
             f"{path.name} must be the weights {row.name!r}"
