@@ -12,7 +12,7 @@ from keras_deeplab._validation import check_choice, check_int
 from keras_deeplab._version import __version__
 from keras_deeplab.inference.sidecar import FORMAT_VERSION
 from keras_deeplab.layers import CRFAsRNN, SegmentationOutput
-from keras_deeplab.layers.segmentation_output import find_output
+from keras_deeplab.layers.segmentation_output import find_output, takes_rgb
 from keras_deeplab.presets.crfs import CRFS
 from keras_deeplab.presets.datasets import dataset_of, numbered_classes
 
@@ -161,13 +161,6 @@ def check_model(model: Any) -> None:
             f"model must be a functional one, as DeepLab returns it. Received: "
             f"{type(model).__name__}, a subclass. Its own model.export(...) may do."
         )
-
-
-def takes_rgb(model: keras.Model) -> bool:
-    """Whether the model normalises RGB 0-255 itself; assumed for models of other origin."""
-    return find_output(model) is None or any(
-        layer.name == "preprocessing" for layer in model.layers
-    )
 
 
 def _check_quantize(request: Request, *, calibrates: bool) -> None:

@@ -17,8 +17,8 @@ class AtrousConv2D(keras.layers.Conv2D):
     Args:
         filters: Output channels.
         kernel_size: Odd kernel size.
-        **kwargs: Arguments of `keras.layers.Conv2D`, except ``padding``, which is "same", and
-            ``strides``.
+        **kwargs: Arguments of `keras.layers.Conv2D`, except ``padding``, which is "same",
+            ``data_format``, which is "channels_last", and ``strides``.
 
     Input shape:
         (batch, height, width, channels)
@@ -33,7 +33,8 @@ class AtrousConv2D(keras.layers.Conv2D):
     """
 
     def __init__(self, filters: int, kernel_size: Any, **kwargs: Any) -> None:
-        super().__init__(filters, kernel_size, **{**kwargs, "padding": "same"})
+        fixed = {"padding": "same", "data_format": "channels_last"}
+        super().__init__(filters, kernel_size, **kwargs | fixed)
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         rate = tuple(self.dilation_rate)

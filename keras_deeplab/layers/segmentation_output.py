@@ -63,6 +63,17 @@ class SegmentationOutput(keras.layers.Layer):
         }
 
 
+def takes_rgb(model: keras.Model) -> bool:
+    """Whether a model normalises RGB 0-255 itself; assumed for models of other origin.
+
+    `DeepLab(include_preprocessing=False)` returns models that do not.
+    """
+    if find_output(model) is None or all(layer.name != "upsampling" for layer in model.layers):
+        return True
+    scaling = (keras.layers.Rescaling, keras.layers.Normalization)
+    return any(isinstance(layer, scaling) for layer in model._flatten_layers())
+
+
 def find_output(model: keras.Model) -> SegmentationOutput | None:
     """Returns the `SegmentationOutput` at the end of a model, or None for other models."""
     layers = reversed(model.layers)

@@ -13,6 +13,9 @@ from keras_deeplab._validation import check_choice
 from keras_deeplab.layers import AtrousConv2D, BatchNormalization, HardSwish, ScaledUniform
 from keras_deeplab.presets.normalizations import NORMALIZATIONS
 
+# Given to every layer that would otherwise take the layout in the user's keras.json.
+LAYOUT = "channels_last"
+
 
 @dataclass(frozen=True)
 class ConvOptions:
@@ -71,7 +74,8 @@ def conv_bn(
     if stride > 1 and kernel_size > 1 and options.padding == "symmetric":
         # At even sizes, "same" pads one side more than the other, which shifts the features
         # relative to those of the atrous network. At odd sizes both are equal.
-        x = keras.layers.ZeroPadding2D((kernel_size - 1) * rate // 2, name=f"{name}_pad")(x)
+        border = (kernel_size - 1) * rate // 2
+        x = keras.layers.ZeroPadding2D(border, data_format=LAYOUT, name=f"{name}_pad")(x)
         padding = "valid"
     common = dict(
         kernel_size=kernel_size,
@@ -79,6 +83,7 @@ def conv_bn(
         padding=padding,
         dilation_rate=rate,
         use_bias=options.bias or options.batch_norm == "folded",
+        data_format=LAYOUT,
         name=name,
     )
     if filters is None:
@@ -119,10 +124,10 @@ def max_pool(x: Any, *, stride: int, ceil: bool = False, name: str) -> Any:
         rounded up; with ``ceil``, half of the size rounded down, plus 1.
     """
     if stride == 1:
-        return keras.layers.MaxPooling2D(3, 1, padding="same", name=name)(x)
+        return keras.layers.MaxPooling2D(3, 1, padding="same", data_format=LAYOUT, name=name)(x)
     border = (1, 2) if ceil else (1, 1)
-    x = keras.layers.ZeroPadding2D((border, border), name=f"{name}_pad")(x)
-    return keras.layers.MaxPooling2D(3, stride, padding="valid", name=name)(x)
+    x = keras.layers.ZeroPadding2D((border, border), data_format=LAYOUT, name=f"{name}_pad")(x)
+    return keras.layers.MaxPooling2D(3, stride, padding="valid", data_format=LAYOUT, name=name)(x)
 
 
 def separable_conv_bn(
@@ -186,9 +191,11 @@ def normalize_image(image: Any, mode: str) -> Any:
     check_choice("mode", mode, tuple(NORMALIZATIONS))
     row = NORMALIZATIONS[mode]
     # float32 with every dtype policy: bfloat16 would round the 8-bit levels.
-    return keras.layers.Rescaling(
-        row.scale, offset=row.offset, dtype="float32", name="preprocessing"
-    )(image)
+    # Keras turns a vector, but not this shape, where keras.json says "channels_first".
+    scale = row.scale if isinstance(row.scale, float) else [[[*row.scale]]]
+    return keras.layers.Rescaling(scale, offset=row.offset, dtype="float32", name="preprocessing")(
+        image
+    )
 
 
 def normalization_mode(layer: keras.layers.Rescaling) -> str:
@@ -199,7 +206,7 @@ def normalization_mode(layer: keras.layers.Rescaling) -> str:
     """
     for mode, row in NORMALIZATIONS.items():
         pairs = ((layer.scale, row.scale), (layer.offset, row.offset))
-        if all(np.shape(a) == np.shape(b) and np.allclose(a, b) for a, b in pairs):
+        if all(np.size(a) == np.size(b) and np.allclose(a, b) for a, b in pairs):
             return mode
     raise ValueError(
         f"The preprocessing must be one of {', '.join(map(repr, NORMALIZATIONS))}. Received: "

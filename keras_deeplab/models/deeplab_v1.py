@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_deeplab.models.blocks import Feature
+from keras_deeplab.models.blocks import LAYOUT, Feature
 from keras_deeplab.models.deeplab_v2 import deeplab_v2
 from keras_deeplab.models.heads.head_options import HeadOptions
 from keras_deeplab.presets.networks import DeepLabRow
@@ -20,6 +20,7 @@ def deeplab_v1(row: DeepLabRow, features: Mapping[str, Feature], options: HeadOp
         Scores of shape (batch, height / output_stride, width / output_stride, classes).
     """
     # Caffe's average includes the zeros of the padding; Keras's "same" padding would exclude them.
-    x = keras.layers.ZeroPadding2D(1, name="pool5a_pad")(features["output"].tensor)
-    x = keras.layers.AveragePooling2D(3, 1, padding="valid", name="pool5a")(x)
+    x = features["output"].tensor
+    x = keras.layers.ZeroPadding2D(1, data_format=LAYOUT, name="pool5a_pad")(x)
+    x = keras.layers.AveragePooling2D(3, 1, padding="valid", data_format=LAYOUT, name="pool5a")(x)
     return deeplab_v2(row, {"output": features["output"]._replace(tensor=x)}, options)

@@ -6,11 +6,11 @@ import keras
 
 from keras_deeplab.data.checks.label_check import check_sources
 from keras_deeplab.data.sources import SegmentationData, SegmentationFiles
-from keras_deeplab.layers.segmentation_output import find_output
+from keras_deeplab.layers.segmentation_output import find_output, takes_rgb
 
 
 def check_classes(model: keras.Model, *sources: SegmentationData | None) -> None:
-    """Raises `ValueError` unless the model returns logits for the classes of the data."""
+    """Raises `ValueError` unless the model maps RGB 0-255 to logits for the data's classes."""
     classes = model.output_shape[-1]
     for data in sources:
         if data is not None and len(data.class_names) != classes:
@@ -19,6 +19,11 @@ def check_classes(model: keras.Model, *sources: SegmentationData | None) -> None
                 f"data of {len(data.class_names)} ({', '.join(data.class_names[:5])}, ...). Build "
                 f"it with DeepLab(..., classes=data.class_names)."
             )
+    if not takes_rgb(model):
+        raise ValueError(
+            "The model must take RGB 0-255, as the data has it. Received: a model built with "
+            "include_preprocessing=False. Build it with include_preprocessing=True."
+        )
     output = find_output(model)
     if output is not None and output.activation is not keras.activations.linear:
         raise ValueError(

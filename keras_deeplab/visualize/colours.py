@@ -45,21 +45,24 @@ def has_background(palette: Palette) -> bool:
 
 
 def palette_image(labels: np.ndarray, palette: Palette) -> Image.Image:
-    """Returns a palette image whose pixel values are the labels, as VOC stores its masks.
+    """Returns an image whose pixel values are the labels: with a palette, as in VOC, if they fit.
 
     Args:
-        labels: uint8 array of shape (height, width).
+        labels: Array of shape (height, width): uint8, or uint16 for labels above 255, which become
+            a grey image of 16 bits.
         palette: RGB colours by label id; other ids are white.
 
     Raises:
-        ValueError: If a label is above 255.
+        ValueError: If the labels have another type.
     """
-    if labels.dtype != np.uint8:
+    if labels.dtype not in (np.uint8, np.uint16):
         raise ValueError(
-            f"A palette image holds labels 0-255. Received: labels of type {labels.dtype}. Save "
-            f"the array itself instead."
+            f"An image holds labels of type uint8 or uint16. Received: labels of type "
+            f"{labels.dtype}. Save the array itself instead."
         )
     image = Image.fromarray(labels)
+    if labels.dtype == np.uint16:
+        return image
     colours = [level for colour in palette[:256] for level in colour]
     image.putpalette(colours + [255] * (768 - len(colours)))
     return image

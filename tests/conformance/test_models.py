@@ -226,3 +226,20 @@ def test_runs_on_the_jax_backend(names: list[str], tmp_path: Path):
     for name in names:
         scores = np.load(tmp_path / f"{name}.npy")
         assert_close(scores, models[name](image), name)
+
+
+@pytest.mark.parametrize("name", matrix(SOME, ONE))
+def test_the_layout_of_keras_json_does_not_matter(name: str):
+    image = np.random.default_rng(0).integers(0, 256, (1, 65, 49, 3)).astype("float32")
+    model = built(name)
+    expected = np.asarray(model(image))
+    keras.config.set_image_data_format("channels_first")
+    try:
+        other = build(name)
+        other.set_weights(model.get_weights())
+        assert_close(other(image), expected)
+        assert {x.data_format for x in other.layers if hasattr(x, "data_format")} == {
+            "channels_last"
+        }
+    finally:
+        keras.config.set_image_data_format("channels_last")

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_deeplab import segment
+from keras_deeplab import DeepLab, segment
 from keras_deeplab.inference import Segmenter, open_segmenter
 from keras_deeplab.inference.sidecar import read_sidecar
 from keras_deeplab.layers import SegmentationOutput
@@ -352,3 +352,17 @@ def test_a_batch_runs_together_on_accelerators_only(monkeypatch):
     assert open_segmenter(small_model()).batch_size == 1
     monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: ["0"] * (kind == "gpu"))
     assert open_segmenter(small_model()).batch_size == 16
+
+
+@pytest.mark.parametrize("file", [False, True])
+def test_a_network_without_its_preprocessing_is_refused(tmp_path: Path, file: bool):
+    """It would take RGB 0-255 for -1..1, and find a television in every photo."""
+    model = raw = DeepLab(backbone="mobilenet_v2_050", classes=3, include_preprocessing=False)
+    if file:
+        raw.save(model := tmp_path / "raw.keras")
+    with pytest.raises(ValueError, match="RGB 0-255. Received: .* include_preprocessing=False"):
+        open_segmenter(model)
+    scaled = keras.Sequential([keras.layers.Rescaling(1 / 127.5, -1), raw])
+    scaled.build((None, None, None, 3))
+    image = np.full((1, 33, 33, 3), 200, "uint8")
+    np.testing.assert_allclose(open_segmenter(scaled).run(image), raw(image / 127.5 - 1), atol=1e-4)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_deeplab.data.masks import read_mask
 from keras_deeplab.presets.datasets import DATASETS, voc_palette
 from keras_deeplab.visualize import (
     DISPLAY_COLOURS,
@@ -22,9 +23,16 @@ def test_palette_image_keeps_ids_and_shows_colours(tmp_path):
     assert np.asarray(image.convert("RGB")).tolist() == [[[0, 0, 0], [64, 0, 0], [255, 255, 255]]]
 
 
-def test_palette_image_refuses_wide_labels():
-    with pytest.raises(ValueError, match="labels 0-255"):
-        palette_image(np.zeros((1, 1), "uint16"), voc_palette(300))
+def test_labels_above_255_are_a_grey_image_of_16_bits(tmp_path):
+    labels = np.array([[0, 299, 65535]], "uint16")
+    palette_image(labels, voc_palette(300)).save(tmp_path / "m.png")
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "m.png")), labels)
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.png"), labels)
+
+
+def test_palette_image_refuses_other_types():
+    with pytest.raises(ValueError, match="uint8 or uint16. Received: labels of type int64"):
+        palette_image(np.zeros((1, 1), "int64"), voc_palette(300))
 
 
 def test_display_colours_are_bright_and_differ_for_the_colour_blind():

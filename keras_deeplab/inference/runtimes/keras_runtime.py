@@ -12,6 +12,7 @@ from keras_deeplab.inference.describing import Hints, Opened, described
 from keras_deeplab.inference.segmenter import Segmenter
 from keras_deeplab.inference.sidecar import Sidecar
 from keras_deeplab.layers import SegmentationOutput
+from keras_deeplab.layers.segmentation_output import find_output, takes_rgb
 
 
 def device_batch_size() -> int:
@@ -37,7 +38,13 @@ def describe(model: keras.Model, hints: Hints, *, name: str | None = None) -> Se
             f"A model must be a keras.Model or the path of a file. Received: {type(model).__name__}"
             f"."
         )
-    output = next((x for x in reversed(model.layers) if isinstance(x, SegmentationOutput)), None)
+    if not takes_rgb(model):
+        raise ValueError(
+            f"The network must take RGB 0-255. Received: {name or model.name}, built with "
+            f"include_preprocessing=False. Build it with include_preprocessing=True, or put the "
+            f"normalisation of its images in front of it: keras.Sequential([..., model])."
+        )
+    output = find_output(model)
     logits = hints.from_logits
     if logits is None:
         logits = not ends_in_activation(model) if output is None else _is_linear(output)

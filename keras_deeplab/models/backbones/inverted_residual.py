@@ -10,7 +10,7 @@ import keras
 
 from keras_deeplab.layers import ScaledUniform
 from keras_deeplab.models.atrous import StrideAndRate
-from keras_deeplab.models.blocks import ConvOptions, Feature, conv_bn
+from keras_deeplab.models.blocks import LAYOUT, ConvOptions, Feature, conv_bn
 
 
 def scaled_channels(channels: int, *, multiplier: float, divisor: int) -> int:
@@ -88,7 +88,7 @@ def _inverted_residual(
 
 
 def _squeeze_excite(x: Any, squeezed: int, *, name: str) -> Any:
-    scale = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
+    scale = keras.layers.GlobalAveragePooling2D(LAYOUT, keepdims=True, name=f"{name}_pool")(x)
     for part, channels, activation in (
         ("squeeze", squeezed, "relu"),
         ("excite", x.shape[-1], "hard_sigmoid"),
@@ -98,6 +98,7 @@ def _squeeze_excite(x: Any, squeezed: int, *, name: str) -> Any:
             1,
             activation=activation,
             kernel_initializer=ScaledUniform(),
+            data_format=LAYOUT,
             name=f"{name}_{part}",
         )(scale)
     return keras.layers.Multiply(name=f"{name}_scale")([x, scale])

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from keras_deeplab.layers import ResizeBilinear
-from keras_deeplab.models.blocks import ConvOptions, conv_bn, separable_conv_bn
+from keras_deeplab.models.blocks import LAYOUT, ConvOptions, conv_bn, separable_conv_bn
 
 
 def scaled_rates(
@@ -72,7 +72,7 @@ def aspp(
     conv = partial(conv_bn, options=options)
     branches = []
     if image_pooling:
-        pooled = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
+        pooled = keras.layers.GlobalAveragePooling2D(LAYOUT, keepdims=True, name=f"{name}_pool")(x)
         pooled = conv(pooled, channels, 1, name=f"{name}_image_pooling")
         resize = ResizeBilinear(align_corners, name=f"{name}_image_pooling_resize")
         branches.append(resize([pooled, x]))

@@ -9,13 +9,18 @@ from typing import Any
 import keras
 
 from keras_deeplab.layers import CRFAsRNN, ResizeBilinear, SegmentationOutput
+from keras_deeplab.models.blocks import LAYOUT
 from keras_deeplab.presets.crfs import CRFS
 
 
 def classifier(x: Any, classes: int, *, name: str = "classifier") -> Any:
     """A 1x1 convolution to class scores, with the papers' small random initial values."""
     return keras.layers.Conv2D(
-        classes, 1, kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.01), name=name
+        classes,
+        1,
+        kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.01),
+        data_format=LAYOUT,
+        name=name,
     )(x)
 
 
