@@ -242,11 +242,12 @@ def named_failures(*sources: SegmentationData | None) -> Iterator[None]:
 def size_words(example: Example, image_size: tuple[int, ...], mask_size: tuple[int, ...]) -> str:
     """Returns the error message for an image and a mask of different sizes."""
     turned = image_size[::-1] == mask_size
+    what = "mask seems" if example.drawn is None else "annotations seem"
     return (
         f"Image and mask must have one size. Received: {str(example.image)!r} of "
         f"{'x'.join(map(str, image_size))} and {str(example.mask)!r} of "
         f"{'x'.join(map(str, mask_size))} (height x width)."
-        + (" The mask seems to match the image without its EXIF orientation." if turned else "")
+        + (f" The {what} to match the image without its EXIF orientation." if turned else "")
     )
 
 

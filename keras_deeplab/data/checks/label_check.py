@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from keras_deeplab.data.annotations.annotated_source import load_annotations
+from keras_deeplab.data.checks.annotation_check import check_annotations
 from keras_deeplab.data.checks.data_report import DataReport, SplitSummary
 from keras_deeplab.data.checks.duplicates import find_duplicates
 from keras_deeplab.data.checks.inspection import Finding, Inspection, inspect_example
 from keras_deeplab.data.formats.folder import unpaired, unread
 from keras_deeplab.data.formats.registry import (
     dataset_splits,
+    format_of,
     is_plain,
     numbering_of,
     read_dataset,
@@ -43,6 +46,10 @@ def check_data(
     image, absent classes, masks without a class, images rotated by EXIF, near-duplicate images in
     two splits.
 
+    Of the annotations of labelling tools also: damaged regions, outlines without an area, annotated
+    photos that are missing (errors); outlines that cross themselves or reach beyond the photo,
+    photos without annotations, class names that differ by case or a few letters (warnings).
+
     Args:
         path: The folder.
         dataset: A name in `keras_deeplab.presets.datasets`, "folder" for a plain folder, or None to
@@ -69,6 +76,8 @@ def check_data(
             options["label_map"] = numbering.label_map
             kind, message = "numbering recognised", numbering.message
             findings.append(Finding("warning", kind, "all", str(path), message))
+    elif (name := format_of(path, dataset)) is not None:
+        findings += check_annotations(load_annotations(path, name))
     for split in dataset_splits(path, dataset=dataset) or (None,):
         name = split or "all"
         try:
