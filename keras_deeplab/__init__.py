@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from wrapt import when_imported
 
+from keras_deeplab._startup import quiet_tensorflow
 from keras_deeplab._version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -81,7 +82,10 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_SUBMODULES})
+    return sorted({"__version__", "__doc__", "__file__", "__path__", *__all__, *_SUBMODULES})
+
+
+quiet_tensorflow()
 
 
 @when_imported("keras")

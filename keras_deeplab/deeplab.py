@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from keras_deeplab._startup import start_backend
 from keras_deeplab._validation import check_choice, check_int, listed
 from keras_deeplab.layers.segmentation_output import find_output
 from keras_deeplab.models import BuildOptions, build_model
@@ -98,6 +99,7 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
     Reference:
         Chen et al., arXiv:1606.00915 (v2), arXiv:1706.05587 (v3).
     """
+    start_backend()
     check_choice("classifier_activation", classifier_activation, (None, "softmax", "sigmoid"))
     _check_input_shape(input_shape)
     if crf is not None:

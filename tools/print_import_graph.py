@@ -18,6 +18,7 @@ PACKAGE = ROOT / "keras_deeplab"
 # Imports point to lower floors only.
 FLOORS = {
     "_files": 1,
+    "_startup": 1,
     "_validation": 1,
     "_version": 1,
     "presets": 2,

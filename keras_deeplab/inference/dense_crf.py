@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from keras_deeplab._startup import hold_stderr
 from keras_deeplab._validation import check_choice
 from keras_deeplab.presets.crfs import CRFS, DEFAULT_CRF, CRFParameters
 
@@ -121,7 +123,19 @@ class DenseCRF(CRFParameters):
     def _solve(self, logits: Any, image: Any) -> Any:
         from keras_deeplab.ops.mean_field import mean_field
 
+        _start()
         return mean_field(-logits, image, **asdict(self))
+
+
+@cache
+def _start() -> None:
+    """Traces the CRF on two pixels, which TensorFlow reports on once."""
+    import tensorflow as tf
+
+    from keras_deeplab.ops.mean_field import mean_field
+
+    with hold_stderr():
+        mean_field(tf.zeros((1, 1, 2, 2)), tf.zeros((1, 1, 2, 3)), **asdict(DenseCRF()))
 
 
 def resolve_crf(crf: DenseCRF | str | bool) -> DenseCRF | None:

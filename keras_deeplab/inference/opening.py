@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_deeplab._files import check_file
+from keras_deeplab._startup import start_backend
 from keras_deeplab.inference.describing import Hints, Opened, checked
 from keras_deeplab.inference.runtimes import (
     keras_runtime,
@@ -56,6 +57,7 @@ def open_segmenter(
     >>> segmenter.class_names[:2]  # doctest: +SKIP
     ('background', 'aeroplane')
     """
+    start_backend()
     hints = Hints(class_names, fallback_names, from_logits)
     if isinstance(model, Segmenter):
         return _changed(model, hints)
