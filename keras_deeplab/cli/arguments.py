@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import glob
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +89,16 @@ def add_inference(parser: argparse.ArgumentParser, *, crf: str) -> None:
         metavar="PRESET",
         help=f"{crf}: --crf, or --crf and one of {', '.join(CRFS)} (default: {DEFAULT_CRF})",
     )
+
+
+def photos_after_crf(argv: Sequence[str]) -> list[str]:
+    """Returns arguments in which a photo after --crf is not taken for the name of a preset."""
+    given = list(argv)
+    for index, name in enumerate(given[1:], 1):
+        is_file = name not in CRFS and (os.path.exists(name) or glob.has_magic(name))
+        if given[index - 1] == "--crf" and is_file:
+            given[index - 1] = f"--crf={DEFAULT_CRF}"
+    return given
 
 
 def resolve_inference(arguments: argparse.Namespace) -> InferenceOptions:

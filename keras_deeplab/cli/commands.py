@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
+from keras_deeplab._validation import suggestion
 from keras_deeplab._version import __version__
 from keras_deeplab.cli import (
     check_data_command,
@@ -18,6 +21,8 @@ from keras_deeplab.cli import (
     segment_command,
     train_command,
 )
+from keras_deeplab.cli.arguments import photos_after_crf
+from keras_deeplab.cli.completion import complete
 from keras_deeplab.cli.startup import FORESEEN
 
 # In the order of the help.
@@ -32,6 +37,27 @@ _COMMANDS = (
     list_command,
 )
 
+_EXAMPLES = """\
+Masks and overlays of photos, with the network in the package, without a download:
+  keras-deeplab segment photo.jpg
+  keras-deeplab segment photos/ --out masks --crf
+  keras-deeplab demo                                        the same in a browser
+
+Another trained network:
+  keras-deeplab list
+  keras-deeplab segment street.jpg --model cityscapes
+
+A network for your own classes, from photos and masks:
+  keras-deeplab check-data --data photos
+  keras-deeplab train --data photos --out runs/first
+  keras-deeplab evaluate --data photos --model runs/first/best.keras
+  keras-deeplab segment photo.jpg --model runs/first/best.keras
+
+A file for phones and other runtimes:
+  keras-deeplab export --model runs/first/best.keras --format tflite
+
+All commands: keras-deeplab --help. Options of one: keras-deeplab train --help."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line.
@@ -42,7 +68,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: 0 for success, 1 for an error, 2 for wrong usage.
     """
-    arguments = _parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else list(argv)
+    parser = _parser()
+    complete(parser)
+    if not argv:
+        print(_EXAMPLES)
+        return 0
+    arguments = parser.parse_args(photos_after_crf(argv))
     try:
         return int(arguments.run(arguments))
     except BrokenPipeError:
@@ -50,15 +82,54 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except FORESEEN as error:
-        print(f"keras-deeplab: error: {error}", file=sys.stderr)
+        print(f"keras-deeplab: error: {_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("keras-deeplab: interrupted", file=sys.stderr)
         return 130
 
 
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.strerror}: {str(error.filename)!r}."
+    if isinstance(error, ModuleNotFoundError) and error.name in ("torch", "jax", "tensorflow"):
+        return (
+            f"Keras must find its backend. Received: {error.name}, which is not installed. Run: "
+            f"pip install {error.name}, or set KERAS_BACKEND to one that is."
+        )
+    return str(error)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are short and name what is near to a misspelt command or option."""
+
+    def error(self, message: str) -> NoReturn:
+        command = re.match(r"argument COMMAND: invalid choice: '(.*?)'", message)
+        unknown = re.match(r"unrecognized arguments: (-\S+)", message)
+        if command:
+            names = [name for action in self._actions for name in action.choices or ()]
+            message = (
+                f"There is no command {command[1]!r}.{suggestion(command[1], names)} Commands: "
+                f"{', '.join(names)}"
+            )
+        elif unknown:
+            message += f".{suggestion(unknown[1], _options(self))}"
+        example = f"\n{self.epilog}" if self.epilog else ""
+        self.exit(2, f"{self.prog}: error: {message}{example}\nSee: {self.prog} --help\n")
+
+
+def _options(parser: argparse.ArgumentParser) -> list[str]:
+    """Returns the options of a parser and its commands."""
+    found = [name for name in parser._option_string_actions if name.startswith("--")]
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                found += _options(command)
+    return found
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="keras-deeplab", description="Semantic segmentation of photos with DeepLab networks."
     )
     parser.add_argument("--version", action="version", version=f"keras-deeplab {__version__}")

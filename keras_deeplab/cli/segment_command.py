@@ -44,7 +44,7 @@ def add_parser(commands: Any) -> None:
         help="folder to write to (default: %(default)s)",
     )
     add_network(segment)
-    add_inference(segment, crf="refine the masks with a dense CRF; give it after the photos")
+    add_inference(segment, crf="refine the masks with a dense CRF")
     segment.add_argument(
         "--opacity", type=float, default=0.5, help="overlay opacity, 0 to 1 (default: %(default)s)"
     )

@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -43,9 +44,10 @@ def test_one_photo(folder: Path, capsys: pytest.CaptureFixture[str]):
 def test_crf(folder: Path, capsys: pytest.CaptureFixture[str]):
     assert segment("photos/a.png", "--crf") == 0
     assert segment("photos/a.png", "--crf", "v2_vgg16") == 0
+    assert segment("--crf", "photos/a.png") == 0
     with pytest.raises(SystemExit, match="2"):
-        segment("--crf", "photos/a.png")
-    assert "invalid choice: 'photos/a.png'" in capsys.readouterr().err
+        segment("photos/a.png", "--crf", "v9")
+    assert "invalid choice: 'v9'" in capsys.readouterr().err
 
 
 def test_a_model_is_a_name_or_a_file(folder: Path, capsys, monkeypatch):
@@ -139,20 +141,82 @@ def test_errors_are_one_line_and_exit_1(folder: Path, capsys, arguments, words: 
     assert "Traceback" not in err
 
 
-def test_usage_errors_exit_2(capsys: pytest.CaptureFixture[str]):
-    for arguments in ([], ["segment"], ["paint"], ["segment", "a.jpg", "--output-stride", "5"]):
-        with pytest.raises(SystemExit, match="2"):
-            main(arguments)
-    assert "usage: keras-deeplab" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["segment"], "required: PHOTO"),
+        (["segment"], "Example: keras-deeplab segment photo.jpg"),
+        (["xyzzy"], "There is no command 'xyzzy'. Commands: segment, demo, "),
+        (["segmnt", "a.jpg"], "Did you mean 'segment'?"),
+        (["segment", "a.jpg", "--output-stride", "5"], "See: keras-deeplab segment --help"),
+        (["segment", "a.jpg", "--opacty=1"], "Did you mean '--opacity'?"),
+    ],
+)
+def test_usage_errors_exit_2_and_are_short(arguments: list[str], words: str, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    err = capsys.readouterr().err
+    assert words in err
+    assert len(err.splitlines()) <= 3
 
 
-def test_list(capsys: pytest.CaptureFixture[str]):
+def test_examples_without_arguments(capsys: pytest.CaptureFixture[str]):
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    examples = [line.split("  ")[1] for line in out.splitlines() if line.startswith("  ")]
+    assert len(examples) >= 8
+    for example in examples:
+        _parser().parse_args(shlex.split(example)[1:])
+
+
+def test_list_fits_a_screen(capsys: pytest.CaptureFixture[str]):
     assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 34
+    assert max(map(len, lines)) <= 80
+    shown = {line.split()[0] for line in lines if line.startswith("  ")}
+    assert {row.name for row in WEIGHTS.values() if row.recommended} <= shown <= WEIGHTS.keys()
+    assert {WEIGHTS[name].network for name in shown} == {row.network for row in WEIGHTS.values()}
+    for line in lines:
+        name, *figures = line.split()
+        if name in WEIGHTS and WEIGHTS[name].metrics:
+            assert float(figures[0]) == pytest.approx(WEIGHTS[name].metrics[0].mean_iou, abs=0.001)
+
+
+def test_list_long_and_json(capsys: pytest.CaptureFixture[str]):
+    assert main(["list", "--long"]) == 0
     text = capsys.readouterr().out
     assert all(name in text for name in [*DEEPLABS, *WEIGHTS])
     assert main(["list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["network"] for row in rows] == list(DEEPLABS)
+
+
+def completions(line: str, folder: Path) -> list[str]:
+    """What a shell would offer at the end of a line."""
+    pytest.importorskip("argcomplete")
+    root = str(Path(__file__).parents[2])
+    environment = {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(folder / "found"),
+        "_ARGCOMPLETE_IFS": "\n",
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+        "COMP_TYPE": "9",
+        "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
+    }
+    code = "from keras_deeplab.cli import main; main(['list'])"
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env={**os.environ, **environment}, cwd=folder
+    )
+    return [word.strip() for word in (folder / "found").read_text().splitlines()]
+
+
+def test_tab_completion(tmp_path: Path):
+    (tmp_path / "cityhall.keras").touch()
+    assert completions("keras-deeplab ev", tmp_path) == ["evaluate"]
+    models = completions("keras-deeplab segment --model city", tmp_path)
+    assert models == ["cityscapes", "cityhall.keras"]
 
 
 def test_help_and_list_do_not_wait_for_tensorflow():
