@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_deeplab._files import check_file, read_text, write_atomically
+from keras_deeplab._files import check_file, naming_file, read_text, write_atomically
 
 
 def test_the_file_is_new_when_the_block_ends_and_not_before(tmp_path: Path):
@@ -56,3 +56,10 @@ def test_text_in_another_encoding_names_file_and_remedy(tmp_path: Path, encoding
     (tmp_path / "a.txt").write_bytes("tree\nStraße\n".encode("cp1252"))
     with pytest.raises(ValueError, match=r"Windows-1252 \(ANSI\), in line 2"):
         read_text(tmp_path / "a.txt")
+
+
+def test_errors_without_a_name_get_it(tmp_path: Path):
+    with pytest.raises(OSError, match="No space left.*'.*a.csv'"), naming_file(tmp_path / "a.csv"):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(FileNotFoundError, match="b.csv"), naming_file(tmp_path / "a.csv"):
+        (tmp_path / "b.csv").read_text()

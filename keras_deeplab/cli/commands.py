@@ -23,7 +23,7 @@ from keras_deeplab.cli import (
 )
 from keras_deeplab.cli.arguments import photos_after_crf
 from keras_deeplab.cli.completion import complete
-from keras_deeplab.cli.startup import FORESEEN
+from keras_deeplab.cli.startup import FORESEEN, error_text
 
 # In the order of the help.
 _COMMANDS = (
@@ -82,22 +82,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except FORESEEN as error:
-        print(f"keras-deeplab: error: {_words(error)}", file=sys.stderr)
+        print(f"keras-deeplab: error: {error_text(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("keras-deeplab: interrupted", file=sys.stderr)
         return 130
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.strerror}: {str(error.filename)!r}."
-    if isinstance(error, ModuleNotFoundError) and error.name in ("torch", "jax", "tensorflow"):
-        return (
-            f"Keras must find its backend. Received: {error.name}, which is not installed. Run: "
-            f"pip install {error.name}, or set KERAS_BACKEND to one that is."
-        )
-    return str(error)
 
 
 class _Parser(argparse.ArgumentParser):

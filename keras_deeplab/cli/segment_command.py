@@ -16,7 +16,7 @@ from keras_deeplab.cli.arguments import (
     resolve_inference,
     resolve_network,
 )
-from keras_deeplab.cli.startup import quiet_start
+from keras_deeplab.cli.startup import error_text, quiet_start
 
 if TYPE_CHECKING:
     from keras_deeplab.inference import InferenceOptions, Segmentation
@@ -94,7 +94,7 @@ def _segment(arguments: argparse.Namespace) -> int:
     for photo, result in progress:
         if isinstance(result, Exception):
             failed += 1
-            tqdm.write(f"keras-deeplab: error: {result}", file=sys.stderr)
+            tqdm.write(f"keras-deeplab: error: {error_text(result)}", file=sys.stderr)
         else:
             tqdm.write(_report(photo, *result, as_json=arguments.json))
     if failed:

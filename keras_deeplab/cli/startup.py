@@ -13,3 +13,15 @@ FORESEEN = (ValueError, TypeError, OSError, FloatingPointError, ModuleNotFoundEr
 def quiet_start() -> AbstractContextManager[None]:
     """Suppresses what is written to standard error, except before the traceback of an error."""
     return hold_stderr(everything=True, foreseen=FORESEEN)
+
+
+def error_text(error: Exception) -> str:
+    """Returns the line of an error, with the file's name instead of the system's number."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.strerror}: {str(error.filename)!r}."
+    if isinstance(error, ModuleNotFoundError) and error.name in ("torch", "jax", "tensorflow"):
+        return (
+            f"Keras must find its backend. Received: {error.name}, which is not installed. Run: "
+            f"pip install {error.name}, or set KERAS_BACKEND to one that is."
+        )
+    return str(error)

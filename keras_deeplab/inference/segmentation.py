@@ -12,6 +12,7 @@ from typing import Any, TypeVar, Unpack
 import numpy as np
 from PIL import Image
 
+from keras_deeplab._files import naming_file
 from keras_deeplab._validation import listed
 from keras_deeplab.data.images import folder_images, read_image
 from keras_deeplab.inference.opening import open_segmenter
@@ -147,10 +148,12 @@ class Segmentation:
         folder = Path(folder).expanduser()
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / f"{name or self.name}_{kind}.png" for kind in ("mask", "overlay")]
-        palette_image(self.labels, self.palette).save(paths[0], **_PNG)
+        with naming_file(paths[0]):
+            palette_image(self.labels, self.palette).save(paths[0], **_PNG)
         if not overlay:
             return (paths[0],)
-        self.overlay(opacity=opacity).save(paths[1], **_PNG)
+        with naming_file(paths[1]):
+            self.overlay(opacity=opacity).save(paths[1], **_PNG)
         return tuple(paths)
 
 
