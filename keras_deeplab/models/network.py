@@ -101,8 +101,13 @@ def build_model(
         classes).
 
     Raises:
-        ValueError: If the network does not support the output stride.
+        ValueError: If there is no class, or the network does not support the output stride.
     """
+    if not class_names:
+        raise ValueError(
+            "A network must have a class. Received: class_names=(). A checkpoint without a "
+            "classifier is not a segmentation network."
+        )
     output_stride = options.output_stride or row.output_stride
     check_choice("output_stride", output_stride, row.output_strides)
     head = HeadOptions(
