@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_deeplab._files import write_atomically
 from keras_deeplab._validation import listed
 from keras_deeplab.presets.datasets import DATASETS
 
@@ -159,7 +160,8 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.sheet:
         path = Path(arguments.sheet).expanduser()
         path.parent.mkdir(parents=True, exist_ok=True)
-        label_sheet(report).save(path)
+        with write_atomically(path) as partial:
+            label_sheet(report).save(partial)
         if not arguments.json:
             print(path)
     return 1 if report.errors else 0

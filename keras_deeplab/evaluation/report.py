@@ -11,6 +11,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from keras_deeplab._files import write_atomically
 from keras_deeplab.evaluation.charts import curves, heat_map
 from keras_deeplab.evaluation.gallery import gallery
 from keras_deeplab.evaluation.numbers import duration, percent
@@ -45,8 +46,13 @@ def write_report(evaluation: Evaluation, folder: str | Path) -> tuple[Path, Path
     folder.mkdir(parents=True, exist_ok=True)
     result = evaluation.to_dict()
     data, report = folder / "result.json", folder / "report.html"
-    data.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", "utf-8")
-    report.write_text(_page(evaluation, result), "utf-8")
+    texts = {
+        data: json.dumps(result, indent=1, allow_nan=False) + "\n",
+        report: _page(evaluation, result),
+    }
+    for path, text in texts.items():
+        with write_atomically(path) as partial:
+            partial.write_text(text, "utf-8")
     return data, report
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from keras_deeplab._files import read_text
+from keras_deeplab._files import read_text, write_atomically
 from keras_deeplab._validation import check_choice
 from keras_deeplab.data.images import folder_images, read_image
 from keras_deeplab.inference import (
@@ -89,7 +89,8 @@ def write_submission(
     def write(item: tuple[tuple[str, Any], Scores]) -> Path:
         (name, _), one = item
         path = target / f"{name}.png"
-        _picture(one.labels(), kind).save(path)
+        with write_atomically(path) as partial:
+            _picture(one.labels(), kind).save(partial)
         return path
 
     written = list(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,8 @@ from keras_deeplab.inference.sidecar import sidecar_path
 
 FORMATS = ("saved_model", "tflite", "onnx")
 _SUFFIXES = {".tflite": "tflite", ".onnx": "onnx"}
+# Temporary files that are older belong to processes that were killed.
+_STALE_SECONDS = 24 * 3600.0
 _FOREIGN = {".keras", ".h5", ".pb", ".json", ".lite", ".pt"}
 
 
@@ -69,13 +73,21 @@ def check_writable(path: Path, format: str) -> None:
 
 @contextmanager
 def unfinished(path: Path) -> Iterator[Path]:
-    """Yields a temporary path next to `path` with its suffix, and removes it at the end."""
+    """Yields a temporary path next to `path` with its suffix, and removes it at the end.
+
+    What exports that were killed more than a day ago have left is removed too.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.stem)}.*{glob.escape(path.suffix)}"):
+        number = left.name.removeprefix(f".{path.stem}.").removesuffix(path.suffix)
+        if number.isdigit() and time.time() - left.stat().st_mtime > _STALE_SECONDS:
+            _remove(left)
     partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     _remove(partial)
     try:
         yield partial
     finally:
-        _remove(partial)
+        for temporary in (partial, sidecar_path(partial)):
+            _remove(temporary)
 
 
 def put(partial: Path, path: Path, metadata: str) -> None:
@@ -85,7 +97,12 @@ def put(partial: Path, path: Path, metadata: str) -> None:
         old = path.with_name(f".{path.name}.{os.getpid()}.old")
         if path.exists():
             path.rename(old)
-        partial.rename(path)
+        try:
+            partial.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
         _remove(old)
         return
     staged = sidecar_path(partial)

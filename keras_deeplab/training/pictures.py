@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_deeplab._files import write_atomically
 from keras_deeplab.data.sources import SegmentationData
 from keras_deeplab.inference import InferenceOptions, open_segmenter
 from keras_deeplab.visualize import blend, display_palette, side_by_side, with_legend
@@ -62,7 +63,8 @@ class PredictionSheet:
             for label in present
             if label < len(self.class_names)
         ]
-        with_legend(sheet, entries).save(self.folder / f"epoch_{epoch:03d}.png")
+        with write_atomically(self.folder / f"epoch_{epoch:03d}.png") as partial:
+            with_legend(sheet, entries).save(partial)
 
     def _overlay(self, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
         # Ignored pixels are white.

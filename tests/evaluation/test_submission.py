@@ -80,3 +80,14 @@ def test_wrong_arguments(tmp_path: Path, pairs):
         write("voc", tmp_path / "gone", tmp_path)
     with pytest.raises(ValueError, match="There must be images. Received: none"):
         write("voc", [], tmp_path)
+
+
+def test_a_full_disk_leaves_no_mask(tmp_path: Path, pairs, monkeypatch: pytest.MonkeyPatch):
+    def save(self: Image.Image, path: Path) -> None:
+        Path(path).write_bytes(b"")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", save)
+    with pytest.raises(OSError, match="No space left"):
+        write("voc", pairs, tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
