@@ -1,5 +1,7 @@
 """Output paths of exports."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -84,3 +86,44 @@ def test_finished_folders_replace_old_ones(tmp_path: Path):
     assert (path / "saved_model.pb").read_bytes() == b"new"
     assert [p.name for p in tmp_path.iterdir()] == ["net"]
     assert byte_count(path) == 5
+
+
+def test_leftovers_of_killed_exports_are_removed(tmp_path: Path):
+    for name, age in {".net.11": 2, ".net.22": 0, ".net.old": 2, ".net.11.onnx": 2}.items():
+        (tmp_path / name).mkdir()
+        then = time.time() - age * 24 * 3600
+        os.utime(tmp_path / name, (then, then))
+    with unfinished(tmp_path / "net"):
+        pass
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".net.11.onnx", ".net.22", ".net.old"]
+
+
+def test_a_description_that_cannot_be_written_is_removed(tmp_path: Path):
+    def fail() -> None:
+        with unfinished(tmp_path / "net.onnx") as partial:
+            partial.write_bytes(b"whole")
+            partial.with_name(f"{partial.name}.json").write_text("half")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path, rename = tmp_path / "net", Path.rename
+    path.mkdir()
+    (path / "saved_model.pb").write_bytes(b"old")
+
+    def fail(self: Path, target: Path) -> Path:
+        if self.name.endswith(str(os.getpid())):
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with unfinished(path) as partial:
+        partial.mkdir()
+        with pytest.raises(OSError, match="No space"):
+            put(partial, path, "{}")
+    assert [p.name for p in tmp_path.iterdir()] == ["net"]
+    assert (path / "saved_model.pb").read_bytes() == b"old"
