@@ -7,19 +7,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 import keras
 
 from keras_deeplab._startup import start_backend
-from keras_deeplab._validation import check_choice, check_int, listed
+from keras_deeplab._validation import check_choice, listed
 from keras_deeplab.layers.segmentation_output import find_output
 from keras_deeplab.models import BuildOptions, build_model
+from keras_deeplab.models.build_arguments import (
+    check_input_shape,
+    input_scales,
+    resolve_class_names,
+)
 from keras_deeplab.presets.crfs import CRFS
-from keras_deeplab.presets.datasets import dataset_of, numbered_classes
+from keras_deeplab.presets.datasets import dataset_of
 from keras_deeplab.presets.networks import DEEPLABS, is_head_layer
 from keras_deeplab.presets.weights import WEIGHTS
 from keras_deeplab.weights import all_layers, load_arrays
+from keras_deeplab.weights.any_backbone import is_any_backbone, resolve_any_backbone
 from keras_deeplab.weights.imagenet_backbones import load_imagenet
 from keras_deeplab.weights.resolve import ResolvedWeights, resolve_weights
 
@@ -30,7 +35,7 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
     weights: str | Path | None = None,
     *,
     version: str | None = None,
-    backbone: str | None = None,
+    backbone: str | keras.Model | None = None,
     variant: str | None = None,
     output_stride: int | None = None,
     classes: int | Sequence[str] | None = None,
@@ -40,6 +45,8 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
     crf: str | None = None,
     classifier_activation: str | None = None,
     include_preprocessing: bool = True,
+    low_level: str | None = None,
+    preprocessing: str | None = None,
     name: str | None = None,
 ) -> keras.Model:
     """Builds a DeepLab network and loads its weights.
@@ -54,7 +61,10 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
         version: "v1", "v2", "v3" or "v3+". Default: that of the weights, else "v3".
         backbone: A backbone in `list_models()`: "mobilenet_v2", "resnet101", ... If the version
             supports only variants of it, the first one is used: "resnet101" with "v2" is
-            "resnet101_caffe". Default: that of the weights, else the version's first.
+            "resnet101_caffe". Any functional model from images to features, or a classifier:
+            `keras_deeplab.atrous` converts it, with copies of its weights. The name of a network
+            of Keras, such as "keras.applications.ConvNeXtTiny", with random weights or those of
+            ImageNet. Default: that of the weights, else the version's first.
         variant: Head of v2: "aspp_l", "aspp_s" or "large_fov" on VGG-16, "aspp" or "large_fov" on
             ResNet-101. Default: that of the weights, else the first.
         output_stride: Input pixels per feature pixel: 8, 16 or 32. Smaller values give finer masks
@@ -77,6 +87,11 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
             independent probabilities.
         include_preprocessing: True: the model takes RGB 0-255. False: it takes images normalised
             to -1..1.
+        low_level: For v3+ on a model: the layer whose output the decoder takes. Default: the last
+            one at stride 4.
+        preprocessing: What a model takes: "tf" (-1..1), "torch" (ImageNet's mean and deviation),
+            "caffe" (BGR, minus ImageNet's mean) or "none" (RGB 0-255). Default: that of the model
+            of `keras.applications`; "none" if it starts with a `Rescaling` or `Normalization`.
         name: Name of the model.
 
     Returns:
@@ -101,7 +116,7 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
     """
     start_backend()
     check_choice("classifier_activation", classifier_activation, (None, "softmax", "sigmoid"))
-    _check_input_shape(input_shape)
+    check_input_shape(input_shape)
     if crf is not None:
         check_choice("crf", crf, tuple(CRFS))
         if not include_preprocessing:
@@ -109,15 +124,32 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
                 "A network with a CRF must take RGB 0-255. Received: include_preprocessing=False "
                 f"with crf={crf!r}. Use DenseCRF on the outputs instead."
             )
-    start = resolve_weights(weights, version, backbone, variant)
-    class_names = _class_names(classes, start.class_names)
+    if is_any_backbone(backbone):
+        start = resolve_any_backbone(
+            weights,
+            version,
+            backbone,
+            variant,
+            low_level=low_level,
+            preprocessing=preprocessing,
+            include_preprocessing=include_preprocessing,
+        )
+    elif low_level or preprocessing:
+        raise ValueError(
+            f"low_level and preprocessing are for a keras.Model as the backbone. Received: "
+            f"low_level={low_level!r} and preprocessing={preprocessing!r} with "
+            f"backbone={backbone!r}."
+        )
+    else:
+        start = resolve_weights(weights, version, backbone, variant)
+    class_names = resolve_class_names(classes, start.class_names)
     options = replace(
         start.options,
         output_stride=output_stride or start.options.output_stride,
         preprocessing=start.options.preprocessing if include_preprocessing else None,
         batch_norm=_batch_norm(batch_norm, start),
         head_batch_norm=_head_batch_norm(batch_norm, start.options),
-        multi_scale_inputs=_scales(multi_scale_inputs, start.options.multi_scale_inputs),
+        multi_scale_inputs=input_scales(multi_scale_inputs, start.options.multi_scale_inputs),
         inference_size=_inference_size(class_names, start),
     )
     model = build_model(
@@ -125,6 +157,7 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
         class_names=class_names,
         options=options,
         input_shape=input_shape,
+        network=start.network,
         crf=crf,
         activation=classifier_activation,
         name=name,
@@ -246,48 +279,7 @@ def _head_batch_norm(asked: str | None, options: BuildOptions) -> str | None:
     return asked or options.head_batch_norm
 
 
-def _scales(asked: Sequence[float] | None, trained: tuple[float, ...]) -> tuple[float, ...]:
-    scales = trained if asked is None else tuple(asked)
-    if any(not 0 < scale <= 4 for scale in scales) or len(set(scales)) < len(scales):
-        raise ValueError(
-            f"multi_scale_inputs must be distinct scales above 0, at most 4. "
-            f"Received: multi_scale_inputs={asked!r}."
-        )
-    return () if scales == (1.0,) else scales
-
-
-def _class_names(classes: int | Sequence[str] | None, trained: tuple[str, ...]) -> tuple[str, ...]:
-    if classes is None:
-        return trained
-    if isinstance(classes, str) or not isinstance(classes, (int, Sequence)):
-        raise TypeError(
-            f"classes must be a number or a sequence of names. Received: classes={classes!r}."
-        )
-    if isinstance(classes, int):
-        check_int("classes", classes, minimum=2)
-        return trained if classes == len(trained) else numbered_classes(classes)
-    names = tuple(str(name) for name in classes)
-    check_int("the number of classes", len(names), minimum=2)
-    if len(set(names)) < len(names):
-        raise ValueError(f"classes must have distinct names. Received: classes={names!r}.")
-    return names
-
-
 def _inference_size(class_names: tuple[str, ...], start: ResolvedWeights) -> tuple[int, int] | None:
     """Returns the size of the weights, or of the dataset if the classes are another dataset's."""
     another = class_names != start.class_names and dataset_of(class_names).name != "own"
     return None if another else start.options.inference_size
-
-
-def _check_input_shape(input_shape: Any) -> None:
-    valid = (
-        isinstance(input_shape, (tuple, list))
-        and len(input_shape) == 3
-        and input_shape[2] == 3
-        and all(side is None or (isinstance(side, int) and side > 0) for side in input_shape[:2])
-    )
-    if not valid:
-        raise ValueError(
-            f"input_shape must be (height, width, 3), with None for a dynamic side. "
-            f"Received: input_shape={input_shape!r}."
-        )

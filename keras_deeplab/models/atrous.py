@@ -8,6 +8,7 @@ from typing import NamedTuple
 import keras
 from keras import tree
 
+from keras_deeplab._startup import start_backend
 from keras_deeplab._validation import check_choice
 from keras_deeplab.models.rewriting import check_image_model, rewrite
 
@@ -104,6 +105,7 @@ def atrous(model: keras.Model, output_stride: int = 16, *, check: bool = True) -
     Reference:
         Chen et al., arXiv:1606.00915, section 3.1; arXiv:1706.05587, section 3.1.
     """
+    start_backend()
     check_image_model(model)
     original = model.inputs[0]
     image = keras.Input((None, None, original.shape[-1]), dtype=original.dtype, name=original.name)

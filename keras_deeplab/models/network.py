@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_deeplab._validation import check_choice
+from keras_deeplab.models.backbones.any_network import AnyNetwork
 from keras_deeplab.models.backbones.families import build_backbone
 from keras_deeplab.models.blocks import normalize_image
 from keras_deeplab.models.deeplab_v1 import deeplab_v1
@@ -81,6 +82,7 @@ def build_model(
     class_names: Sequence[str],
     options: BuildOptions = BuildOptions(),
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
+    network: AnyNetwork | None = None,
     crf: str | None = None,
     activation: str | None = None,
     name: str | None = None,
@@ -92,6 +94,7 @@ def build_model(
         class_names: Names by label id; their number is the number of classes.
         options: Options that depend on the weights.
         input_shape: (height, width, 3); None for a dynamic side.
+        network: Backbone instead of that of the preset.
         crf: Name of a preset of CRF parameters; appends a `CRFAsRNN` layer. None: no CRF.
         activation: Activation of the scores; None returns logits.
         name: Name of the model. Default: the name of the preset.
@@ -122,7 +125,7 @@ def build_model(
         x = normalize_image(image, options.preprocessing)
     if options.multi_scale_inputs:
         inner = keras.Input((None, None, 3), name="scaled_image")
-        scores = _scores(inner, row, head, options)
+        scores = _scores(inner, row, head, options, network)
         scores = multi_scale(
             keras.Model(inner, scores, name="network"),
             x,
@@ -131,7 +134,7 @@ def build_model(
             align_corners=options.align_corners,
         )
     else:
-        scores = _scores(x, row, head, options)
+        scores = _scores(x, row, head, options, network)
     scores = segmentation_output(
         scores,
         image,
@@ -144,7 +147,18 @@ def build_model(
     return keras.Model(image, scores, name=name or row.name)
 
 
-def _scores(x: Any, row: DeepLabRow, head: HeadOptions, options: BuildOptions) -> Any:
+def _scores(
+    x: Any,
+    row: DeepLabRow,
+    head: HeadOptions,
+    options: BuildOptions,
+    network: AnyNetwork | None,
+) -> Any:
+    if network is not None:
+        features = network.features(
+            x, output_stride=head.output_stride, batch_norm=options.batch_norm
+        )
+        return _HEADS[row.version](row, features, head)
     # Only families that have an option know it.
     special: dict[str, Any] = {}
     if row.multi_grid != (1, 1, 1):

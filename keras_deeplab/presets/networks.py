@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 # Prefixes of the names of head layers; all other layers with weights belong to the backbone, except
 # the CRF.
@@ -215,6 +216,43 @@ _ROWS = (
 )
 
 DEEPLABS: dict[str, DeepLabRow] = {row.name: row for row in _ROWS}
+
+
+def any_backbone_row(version: str, backbone: str, variant: str | None = None) -> DeepLabRow:
+    """Returns the network of a version on a backbone that has no row.
+
+    Args:
+        version: "v1", "v2", "v3" or "v3_plus".
+        backbone: Name of the backbone.
+        variant: Head of v2: "aspp" or "large_fov". None: "aspp".
+
+    Raises:
+        ValueError: If the version has no such variant.
+    """
+    variants = ("aspp", "large_fov") if version == "v2" else ()
+    if variant is not None and variant not in variants:
+        raise ValueError(
+            f"variant must be 'aspp' or 'large_fov', of version 'v2'. Received: "
+            f"variant={variant!r} with version={version!r}."
+        )
+    # The heads of v1 and v2 on ResNet-101 and of v3+ on Xception.
+    paper: dict[str, Any] = {"output_stride": 8, "rates_output_stride": 8, "head_channels": 0}
+    wide = variant == "large_fov"
+    options: dict[str, Any] = {
+        "v1": {**paper, "atrous_rates": (12,), "head_channels": 1024},
+        "v2": {**paper, "atrous_rates": (12,) if wide else (6, 12, 18, 24)},
+        "v3": {},
+        "v3_plus": {"low_level": "low_level", "separable": True},
+    }[version]
+    name = re.sub(r"\W+", "_", backbone).lower()
+    return DeepLabRow(
+        name=f"deeplab_{version}_{name}",
+        version=version,
+        backbone=backbone,
+        variant=variant or "",
+        source="arXiv:1412.7062; arXiv:1606.00915; arXiv:1706.05587; arXiv:1802.02611",
+        **options,
+    )
 
 
 def is_head_layer(name: str) -> bool:

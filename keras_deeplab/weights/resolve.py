@@ -12,6 +12,7 @@ from keras_deeplab._validation import check_choice, listed, suggestion
 from keras_deeplab.layers import RescaleBilinear
 from keras_deeplab.layers.segmentation_output import find_output
 from keras_deeplab.models import BuildOptions
+from keras_deeplab.models.backbones.any_network import AnyNetwork
 from keras_deeplab.models.blocks import normalization_mode
 from keras_deeplab.models.keras_file import load_keras_file
 from keras_deeplab.models.multi_scale import scores_name
@@ -37,6 +38,7 @@ class ResolvedWeights:
         arrays: Arrays by "layer/variable". None: random initialisation, or ImageNet weights.
         imagenet: Whether to load ImageNet weights into the backbone.
         backbone_only: Whether to load only the weights of the backbone.
+        network: Backbone instead of that of the preset.
     """
 
     row: DeepLabRow
@@ -46,6 +48,7 @@ class ResolvedWeights:
     arrays: dict[str, np.ndarray] | None = None
     imagenet: bool = False
     backbone_only: bool = False
+    network: AnyNetwork | None = None
 
 
 def resolve_weights(
@@ -68,7 +71,7 @@ def resolve_weights(
         return _from_row(_weights_row(str(weights), networks))
     path = Path(weights).expanduser()
     if path.suffix in (".keras", ".tflite") or path.is_file():
-        return _from_file(path, networks)
+        return from_file(path, networks)
     known = [*DATASETS, *WEIGHTS]
     raise ValueError(
         f"weights must be None, 'imagenet', a dataset with weights "
@@ -159,7 +162,13 @@ def _from_row(row: WeightsRow) -> ResolvedWeights:
     )
 
 
-def _from_file(path: Path, networks: list[DeepLabRow]) -> ResolvedWeights:
+def from_file(path: Path, networks: list[DeepLabRow]) -> ResolvedWeights:
+    """Reads a file of weights for one of several networks.
+
+    Raises:
+        ValueError: If the file holds no network of `keras_deeplab.DeepLab`.
+        FileNotFoundError: If it does not exist.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"weights must be an existing file. Received: {str(path)!r}.")
     if path.suffix == ".tflite":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import chain, count
+from operator import attrgetter
 from typing import Any
 
 import keras
@@ -16,7 +17,7 @@ class LayerCopies:
     """Calls copies of layers; each copy is made on the first call.
 
     Args:
-        rename: Function from a layer's name to the name of its copy.
+        rename: Function from a layer to the name of its copy.
         frozen: Whether batch norm always uses its stored statistics.
         reverse_channels: Whether convolutions of the image take its channels in reverse order.
 
@@ -27,7 +28,7 @@ class LayerCopies:
     def __init__(
         self,
         *,
-        rename: Callable[[str], str] = str,
+        rename: Callable[[Any], str] = attrgetter("name"),
         frozen: bool = False,
         reverse_channels: bool = False,
     ) -> None:
@@ -93,7 +94,7 @@ class LayerCopies:
         """
         key = (id(operation), suffix, str(sides))
         if key not in self._inserted:
-            name = self._name(f"{operation.name}_{suffix}")
+            name = self._name(f"{self._rename(operation)}_{suffix}")
             self._inserted[key] = layer_class(sides, name=name)
         return self._inserted[key](x)
 
@@ -104,7 +105,7 @@ class LayerCopies:
         if not issubclass(layer_class, type(operation)):
             config = {key: config[key] for key in ("name", "trainable", "dtype")}
         if "name" in config:
-            config["name"] = self._name(operation.name)
+            config["name"] = self._name(self._rename(operation))
         config |= changes
         if self._frozen and isinstance(operation, keras.layers.BatchNormalization):
             config["trainable"] = False
@@ -130,7 +131,6 @@ class LayerCopies:
 
     def _name(self, name: str) -> str:
         """Returns a name that no other copy has, with the names of what holds the layer."""
-        name = self._rename(name)
         full = [
             name,
             *("_".join([*self.inside[i:], name]) for i in reversed(range(len(self.inside)))),

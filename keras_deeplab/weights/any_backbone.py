@@ -1,0 +1,127 @@
+"""Resolves networks that are no rows as backbones: models, and names in keras.applications."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_deeplab._validation import check_choice, suggestion
+from keras_deeplab.models import BuildOptions
+from keras_deeplab.models.backbones.any_network import AnyNetwork
+from keras_deeplab.models.rewriting import check_image_model
+from keras_deeplab.presets.applications import FUNCTIONS, find_preprocessing
+from keras_deeplab.presets.datasets import DATASETS
+from keras_deeplab.presets.networks import any_backbone_row
+from keras_deeplab.weights.resolve import ResolvedWeights, from_file
+
+_PREFIX = "keras.applications."
+# From the modes of keras.applications to ours; it takes its "caffe" images in BGR order.
+_MODES = {"tf": "tf", "torch": "torch", "caffe": "caffe_keras", "none": None}
+
+
+def is_any_backbone(backbone: Any) -> bool:
+    """Returns whether a backbone is a model or the name of one in keras.applications."""
+    return isinstance(backbone, keras.Model) or str(backbone).startswith(_PREFIX)
+
+
+def resolve_any_backbone(
+    weights: str | Path | None,
+    version: str | None,
+    backbone: keras.Model | str,
+    variant: str | None,
+    *,
+    low_level: str | None,
+    preprocessing: str | None,
+    include_preprocessing: bool,
+) -> ResolvedWeights:
+    """Resolves the arguments of `keras_deeplab.DeepLab` for a backbone that is no row.
+
+    Raises:
+        TypeError: If the backbone is no functional model.
+        ValueError: If a name is unknown, or the preprocessing is not known.
+        FileNotFoundError: If ``weights`` is a path and the file does not exist.
+        ConnectionError: If ImageNet weights cannot be downloaded.
+    """
+    version = {None: "v3", "v3+": "v3_plus"}.get(version, version)
+    check_choice("version", version, ("v1", "v2", "v3", "v3+", "v3_plus"))
+    if low_level is not None and version != "v3_plus":
+        raise ValueError(
+            f"low_level is for version 'v3+'. Received: low_level={low_level!r} with "
+            f"version={version!r}."
+        )
+    if isinstance(backbone, str):
+        model, name = _application(backbone, weights), backbone.removeprefix(_PREFIX)
+        mode = preprocessing or FUNCTIONS[name]
+    else:
+        check_image_model(backbone)
+        model, name = backbone, backbone.name
+        if weights == "imagenet":
+            raise ValueError(
+                "weights must be None or a .keras file for a model as the backbone, which has its "
+                "weights. Received: weights='imagenet'. Create the model with them, or give its "
+                f"name: backbone='{_PREFIX}ResNet50'."
+            )
+        mode = preprocessing or _preprocessing(backbone)
+    check_choice("preprocessing", mode, tuple(_MODES))
+    row = any_backbone_row(str(version), name, variant)
+    network = AnyNetwork(
+        model,
+        low_level=low_level,
+        needs_low_level=version == "v3_plus",
+        reverse_channels=mode == "caffe" and include_preprocessing,
+    )
+    options = BuildOptions(preprocessing=_MODES[mode])
+    if weights in (None, "imagenet"):
+        return ResolvedWeights(
+            row,
+            DATASETS["voc"].class_names,
+            options,
+            source=str(weights or ""),
+            network=network,
+        )
+    start = from_file(Path(str(weights)).expanduser(), [row])
+    options = replace(
+        start.options,
+        preprocessing=_MODES[mode],
+        batch_norm="trainable",
+        head_batch_norm="trainable",
+        padding="symmetric",
+    )
+    return replace(start, options=options, network=network)
+
+
+def _application(backbone: str, weights: Any) -> keras.Model:
+    name = backbone.removeprefix(_PREFIX)
+    if name not in FUNCTIONS or not hasattr(keras.applications, name):
+        raise ValueError(
+            f"backbone must be a network of keras.applications behind {_PREFIX!r}: "
+            f"{', '.join(FUNCTIONS)}. Received: backbone={backbone!r}.{suggestion(name, FUNCTIONS)}"
+        )
+    function = getattr(keras.applications, name)
+    if weights != "imagenet":
+        return function(include_top=False, weights=None)
+    try:
+        return function(include_top=False, weights="imagenet")
+    except Exception as error:  # keras.utils.get_file raises a plain Exception
+        raise ConnectionError(
+            f"keras.applications must be able to load its {name}. Received: {error}. Without "
+            f"internet access, put the file of that address into the folder models of Keras' cache "
+            f"(~/.keras)."
+        ) from error
+
+
+def _preprocessing(model: keras.Model) -> str:
+    found = find_preprocessing(model.name)
+    if found:
+        return found
+    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    if isinstance(layers[0], (keras.layers.Rescaling, keras.layers.Normalization)):
+        return "none"
+    raise ValueError(
+        f"preprocessing must be given for a network that is not known: 'tf' (scaled to -1..1), "
+        f"'torch' (ImageNet's mean and deviation), 'caffe' (BGR, minus ImageNet's mean) or 'none' "
+        f"(RGB 0-255). Received: preprocessing=None with the model {model.name!r}."
+    )

@@ -1,0 +1,160 @@
+"""`DeepLab(backbone=...)` with a model, and with a name in keras.applications."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_deeplab import DeepLab
+from keras_deeplab.presets.applications import FUNCTIONS
+from tests.models.backbones.contract import randomize
+
+NAME = "keras.applications.MobileNetV3Small"
+
+
+def small(name: str = "small", *, first: layers.Layer | None = None) -> keras.Model:
+    """A network of stride 16 with names that a complete network has as well."""
+    x = image = keras.Input((None, None, 3))
+    if first is not None:
+        x = first(x)
+    x = layers.Conv2D(8, 3, strides=2, padding="same", name="output")(x)
+    x = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False, name="classifier")(x)
+    x = layers.BatchNormalization(name="norm")(x)
+    x = layers.ReLU(name="low")(x)
+    x = layers.Conv2D(8, 3, strides=2, padding="same")(x)
+    x = layers.Conv2D(8, 3, strides=2, padding="same", name="features")(x)
+    return keras.Model(image, x, name=name)
+
+
+@pytest.fixture(scope="module")
+def image() -> np.ndarray:
+    return np.random.default_rng(0).uniform(0, 255, (1, 65, 97, 3)).astype("float32")
+
+
+@pytest.mark.parametrize("version", ["v1", "v2", "v3", "v3+"])
+def test_every_version(version: str, image: np.ndarray):
+    model = DeepLab(backbone=small(), version=version, preprocessing="tf", classes=3)
+    assert model.name == f"deeplab_{version.replace('+', '_plus')}_small"
+    assert model.output_shape == (None, None, None, 3)
+    assert np.isfinite(model(image)).all()
+    # At output stride 16 nothing is removed; v1 and v2 take 8, as in the papers.
+    rate = model.get_layer("backbone_classifier").dilation_rate
+    assert rate == (1, 1)
+    stride = model.get_layer("features").strides
+    assert stride == ((1, 1) if version in ("v1", "v2") else (2, 2))
+
+
+@pytest.mark.parametrize(
+    ("mode", "function"),
+    [
+        ("tf", keras.applications.mobilenet_v2.preprocess_input),
+        ("torch", keras.applications.densenet.preprocess_input),
+        ("caffe", keras.applications.resnet.preprocess_input),
+        ("none", lambda image: image),
+    ],
+)
+def test_preprocessing_is_that_of_keras(mode: str, function, image: np.ndarray, rng):
+    network = small()
+    randomize(network, rng)
+    model = DeepLab(backbone=network, preprocessing=mode, classes=2)
+    ours = keras.Model(model.input, model.get_layer("features").output)(image)
+    theirs = np.asarray(network(np.asarray(function(image.copy()))))
+    np.testing.assert_allclose(ours, theirs, atol=1e-4 * np.abs(theirs).max())
+    raw = DeepLab(backbone=network, preprocessing=mode, classes=2, include_preprocessing=False)
+    ours = keras.Model(raw.input, raw.get_layer("features").output)(image / 255)
+    theirs = np.asarray(network(image / 255))
+    np.testing.assert_allclose(ours, theirs, atol=1e-4 * np.abs(theirs).max())
+
+
+def test_low_level_features_are_found_or_named():
+    def taken(**options) -> str:
+        model = DeepLab(backbone=small(), version="v3+", preprocessing="tf", classes=2, **options)
+        layer = model.get_layer("decoder_low_level")
+        return layer.input._keras_history.operation.name
+
+    assert taken() == "low"
+    assert taken(low_level="classifier") == "backbone_classifier"
+    with pytest.raises(ValueError, match=r"low_level must be the name of a layer.*mean 'norm'"):
+        taken(low_level="norms")
+    image = keras.Input((None, None, 3))
+    coarse = keras.Model(image, layers.Conv2D(8, 16, strides=16)(image), name="coarse")
+    with pytest.raises(ValueError, match=r"must have features at stride 4. Received: 'coarse'"):
+        DeepLab(backbone=coarse, version="v3+", preprocessing="tf")
+
+
+def test_frozen_batch_norm():
+    for batch_norm, trainable in (("trainable", True), ("frozen", False)):
+        model = DeepLab(backbone=small(), preprocessing="tf", batch_norm=batch_norm)
+        assert model.get_layer("norm").trainable is trainable
+        assert model.get_layer("aspp_0_bn").trainable is trainable
+
+
+def test_saved_and_loaded_without_the_network(tmp_path, image: np.ndarray):
+    options = dict(version="v3+", preprocessing="caffe")
+    model = DeepLab(backbone=small(), classes=["sky", "kite"], **options)
+    model.save(tmp_path / "net.keras")
+    loaded = keras.models.load_model(tmp_path / "net.keras")
+    np.testing.assert_array_equal(loaded(image), model(image))
+    # Another session counts the layers without a name differently.
+    layers.Conv2D(1, 1)
+    again = DeepLab(tmp_path / "net.keras", backbone=small(), **options)
+    assert again.get_layer("output").class_names == ("sky", "kite")
+    np.testing.assert_array_equal(again(image), model(image))
+    finer = DeepLab(tmp_path / "net.keras", backbone=small(), output_stride=8, classes=3, **options)
+    np.testing.assert_array_equal(finer.get_layer("low").output.shape, (None, None, None, 8))
+    np.testing.assert_array_equal(
+        finer.get_layer("features").kernel, model.get_layer("features").kernel
+    )
+
+
+def test_multi_scale_inputs(image: np.ndarray):
+    model = DeepLab(
+        backbone=small(), version="v2", preprocessing="tf", multi_scale_inputs=(0.5, 1.0), classes=2
+    )
+    assert model(image).shape == (1, 65, 97, 2)
+
+
+def test_a_name_in_keras_applications(image: np.ndarray):
+    model = DeepLab(backbone=NAME, version="v3+", classes=3)
+    assert model.name == "deeplab_v3_plus_mobilenetv3small"
+    assert "preprocessing" not in [layer.name for layer in model.layers]
+    assert model(image).shape == (1, 65, 97, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (dict(backbone="keras.applications.ResNet5"), r"Did you mean 'ResNet50"),
+        (dict(backbone=small()), r"preprocessing must be given.*with the model 'small'"),
+        (dict(backbone=small(), preprocessing="bgr"), r"one of 'tf', 'torch', 'caffe', 'none'"),
+        (dict(backbone=NAME, version="v4"), r"version must be one of"),
+        (dict(backbone=NAME, variant="aspp_l"), r"variant must be 'aspp' or 'large_fov'"),
+        (dict(backbone=NAME, low_level="a"), r"low_level is for version 'v3\+'"),
+        (dict(backbone="resnet50", preprocessing="tf"), r"are for a keras.Model as the backbone"),
+        (dict(backbone=small("vgg16"), weights="imagenet"), r"which has its weights"),
+        (dict(backbone=small("vgg16"), output_stride=32), r"stride of 'vgg16': 1, 2, 4, 8, 16"),
+    ],
+)
+def test_wrong_arguments(options, words: str):
+    with pytest.raises(ValueError, match=words):
+        DeepLab(**options)
+
+
+def test_imagenet_weights_without_a_network(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    for scheme in ("http", "https"):
+        monkeypatch.setenv(f"{scheme}_proxy", "http://127.0.0.1:9")
+    with pytest.raises(ConnectionError, match="must be able to load its MobileNetV3Small"):
+        DeepLab("imagenet", backbone=NAME)
+
+
+def test_networks_that_start_with_a_rescaling_take_levels():
+    model = DeepLab(backbone=small(first=layers.Rescaling(1 / 255)), classes=2)
+    assert "preprocessing" not in [layer.name for layer in model.layers]
+
+
+def test_every_network_of_keras_has_a_row():
+    found = {name for name, value in vars(keras.applications).items() if inspect.isfunction(value)}
+    assert found == set(FUNCTIONS)
