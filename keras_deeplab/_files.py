@@ -110,6 +110,22 @@ def check_file(path: Path, what: str) -> None:
         )
 
 
+def make_folder(path: Path) -> Path:
+    """Creates a folder to write to, and the folders above it, unless they exist.
+
+    Raises:
+        ValueError: If one of them is a file.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ValueError(
+            f"The folder to write to must not be a file, nor be in one. Received: {str(path)!r}. "
+            f"Choose another folder (on the shell, --out)."
+        ) from error
+    return path
+
+
 def unpacked_limit(packed: int) -> int:
     """Returns the number of bytes that an archive of weights or labels may unpack to.
 

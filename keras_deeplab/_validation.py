@@ -7,9 +7,31 @@ from collections.abc import Collection, Iterable, Sequence
 
 
 def suggestion(value: object, options: Iterable[object]) -> str:
-    """Returns ``" Did you mean 'x'?"`` for a near miss among ``options``, else an empty string."""
-    near = difflib.get_close_matches(str(value), [str(option) for option in options], n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    """Returns ``" Did you mean 'x'?"`` for a near miss among ``options``, else an empty string.
+
+    Case and punctuation do not count, and an option within the value, or around it, is near.
+
+    Example:
+
+    >>> suggestion("Pascal_VOC2012", ["pascal_context", "voc"])
+    " Did you mean 'voc'?"
+    """
+    wanted = _letters(value)
+    plain = {_letters(option): str(option) for option in options}
+    near = [
+        name
+        for name in plain
+        if min(len(name), len(wanted)) > 2 and (name in wanted or wanted in name)
+    ]
+    near = near or difflib.get_close_matches(wanted, plain, n=1)
+    if not near:
+        return ""
+    best = max(near, key=lambda name: difflib.SequenceMatcher(None, name, wanted).ratio())
+    return f" Did you mean {plain[best]!r}?"
+
+
+def _letters(value: object) -> str:
+    return "".join(letter for letter in str(value).casefold() if letter.isalnum())
 
 
 def listed(names: Sequence[object], most: int = 6) -> str:

@@ -2,7 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from keras_deeplab._files import check_file, naming_file, read_text, write_atomically
+from keras_deeplab._files import (
+    check_file,
+    make_folder,
+    naming_file,
+    read_text,
+    write_atomically,
+)
 
 
 def test_the_file_is_new_when_the_block_ends_and_not_before(tmp_path: Path):
@@ -63,3 +69,12 @@ def test_errors_without_a_name_get_it(tmp_path: Path):
         raise OSError(28, "No space left on device")
     with pytest.raises(FileNotFoundError, match="b.csv"), naming_file(tmp_path / "a.csv"):
         (tmp_path / "b.csv").read_text()
+
+
+def test_a_folder_to_write_to_is_no_file(tmp_path: Path):
+    assert make_folder(tmp_path / "a" / "b").is_dir()
+    make_folder(tmp_path / "a" / "b")
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "c"):
+        with pytest.raises(ValueError, match="must not be a file, nor be in one. Received: .*file"):
+            make_folder(path)

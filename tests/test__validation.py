@@ -1,11 +1,40 @@
 import pytest
 
 from keras_deeplab._validation import check_choice, check_int, suggestion
+from keras_deeplab.presets.backbones import BACKBONES
+from keras_deeplab.presets.datasets import DATASETS
 
 
 def test_suggestion_names_the_near_miss():
     assert suggestion("mobilenet_v", ["vgg", "mobilenet_v2"]) == " Did you mean 'mobilenet_v2'?"
     assert suggestion("xyz", ["vgg"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("pascal_voc", "voc"),
+        ("voc2012", "voc"),
+        ("PascalVOC2012", "voc"),
+        ("VOC", "voc"),
+        ("Ade-20K", "ade20k"),
+        ("ade", "ade20k"),
+        ("coco-stuff", "coco_stuff"),
+        ("CityScapes", "cityscapes"),
+        ("PascalContext", "pascal_context"),
+        ("pascal_contxt", "pascal_context"),
+        ("CamVid11", "camvid"),
+    ],
+)
+def test_suggestions_for_other_spellings(value: str, expected: str):
+    assert suggestion(value, DATASETS) == f" Did you mean {expected!r}?"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("MobileNetV2", "mobilenet_v2"), ("ResNet-101", "resnet101")]
+)
+def test_suggestions_of_backbones(value: str, expected: str):
+    assert suggestion(value, BACKBONES) == f" Did you mean {expected!r}?"
 
 
 def test_check_choice_says_what_must_hold_what_came_and_what_to_do():

@@ -49,8 +49,7 @@ def bare(network: Segmenter, photos: list[Path], options: InferenceOptions) -> C
 def written(
     network: Segmenter, photos: list[Path], options: InferenceOptions, folder: str, *, overlay: bool
 ) -> None:
-    names = [f"{number}_{photo.stem}" for number, photo in enumerate(photos)]
-    for result in segment_files(network, photos, names, folder, options=options, overlay=overlay):
+    for result in segment_files(network, photos, folder, options=options, overlay=overlay):
         if isinstance(result, Exception):
             raise result
 
@@ -102,8 +101,7 @@ def memory(
 ) -> dict[int, float]:
     """Returns the resident memory in MB after numbers of photos."""
     several = list(itertools.islice(itertools.cycle(photos), max(after)))
-    names = [photo.stem for photo in several]
-    results = segment_files(network, several, names, out, options=options, overlay=False)
+    results = segment_files(network, several, out, options=options, overlay=False)
     found = {}
     for number, _ in enumerate(results, 1):
         if number in after:

@@ -23,7 +23,7 @@ from keras_deeplab.cli import (
 )
 from keras_deeplab.cli.arguments import photos_after_crf
 from keras_deeplab.cli.completion import complete
-from keras_deeplab.cli.startup import FORESEEN, error_text
+from keras_deeplab.cli.startup import FORESEEN, error_text, replace_unknown_characters
 
 # In the order of the help.
 _COMMANDS = (
@@ -69,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit code: 0 for success, 1 for an error, 2 for wrong usage.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
+    replace_unknown_characters()
     parser = _parser()
     complete(parser)
     if not argv:

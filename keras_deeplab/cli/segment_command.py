@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_deeplab._files import make_folder
 from keras_deeplab.cli.arguments import (
     add_inference,
     add_network,
@@ -62,10 +63,9 @@ def add_parser(commands: Any) -> None:
 
 def _segment(arguments: argparse.Namespace) -> int:
     photos = _photo_paths(arguments.photos)
-    names = _output_names(photos)
     if not 0 <= arguments.opacity <= 1:
         raise ValueError(f"--opacity must be between 0 and 1. Received: {arguments.opacity}.")
-    Path(arguments.out).expanduser().mkdir(parents=True, exist_ok=True)
+    make_folder(Path(arguments.out).expanduser())
     with quiet_start():
         import keras
 
@@ -78,7 +78,6 @@ def _segment(arguments: argparse.Namespace) -> int:
     results = segment_files(
         model,
         photos,
-        names,
         arguments.out,
         options=resolve_inference(arguments),
         opacity=arguments.opacity,
@@ -105,7 +104,6 @@ def _segment(arguments: argparse.Namespace) -> int:
 def segment_files(
     model: Any,
     photos: Sequence[Path],
-    names: Sequence[str],
     folder: str | Path,
     *,
     options: InferenceOptions,
@@ -117,7 +115,6 @@ def segment_files(
     Args:
         model: A Keras model, the path of an exported file, or a `Segmenter`.
         photos: Image files.
-        names: Prefix of the output file names for each photo.
         folder: Folder to write to.
         options: Size, scales, flip, sliding window, CRF and batch size.
         opacity: Opacity of the overlays, 0 to 1.
@@ -126,7 +123,7 @@ def segment_files(
     from keras_deeplab.inference import segment
 
     def save(number: int, result: Segmentation) -> Written:
-        files = result.save(folder, name=names[number], opacity=opacity, overlay=overlay)
+        files = result.save(folder, opacity=opacity, overlay=overlay)
         return files, result.shares()
 
     return segment(model, list(photos), options=options).outcomes(save)
@@ -172,14 +169,3 @@ def _photo_paths(arguments: Sequence[str]) -> list[Path]:
             f"which {'does' if len(paths) == 1 else 'do'} not exist."
         )
     return list(dict.fromkeys(paths))
-
-
-def _output_names(photos: Sequence[Path]) -> list[str]:
-    """Returns a distinct stem per photo, so that no result overwrites another."""
-    names: list[str] = []
-    for photo in photos:
-        name, number = photo.stem, 2
-        while name in names:
-            name, number = f"{photo.stem}_{number}", number + 1
-        names.append(name)
-    return names

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from contextlib import AbstractContextManager
 
 from keras_deeplab._startup import hold_stderr
 
 # Errors that the command line reports in one line.
 FORESEEN = (ValueError, TypeError, OSError, FloatingPointError, ModuleNotFoundError)
+
+
+def replace_unknown_characters() -> None:
+    """Lets standard output and error write characters that their encoding lacks, as codes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def quiet_start() -> AbstractContextManager[None]:

@@ -11,7 +11,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from keras_deeplab._files import write_atomically
+from keras_deeplab._files import make_folder, write_atomically
 from keras_deeplab.evaluation.charts import curves, heat_map
 from keras_deeplab.evaluation.gallery import gallery
 from keras_deeplab.evaluation.numbers import duration, percent
@@ -43,7 +43,7 @@ def write_report(evaluation: Evaluation, folder: str | Path) -> tuple[Path, Path
         The paths of the two files.
     """
     folder = Path(folder).expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     result = evaluation.to_dict()
     data, report = folder / "result.json", folder / "report.html"
     texts = {

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from keras_deeplab._files import read_text, write_atomically
+from keras_deeplab._files import make_folder, read_text, write_atomically
 from keras_deeplab._validation import check_choice
 from keras_deeplab.data.images import folder_images, read_image
 from keras_deeplab.inference import (
@@ -82,7 +82,7 @@ def write_submission(
     if isinstance(images, (str, Path)):
         images = [(path.stem, path) for path in submission_images(images, kind)]
     target = Path(folder).expanduser() / (_VOC_FOLDER if kind == "voc" else "")
-    target.mkdir(parents=True, exist_ok=True)
+    make_folder(target)
     pairs, again = tee(in_order(lambda pair: (pair[0], read_image(pair[1])), images))
     scores = segmenter.predict((image for _, image in again), options)
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, Unpack
 import numpy as np
 from PIL import Image
 
-from keras_deeplab._files import naming_file
+from keras_deeplab._files import make_folder, naming_file
 from keras_deeplab._validation import listed
 from keras_deeplab.data.images import folder_images, read_image
 from keras_deeplab.inference.opening import open_segmenter
@@ -52,7 +52,8 @@ class Segmentation:
         class_names: Names by label id.
         palette: RGB colours by label id.
         probabilities: float32 array of shape (height, width, classes), or None unless asked for.
-        name: Stem of the photo's file name, or "photo".
+        name: Stem of the photo's file name, or "photo", with a number where several photos of one
+            call have the same.
     """
 
     image: np.ndarray
@@ -145,8 +146,7 @@ class Segmentation:
         Returns:
             The paths of the mask and, if written, of the overlay.
         """
-        folder = Path(folder).expanduser()
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = make_folder(Path(folder).expanduser())
         paths = [folder / f"{name or self.name}_{kind}.png" for kind in ("mask", "overlay")]
         with naming_file(paths[0]):
             palette_image(self.labels, self.palette).save(paths[0], **_PNG)
@@ -169,6 +169,7 @@ class Segmentations(Sequence[Segmentation]):
         photos: Paths, PIL images or arrays.
         options: Size, scales, flip, sliding window, CRF and batch size.
         probabilities: Whether the results include probabilities.
+        names: Names of the results. Default: distinct names from those of the files.
     """
 
     def __init__(
@@ -178,12 +179,14 @@ class Segmentations(Sequence[Segmentation]):
         options: InferenceOptions,
         *,
         probabilities: bool = False,
+        names: Sequence[str] | None = None,
     ) -> None:
         segmenter.check(options)
         self.segmenter = segmenter
         self.photos = photos
         self.options = options
         self.probabilities = probabilities
+        self.names = distinct_names(photos) if names is None else names
 
     def __repr__(self) -> str:
         return f"Segmentations({len(self)} photos, computed by {self.segmenter.name} on access)"
@@ -196,7 +199,11 @@ class Segmentations(Sequence[Segmentation]):
             index = range(len(self))[index]
             return next(iter(self[index : index + 1]))
         return Segmentations(
-            self.segmenter, self.photos[index], self.options, probabilities=self.probabilities
+            self.segmenter,
+            self.photos[index],
+            self.options,
+            probabilities=self.probabilities,
+            names=self.names[index],
         )
 
     def __iter__(self) -> Iterator[Segmentation]:
@@ -231,15 +238,38 @@ class Segmentations(Sequence[Segmentation]):
         return in_order(build, enumerate(items))
 
     def _build(self, number: int, scores: Scores) -> Segmentation:
-        photo = self.photos[number]
         return Segmentation(
             image=scores.photo,
             labels=scores.labels(),
             class_names=self.segmenter.class_names,
             palette=self.segmenter.palette,
             probabilities=scores.probabilities() if self.probabilities else None,
-            name=Path(photo).stem if isinstance(photo, (str, Path)) else "photo",
+            name=self.names[number],
         )
+
+
+def distinct_names(photos: Sequence[Any]) -> list[str]:
+    """Returns a name per photo, such that no result overwrites another.
+
+    Names that differ only in case are one on many file systems.
+
+    Example:
+
+    >>> distinct_names(["a.jpg", "a.png", "b/A.jpg", "c.jpg"])
+    ['a', 'a_2', 'A_3', 'c']
+    """
+    names: list[str] = []
+    taken: set[str] = set()
+    next_number: dict[str, int] = {}
+    for photo in photos:
+        name = own = Path(photo).stem if isinstance(photo, (str, Path)) else "photo"
+        while name.casefold() in taken:
+            number = next_number.get(own.casefold(), 2)
+            next_number[own.casefold()] = number + 1
+            name = f"{own}_{number}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
 
 
 def segment(

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from keras_deeplab._files import locked, write_atomically
+from keras_deeplab._files import locked, make_folder, write_atomically
 from keras_deeplab.data.sources import SegmentationData, SegmentationFiles
 from keras_deeplab.presets.recipes import RecipeRow
 from keras_deeplab.training.callbacks import is_chief
@@ -38,7 +38,7 @@ def open_folder(folder: Path, settings: dict[str, Any]) -> Iterator[None]:
         _check(folder, settings)
         yield
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with locked(folder):
         if not _check(folder, settings):
             with write_atomically(folder / "run.json") as partial:
@@ -70,7 +70,9 @@ def _check(folder: Path, settings: dict[str, Any]) -> bool:
     if other:
         raise ValueError(
             f"{folder} must be empty or hold a run of the same settings. Received: another "
-            f"run, which differs in {', '.join(other)}. Choose another folder, or delete it."
+            f"run, which differs in {', '.join(other)}. Choose another folder, or delete it. To "
+            f"train its network further, start from it: {str(folder / 'best.keras')!r} as weights "
+            f"(on the shell, --model or --weights)."
         )
     return True
 

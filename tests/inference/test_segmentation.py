@@ -190,3 +190,30 @@ def test_one_line_in_python_and_a_picture_in_a_notebook(model: keras.Model, phot
     several = segment(model, [photo_array] * 3)
     assert repr(several) == "Segmentations(3 photos, computed by functional on access)"
     assert repr(several.segmenter).startswith("Segmenter(functional: 3 classes (red, ")
+
+
+def test_results_of_one_call_do_not_overwrite_each_other(
+    model: keras.Model, photo_array, tmp_path: Path
+):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (tmp_path / "more").mkdir()
+    for name in ("a.png", "a.jpg", "a_2.png", "A.bmp"):
+        Image.fromarray(photo_array).save(folder / name)
+    Image.fromarray(photo_array).save(tmp_path / "more" / "a.png")
+    for number, photos in enumerate(
+        [
+            folder,
+            [folder / "a.png", tmp_path / "more" / "a.png"],
+            [photo_array, photo_array],
+            np.stack([photo_array] * 3),
+        ]
+    ):
+        results = segment(model, photos, size=40)
+        out = tmp_path / str(number)
+        names = [result.name for result in results]
+        for result in results:
+            result.save(out, overlay=False)
+        assert len(list(out.iterdir())) == len(results) == len({x.casefold() for x in names})
+        assert [results[1].name, results[1:][0].name] == [names[1]] * 2
+    assert names == ["photo", "photo_2", "photo_3"]
