@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ def add_parser(commands: Any) -> None:
         "train",
         help="fine-tune a network on a folder of images and masks",
         description="Trains a network on images and masks and saves the weights with the best "
-        "validation mean IoU. Run again with the same arguments, it resumes training.",
+        "validation mean IoU. Run again with the same arguments, or with more epochs, it resumes training.",
         epilog="Example: keras-deeplab train --data photos --out runs/first",
     )
     add_data_arguments(parser)
@@ -137,6 +138,7 @@ def _train(arguments: argparse.Namespace) -> int:
         f"{reading(arguments.data, data)}\n{len(data)} images to train on, "
         f"{len(validation_data)} to measure on"
     )
+    print(f"Building the network, starting from {arguments.model} ...", flush=True)
     with quiet_start():
         import keras
 
@@ -157,17 +159,26 @@ def _train(arguments: argparse.Namespace) -> int:
     )
     changes = {name: getattr(arguments, name) for name in ("epochs", "batch_size", "learning_rate")}
     changes["crop_size"] = (crop, crop) if isinstance(crop, int) else crop
-    result = train(
-        model,
-        data,
-        Path(arguments.out),
-        validation_data=validation_data,
-        size=size,
-        **{name: getattr(arguments, name) for name in _OPTIONS},
-        **{name: value for name, value in changes.items() if value is not None},
-    )
+    try:
+        result = train(
+            model,
+            data,
+            Path(arguments.out),
+            validation_data=validation_data,
+            size=size,
+            **{name: getattr(arguments, name) for name in _OPTIONS},
+            **{name: value for name, value in changes.items() if value is not None},
+        )
+    except KeyboardInterrupt:
+        print(
+            f"keras-deeplab: interrupted. The same command resumes after the last completed epoch "
+            f"in {arguments.out}.",
+            file=sys.stderr,
+        )
+        return 130
     print(
         f"{result.best}: mean IoU {result.best_mean_iou:.3f} after epoch {result.best_epoch}\n"
+        f"Curves: {result.folder / 'curves.png'}\n"
         f"Next: keras-deeplab segment PHOTO --model {result.best}"
     )
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +16,52 @@ import numpy as np
 from keras_deeplab._files import write_atomically
 from keras_deeplab._validation import listed
 from keras_deeplab.training.checkpoint import save_checkpoint
+from keras_deeplab.visualize import training_curves
 
 
-class AnnounceFirstStep(keras.callbacks.Callback):
-    """Says what happens before the first step ends: seconds without any other output."""
+class RunProgress(keras.callbacks.Callback):
+    """Prints what takes long before the first step ends, and the time that the run needs.
+
+    Args:
+        start: Number of completed epochs.
+    """
+
+    def __init__(self, *, start: int) -> None:
+        super().__init__()
+        self.start = start
 
     def on_train_begin(self, logs: Any = None) -> None:
+        self._begin = time.monotonic()
+        self._print("Compiling the first training step, which takes 10 to 60 seconds on a CPU ...")
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        done, epochs = epoch - self.start, self.params["epochs"]
+        if not done:
+            return
+        seconds = time.monotonic() - self._begin
+        left = seconds / done * (epochs - epoch)
+        self._print(
+            f"{epoch} of {epochs} epochs done; {duration_text(seconds)} so far, about "
+            f"{duration_text(left)} left"
+        )
+
+    def _print(self, text: str) -> None:
         if self.params.get("verbose"):
-            print("Tracing the first training step: a few seconds.", flush=True)
+            print(text, flush=True)
+
+
+def duration_text(seconds: float) -> str:
+    """Returns a duration in words, such as "1 h 05 min".
+
+    Example:
+
+    >>> duration_text(3900), duration_text(100), duration_text(12)
+    ('1 h 05 min', '2 min', '12 s')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
 class StopOnNaN(keras.callbacks.Callback):
@@ -39,7 +78,7 @@ class StopOnNaN(keras.callbacks.Callback):
 
 
 class EpochLog(keras.callbacks.Callback):
-    """Appends one line per epoch to a CSV file.
+    """Appends one line per epoch to a CSV file, and draws "curves.png" beside it.
 
     Args:
         path: The file. Lines of epochs after ``start`` are removed.
@@ -62,6 +101,8 @@ class EpochLog(keras.callbacks.Callback):
             writer = csv.DictWriter(file, names)
             writer.writeheader()
             writer.writerows(self._rows)
+        with write_atomically(self.path.with_name("curves.png")) as partial:
+            partial.write_bytes(training_curves(self._rows))
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

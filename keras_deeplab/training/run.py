@@ -23,10 +23,10 @@ from keras_deeplab.metrics import MeanIoU
 from keras_deeplab.models.multi_scale import training_model
 from keras_deeplab.presets.recipes import RecipeChanges, RecipeRow
 from keras_deeplab.training.callbacks import (
-    AnnounceFirstStep,
     BestCheckpoint,
     EpochLog,
     EvaluateWithEMA,
+    RunProgress,
     StopOnNaN,
     is_chief,
     processes,
@@ -86,10 +86,11 @@ def train(
 ) -> Training:
     """Trains a model by a recipe, with `model.fit`.
 
-    The folder of the run contains "log.csv", "pictures" of validation images after each epoch,
-    "best.keras", "last.keras" after the last epoch, and "tensorboard" if TensorBoard is installed.
-    If the folder already contains a run with the same settings, training resumes after its last
-    completed epoch and produces the same result as an uninterrupted run.
+    The folder of the run contains "log.csv" and "curves.png", "pictures" of validation images after
+    each epoch, "best.keras", "last.keras" after the last epoch, and "tensorboard" if TensorBoard is
+    installed. If the folder already contains a run with the same settings, training resumes after
+    its last completed epoch and produces the same result as an uninterrupted run. With more
+    epochs, a run goes on: the learning rate continues on the schedule of the longer run.
 
     Args:
         model: A model of `DeepLab`.
@@ -154,7 +155,13 @@ def train(
             trained, monitor = _compiled(model, data, row, loss, optimizer)
             start, best = _resume(folder, trained)
         if start:
-            _logger.warning("%s resumes after epoch %d of %d.", folder, start, epochs)
+            _logger.warning(
+                "%s resumes after epoch %d of %d, with the learning rate %.2g.",
+                folder,
+                start,
+                epochs,
+                float(keras.ops.convert_to_numpy(trained.optimizer.learning_rate)),
+            )
         keeper = BestCheckpoint(
             model,
             folder,
@@ -231,7 +238,7 @@ def _compiled(
 
 def _own_callbacks(folder: Path, row: RecipeRow, start: int) -> list[keras.callbacks.Callback]:
     """Returns the callbacks that must run before the one that saves networks, in order."""
-    found: list[keras.callbacks.Callback] = [AnnounceFirstStep(), StopOnNaN()]
+    found: list[keras.callbacks.Callback] = [RunProgress(start=start), StopOnNaN()]
     if row.ema:
         found.append(EvaluateWithEMA())
     found.append(EpochLog(folder / "log.csv", start=start))

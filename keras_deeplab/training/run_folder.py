@@ -40,7 +40,7 @@ def open_folder(folder: Path, settings: dict[str, Any]) -> Iterator[None]:
         return
     make_folder(folder)
     with locked(folder):
-        if not _check(folder, settings):
+        if not _check(folder, settings) or _is_longer(folder, settings):
             with write_atomically(folder / "run.json") as partial:
                 partial.write_text(json.dumps(settings, indent=1) + "\n")
         yield
@@ -67,14 +67,26 @@ def _check(folder: Path, settings: dict[str, Any]) -> bool:
         other = [key for key in fields if recipe.get(key) != fields[key]] + [
             key for key in other if key != "recipe"
         ]
+    if other == ["epochs"] and _epochs(recipe) < settings["recipe"]["epochs"]:
+        return True
     if other:
         raise ValueError(
             f"{folder} must be empty or hold a run of the same settings. Received: another "
-            f"run, which differs in {', '.join(other)}. Choose another folder, or delete it. To "
-            f"train its network further, start from it: {str(folder / 'best.keras')!r} as weights "
-            f"(on the shell, --model or --weights)."
+            f"run, which differs in {', '.join(other)}. Only the number of epochs may grow. Choose "
+            f"another folder, or delete it. To train its network further, start from it: "
+            f"{str(folder / 'best.keras')!r} as weights (on the shell, --model or --weights)."
         )
     return True
+
+
+def _is_longer(folder: Path, settings: dict[str, Any]) -> bool:
+    """Returns whether a run is to have more epochs than those in its settings."""
+    kept = json.loads((folder / "run.json").read_text("utf-8"))
+    return _epochs(kept["recipe"]) < settings["recipe"]["epochs"]
+
+
+def _epochs(recipe: dict[str, Any]) -> int:
+    return int(recipe.get("epochs") or 0)
 
 
 def run_settings(

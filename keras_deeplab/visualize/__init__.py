@@ -1,4 +1,4 @@
-"""Pictures of masks: palettes, overlays, names, legends."""
+"""Pictures of masks: palettes, overlays, names, legends; curves of a training run."""
 
 from keras_deeplab.visualize.colours import (
     DISPLAY_COLOURS,
@@ -6,6 +6,7 @@ from keras_deeplab.visualize.colours import (
     has_background,
     palette_image,
 )
+from keras_deeplab.visualize.curves import training_curves
 from keras_deeplab.visualize.overlays import blend
 from keras_deeplab.visualize.region_names import with_names
 from keras_deeplab.visualize.sheets import side_by_side, with_legend
@@ -17,6 +18,7 @@ __all__ = [
     "has_background",
     "palette_image",
     "side_by_side",
+    "training_curves",
     "with_legend",
     "with_names",
 ]
