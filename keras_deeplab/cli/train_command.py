@@ -26,7 +26,8 @@ def add_parser(commands: Any) -> None:
         "train",
         help="fine-tune a network on a folder of images and masks",
         description="Trains a network on images and masks and saves the weights with the best "
-        "validation mean IoU. Run again with the same arguments, or with more epochs, it resumes training.",
+        "validation mean IoU. Run again with the same arguments, or with more --epochs, it resumes "
+        "training.",
         epilog="Example: keras-deeplab train --data photos --out runs/first",
     )
     add_data_arguments(parser)

@@ -154,7 +154,9 @@ def train(
             optimizer = build_optimizer(row, steps, accumulate)
             trained, monitor = _compiled(model, data, row, loss, optimizer)
             start, best = _resume(folder, trained)
-        if start:
+        if start >= epochs:
+            _logger.warning("%s has its %d epochs. With more epochs, it goes on.", folder, epochs)
+        elif start:
             _logger.warning(
                 "%s resumes after epoch %d of %d, with the learning rate %.2g.",
                 folder,

@@ -48,10 +48,22 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[keras.Model, dict[str,
 
     def start(model: keras.Model, *_: object, **options: Any) -> SimpleNamespace:
         calls.append((model, options))
-        return SimpleNamespace(best="best.keras", best_mean_iou=0.0, best_epoch=1)
+        return SimpleNamespace(
+            best="best.keras", folder=Path("run"), best_mean_iou=0.0, best_epoch=1
+        )
 
     monkeypatch.setattr("keras_deeplab.training.train", start)
     return calls
+
+
+def test_interrupted_it_says_how_to_resume(network_file: Path, starts, monkeypatch, capsys):
+    def stop(*_: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    write_squares(Path("photos"), 3)
+    monkeypatch.setattr("keras_deeplab.training.train", stop)
+    assert train("--data", "photos") == 130
+    assert "The same command resumes" in capsys.readouterr().err
 
 
 def test_a_seed_gives_the_same_new_layers_again(network_file: Path, starts):

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from keras_deeplab.training.callbacks import (
-    AnnounceFirstStep,
     EpochLog,
+    RunProgress,
     StopOnNaN,
     averaged_weights,
+    duration_text,
     read_log,
 )
 
@@ -33,9 +34,31 @@ def test_a_loss_that_is_no_number_stops_with_words():
 def test_the_first_step_is_announced(capsys):
     model, x = dense(), np.ones((4, 2), "float32")
     for verbose in (0, 2):
-        options = dict(epochs=2, verbose=verbose, callbacks=[AnnounceFirstStep()])
+        options = dict(epochs=3, verbose=verbose, callbacks=[RunProgress(start=0)])
         model.fit(x, np.ones((4, 1)), **options)
-        assert capsys.readouterr().out.count("Tracing the first training step") == (verbose > 0)
+        out = capsys.readouterr().out
+        assert out.count("Compiling the first training step") == (verbose > 0)
+        assert out.count("of 3 epochs done; ") == 2 * (verbose > 0)
+
+
+def test_the_time_left_is_that_of_the_run(capsys, monkeypatch):
+    clock = iter([0.0, 200.0, 400.0])
+    monkeypatch.setattr("keras_deeplab.training.callbacks.time.monotonic", lambda: next(clock))
+    progress = RunProgress(start=4)
+    progress.set_params({"epochs": 40, "verbose": 1})
+    progress.on_train_begin()
+    for epoch in (4, 5, 6):
+        progress.on_epoch_begin(epoch)
+    *_, first, second = capsys.readouterr().out.splitlines()
+    assert first == "5 of 40 epochs done; 3 min so far, about 1 h 57 min left"
+    assert second == "6 of 40 epochs done; 7 min so far, about 1 h 53 min left"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (7199, "2 h 00 min")]
+)
+def test_durations(seconds: float, text: str):
+    assert duration_text(seconds) == text
 
 
 def test_averages_go_in_and_out_exactly():

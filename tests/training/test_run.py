@@ -93,7 +93,9 @@ def test_a_run_leaves_its_files(run, data):
     assert result.best_mean_iou == pytest.approx(max(measured), abs=1e-6)
     assert measured[result.best_epoch - 1] == max(measured)
     with Image.open(result.folder / "pictures" / "epoch_003.png") as sheet:
-        assert sheet.size == (3 * 204, 204)
+        assert sheet.size[0] == 3 * 204
+    with Image.open(result.folder / "curves.png") as curves:
+        assert curves.size == (1200, 340)
     last = keras.models.load_model(result.folder / "last.keras")
     for saved, own in zip(last.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(saved, own)
@@ -150,6 +152,21 @@ def test_killed_before_its_last_file_a_run_makes_it_up(data, tmp_path: Path):
     last = keras.models.load_model(tmp_path / "last.keras")
     for saved, own in zip(last.get_weights(), first.get_weights(), strict=True):
         np.testing.assert_allclose(saved, own, rtol=1e-6)
+
+
+def test_a_finished_run_can_have_more_epochs(data, tmp_path: Path, caplog):
+    train(network(), data, tmp_path, epochs=1, **SMALL)
+    result = train(network(), data, tmp_path, epochs=2, **SMALL)
+    assert [row["epoch"] for row in result.log] == [1, 2]
+    assert "resumes after epoch 1 of 2, with the learning rate" in caplog.text
+    # One half of the way down the schedule of two epochs; then its end.
+    recipe = json.loads((tmp_path / "run.json").read_text())["recipe"]
+    assert recipe["epochs"] == 2
+    assert result.log[-1]["learning_rate"] < 1e-6
+    train(network(), data, tmp_path, epochs=2, **SMALL)
+    assert "has its 2 epochs" in caplog.text
+    with pytest.raises(ValueError, match="differs in epochs.*Only the number of epochs may grow"):
+        train(network(), data, tmp_path, epochs=1, **SMALL)
 
 
 def test_another_run_is_not_overwritten(run, data):
