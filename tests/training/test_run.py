@@ -171,7 +171,7 @@ def test_a_finished_run_can_have_more_epochs(data, tmp_path: Path, caplog):
 
 def test_another_run_is_not_overwritten(run, data):
     _, whole = run
-    with pytest.raises(ValueError, match=r"differs in learning_rate\. Choose another folder"):
+    with pytest.raises(ValueError, match=r"differs in learning_rate\. Only the number of epochs"):
         train(network(), data, whole.folder, epochs=3, learning_rate=0.5, **SMALL)
 
 
