@@ -27,9 +27,10 @@ from typing import Any
 import numpy as np
 
 from keras_deeplab import DeepLab, evaluate, open_segmenter
-from keras_deeplab.cli.segment_command import segment_files
 from keras_deeplab.data.images import folder_images, read_image
+from keras_deeplab.data.photo_sources import Item
 from keras_deeplab.inference import InferenceOptions, Segmenter, fit_image
+from keras_deeplab.inference.bulk import Destination, ResultFiles, segment_photos
 
 
 def bare(network: Segmenter, photos: list[Path], options: InferenceOptions) -> Callable[[], None]:
@@ -49,7 +50,9 @@ def bare(network: Segmenter, photos: list[Path], options: InferenceOptions) -> C
 def written(
     network: Segmenter, photos: list[Path], options: InferenceOptions, folder: str, *, overlay: bool
 ) -> None:
-    for result in segment_files(network, photos, folder, options=options, overlay=overlay):
+    items = [Item(str(photo), f"{number}_{photo.stem}") for number, photo in enumerate(photos)]
+    files = ResultFiles(Destination(folder), overlay=overlay)
+    for result in segment_photos(network, items, files, options=options):
         if isinstance(result, Exception):
             raise result
 
@@ -101,7 +104,9 @@ def memory(
 ) -> dict[int, float]:
     """Returns the resident memory in MB after numbers of photos."""
     several = list(itertools.islice(itertools.cycle(photos), max(after)))
-    results = segment_files(network, several, out, options=options, overlay=False)
+    items = [Item(str(photo), photo.stem) for photo in several]
+    files = ResultFiles(Destination(out), overlay=False)
+    results = segment_photos(network, items, files, options=options)
     found = {}
     for number, _ in enumerate(results, 1):
         if number in after:

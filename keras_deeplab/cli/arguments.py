@@ -113,6 +113,7 @@ def resolve_inference(arguments: argparse.Namespace) -> InferenceOptions:
         sliding_window=arguments.sliding_window,
         crf=arguments.crf,
         batch_size=arguments.batch_size,
+        workers=getattr(arguments, "workers", None),
     )
 
 

@@ -13,13 +13,15 @@ from PIL import Image, UnidentifiedImageError
 
 from keras_deeplab._files import check_file
 from keras_deeplab._validation import listed
+from keras_deeplab.data.heic import HEIC_SUFFIXES, prepare_heic
+from keras_deeplab.data.remote import is_remote, remote_image
 
 # What Pillow reads as raster images. Its registry also lists documents and data files.
 IMAGE_SUFFIXES = frozenset({
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".dib", ".tif",
     ".tiff", ".gif", ".avif", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".ppm", ".pgm",
     ".pbm", ".pnm", ".tga", ".pcx", ".sgi", ".rgb", ".ras", ".psd", ".qoi", ".ico",
-})  # fmt: skip
+} | HEIC_SUFFIXES)  # fmt: skip
 # Files of other kinds that are often in a folder of photos.
 _OTHER_SUFFIXES = frozenset({
     ".txt", ".json", ".jsonl", ".xml", ".csv", ".tsv", ".md", ".yaml", ".yml", ".html", ".log",
@@ -51,9 +53,9 @@ def read_image(source: str | Path | Image.Image | np.ndarray | Any) -> np.ndarra
     first frame is used.
 
     Args:
-        source: Path of an image file, PIL image, or array of shape (height, width),
-            (height, width, 1), (height, width, 3) or (height, width, 4) with levels 0-255
-            (uint8 or float) or 0-65535 (uint16).
+        source: Path or address ("https://...", "s3://...") of an image file, PIL image, or array
+            of shape (height, width), (height, width, 1), (height, width, 3) or
+            (height, width, 4) with levels 0-255 (uint8 or float) or 0-65535 (uint16).
 
     Returns:
         uint8 array of shape (height, width, 3).
@@ -68,6 +70,9 @@ def read_image(source: str | Path | Image.Image | np.ndarray | Any) -> np.ndarra
     >>> read_image(np.zeros((4, 6), "uint8")).shape
     (4, 6, 3)
     """
+    if isinstance(source, str) and is_remote(source):
+        with remote_image(source) as image:
+            return _to_rgb(image, repr(source))
     if isinstance(source, (str, Path)):
         return _read_file(Path(source).expanduser())
     if isinstance(source, Image.Image):
@@ -157,6 +162,7 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def _read_file(path: Path) -> np.ndarray:
+    prepare_heic(path.suffix.lower(), str(path))
     with open_image(path, "The photo") as image:
         return _to_rgb(image, repr(str(path)))
 

@@ -21,6 +21,7 @@ class InferenceSettings(TypedDict, total=False):
     sliding_window: bool
     crf: DenseCRF | str | bool
     batch_size: int | None
+    workers: int | None
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class InferenceOptions:
         batch_size: Photos per forward pass. None: 16 on a GPU or TPU; 1 on a CPU, where larger
             batches are slower. With `sliding_window`, or at the photo's own size, photos are
             processed one at a time; the windows of one photo form a batch.
+        workers: Threads that read and resize photos, and as many that write results. None: one per
+            core, at most 8.
 
     Raises:
         TypeError: If a size or the batch size is not an int.
@@ -62,6 +65,7 @@ class InferenceOptions:
     sliding_window: bool = False
     crf: DenseCRF | str | bool = False
     batch_size: int | None = None
+    workers: int | None = None
 
     def __post_init__(self) -> None:
         """Checks the options."""
@@ -78,8 +82,9 @@ class InferenceOptions:
                 "photo's own size. Give size=513, for example."
             )
         resolve_crf(self.crf)
-        if self.batch_size is not None:
-            check_int("batch_size", self.batch_size, minimum=1)
+        for name in ("batch_size", "workers"):
+            if getattr(self, name) is not None:
+                check_int(name, getattr(self, name), minimum=1)
 
     @property
     def averages(self) -> bool:

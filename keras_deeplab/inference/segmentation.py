@@ -37,7 +37,7 @@ from keras_deeplab.visualize import (
 OVERLAY_SIZE = 2048
 NOTEBOOK_SIZE = 800
 # Run-length coding writes PNG files several times faster than Pillow's default, slightly larger.
-_PNG: dict[str, Any] = {"compress_level": 1, "compress_type": 3}
+PNG: dict[str, Any] = {"compress_level": 1, "compress_type": 3}
 
 _Result = TypeVar("_Result")
 
@@ -149,11 +149,11 @@ class Segmentation:
         folder = make_folder(Path(folder).expanduser())
         paths = [folder / f"{name or self.name}_{kind}.png" for kind in ("mask", "overlay")]
         with naming_file(paths[0]):
-            palette_image(self.labels, self.palette).save(paths[0], **_PNG)
+            palette_image(self.labels, self.palette).save(paths[0], **PNG)
         if not overlay:
             return (paths[0],)
         with naming_file(paths[1]):
-            self.overlay(opacity=opacity).save(paths[1], **_PNG)
+            self.overlay(opacity=opacity).save(paths[1], **PNG)
         return tuple(paths)
 
 
@@ -219,8 +219,9 @@ class Segmentations(Sequence[Segmentation]):
 
         For a photo that fails, the `ValueError` or `OSError` is yielded instead.
         """
-        ahead = (self.options.batch_size or self.segmenter.batch_size) + WORKERS
-        images, again = tee(in_order(_read, self.photos, ahead=ahead))
+        workers = self.options.workers or WORKERS
+        ahead = (self.options.batch_size or self.segmenter.batch_size) + workers
+        images, again = tee(in_order(_read, self.photos, workers=workers, ahead=ahead))
         scores = self.segmenter.predict(
             (image for image in again if not isinstance(image, Exception)), self.options
         )
@@ -235,7 +236,7 @@ class Segmentations(Sequence[Segmentation]):
                 return error
 
         items = (image if isinstance(image, Exception) else next(scores) for image in images)
-        return in_order(build, enumerate(items))
+        return in_order(build, enumerate(items), workers=workers, ahead=2 * workers)
 
     def _build(self, number: int, scores: Scores) -> Segmentation:
         return Segmentation(

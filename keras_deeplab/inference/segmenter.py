@@ -146,7 +146,8 @@ def _predict(
         single = size is not None and not options.averages
         return photo, fit_image(photo, size) if single and size else None
 
-    prepared = in_order(fitted, images, ahead=photos_at_once + WORKERS)
+    workers = options.workers or WORKERS
+    prepared = in_order(fitted, images, workers=workers, ahead=photos_at_once + workers)
     for batch in batched(prepared, photos_at_once):
         start = time.perf_counter()
         photos = [photo for photo, _ in batch]

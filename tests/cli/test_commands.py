@@ -71,7 +71,7 @@ def test_folder_gives_every_photo_its_own_files(folder: Path):
     assert segment("photos", "--out", "masks") == 0
     assert sorted(path.name for path in Path("masks").iterdir()) == [
         "a_mask.png", "a_overlay.png", "b_2_mask.png", "b_2_overlay.png", "b_mask.png",
-        "b_overlay.png",
+        "b_overlay.png", "results.jsonl",
     ]  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def test_masks_alone_in_batches_at_another_size(folder: Path, capsys):
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert all(row.keys() == {"photo", "mask", "shares"} for row in rows)
     assert sorted(path.name for path in Path("segmented").iterdir()) == [
-        "a_mask.png", "b_2_mask.png", "b_mask.png",
+        "a_mask.png", "b_2_mask.png", "b_mask.png", "results.jsonl",
     ]  # fmt: skip
     for row in rows:
         with Image.open(row["mask"]) as mask, Image.open(row["photo"]) as photo:
@@ -88,7 +88,7 @@ def test_masks_alone_in_batches_at_another_size(folder: Path, capsys):
 
 
 def test_the_size_is_that_of_the_network_unless_told(folder: Path, monkeypatch):
-    import keras_deeplab.inference as inference
+    from keras_deeplab.inference.bulk import photo_engine
 
     asked = []
 
@@ -96,7 +96,7 @@ def test_the_size_is_that_of_the_network_unless_told(folder: Path, monkeypatch):
         asked.append(options.size)
         raise ValueError("stop")
 
-    monkeypatch.setattr(inference, "segment", stop)
+    monkeypatch.setattr(photo_engine, "segment", stop)
     for arguments in ([], ["--size", "own"], ["--size", "97x129"], ["--size", "97"]):
         assert main(["segment", "photos/a.png", *arguments]) == 1
     assert asked == [None, "own", (97, 129), 97]

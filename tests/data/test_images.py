@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
+from keras_deeplab.data.heic import HEIC_SUFFIXES, prepare_heic
 from keras_deeplab.data.images import IMAGE_SUFFIXES, folder_images, passed_over, read_image
 
 GREY = np.arange(6, dtype="uint8").reshape(2, 3) * 40
@@ -120,19 +121,21 @@ def test_folder_images(tmp_path: Path):
 def test_folder_images_names_what_it_passes_over(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     with pytest.raises(ValueError, match="must hold images"):
         list(folder_images(tmp_path))
-    for name in ("a.png", "b.HEIC", "c", "notes.txt", ".hidden", "Thumbs.db"):
+    for name in ("a.png", "b.dng", "c", "notes.txt", ".hidden", "Thumbs.db"):
         (tmp_path / name).touch()
     assert [path.name for path in folder_images(tmp_path)] == ["a.png"]
-    assert [path.name for path in passed_over(tmp_path)] == ["b.HEIC", "c"]
+    assert [path.name for path in passed_over(tmp_path)] == ["b.dng", "c"]
     assert "Passed over 2 files" in caplog.text
-    assert "b.HEIC, c" in caplog.text
+    assert "b.dng, c" in caplog.text
     (tmp_path / "a.png").unlink()
-    with pytest.raises(ValueError, match=r"without any. Passed over 2 files .*: b.HEIC, c"):
+    with pytest.raises(ValueError, match=r"without any. Passed over 2 files .*: b.dng, c"):
         list(folder_images(tmp_path))
 
 
 def test_every_suffix_is_one_that_pillow_reads():
     Image.init()
+    for suffix in HEIC_SUFFIXES:
+        prepare_heic(suffix, "")
     assert set(Image.registered_extensions()) >= IMAGE_SUFFIXES
     assert {Image.registered_extensions()[suffix] for suffix in IMAGE_SUFFIXES} - {"MPO"} <= set(
         Image.OPEN

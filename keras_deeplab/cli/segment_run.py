@@ -1,0 +1,118 @@
+"""A run of `keras-deeplab segment`: what is finished, what remains, and the report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from keras_deeplab.cli.startup import error_text
+from keras_deeplab.data.photo_sources import Item, distinct
+from keras_deeplab.inference.bulk import Destination, RecordBook, ResultFiles, segment_photos
+from keras_deeplab.inference.options import InferenceOptions
+
+Outcome = dict[str, Any] | Exception
+
+
+class SegmentRun:
+    """Segments what is not finished, and prints the results of everything.
+
+    Attributes:
+        model: The network; set it before the call if anything remains.
+        remaining: Photos that are not finished.
+    """
+
+    def __init__(
+        self, arguments: argparse.Namespace, items: Sequence[Item], options: InferenceOptions
+    ) -> None:
+        self.arguments = arguments
+        self.options = options
+        self.model: Any = None
+        destination = Destination(arguments.out)
+        destination.prepare()
+        self.files = ResultFiles(
+            destination, arguments.format, arguments.overlay, arguments.opacity
+        )
+        self.book = RecordBook(destination, _settings(arguments, options), resume=arguments.resume)
+        self.items = list(distinct(items, self.book.taken()))
+        self.finished = {
+            item.identity: record for item in self.items if (record := self.book.finished(item))
+        }
+        self.remaining = [item for item in self.items if item.identity not in self.finished]
+        self.book.begin({item.identity: item.name for item in self.remaining})
+
+    def __call__(self) -> int:
+        """Runs and returns the exit code."""
+        if self.finished:
+            print(
+                f"keras-deeplab: {len(self.finished)} of {len(self.items)} results were finished "
+                f"before (--no-resume computes them again)",
+                file=sys.stderr,
+            )
+        failed = 0
+        progress = tqdm(
+            self._outcomes(),
+            total=len(self.items),
+            unit="photo",
+            disable=True if len(self.items) == 1 else None,
+        )
+        try:
+            for item, outcome in progress:
+                if isinstance(outcome, Exception):
+                    failed += 1
+                    tqdm.write(f"keras-deeplab: error: {error_text(outcome)}", file=sys.stderr)
+                else:
+                    tqdm.write(self._report(item, outcome))
+        finally:
+            self.book.close()
+            self.files.destination.close()
+        if failed:
+            print(f"keras-deeplab: {failed} of {len(self.items)} photos failed", file=sys.stderr)
+        return 1 if failed else 0
+
+    def _outcomes(self) -> Iterator[tuple[Item, Outcome]]:
+        photos = [item for item in self.remaining if not item.is_video]
+        results = segment_photos(self.model, photos, self.files, options=self.options)
+        for item in self.items:
+            if record := self.finished.get(item.identity):
+                yield item, record
+                continue
+            outcome = next(results)
+            if not isinstance(outcome, Exception):
+                outcome = self.book.add(item, outcome)
+            yield item, outcome
+
+    def _report(self, item: Item, record: dict[str, Any]) -> str:
+        shown = self.files.destination.shown
+        written = {kind: shown(record[kind]) for kind in ("mask", "overlay") if kind in record}
+        shares = record["shares"]
+        if self.arguments.json:
+            return json.dumps({"photo": item.source, **written, "shares": shares})
+        listed = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
+        return "\n  ".join([f"{item.source}: {listed}", *written.values()])
+
+
+def _settings(arguments: argparse.Namespace, options: InferenceOptions) -> dict[str, Any]:
+    """Returns what the results depend on, besides the photos."""
+    settings = {**vars(options), **{name: getattr(arguments, name) for name in _SETTINGS}}
+    settings["model_file"] = _stamp(Path(arguments.model).expanduser())
+    for name in ("batch_size", "workers", *(() if arguments.overlay else ("opacity",))):
+        del settings[name]
+    return settings
+
+
+_SETTINGS = ("model", "backbone", "output_stride", "format", "overlay", "opacity")
+
+
+def _stamp(path: Path) -> list[int] | None:
+    """Returns the size and time of a network's file or folder, or None for a name."""
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    if not path.exists() or not files:
+        return None
+    states = [file.stat() for file in files]
+    return [sum(s.st_size for s in states), max(s.st_mtime_ns for s in states)]

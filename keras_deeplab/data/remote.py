@@ -1,0 +1,163 @@
+"""Files at web addresses, and in storage that fsspec opens: s3://, gs://, hf://, ..."""
+
+from __future__ import annotations
+
+import http.client
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from PIL import Image
+
+from keras_deeplab._version import __version__
+from keras_deeplab.data.heic import prepare_heic
+
+# Bytes.
+PHOTO_LIMIT = 200_000_000
+VIDEO_LIMIT = 4_000_000_000
+_ATTEMPTS = 3
+_TIMEOUT_SECONDS = 30
+_LEAST_BYTES_PER_SECOND = 300_000
+_CHUNK = 1 << 20
+
+
+def is_remote(path: object) -> bool:
+    """Whether a path is an address, such as "https://..." or "s3://..."."""
+    return isinstance(path, str) and "://" in path
+
+
+def is_web(path: object) -> bool:
+    """Whether a path is a http or https address."""
+    return is_remote(path) and str(path).lower().startswith(("http://", "https://"))
+
+
+def remote_path(url: str) -> PurePosixPath:
+    """Returns the path of an address, without its query.
+
+    Example:
+
+    >>> remote_path("https://example.org/a/cat%201.jpg?size=2").name
+    'cat 1.jpg'
+    """
+    if not is_web(url):
+        return PurePosixPath(url.split("://", 1)[1])
+    parts = urlsplit(url)
+    path = PurePosixPath(unquote(parts.path))
+    return path if path.name else PurePosixPath(parts.netloc)
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """Returns fsspec's file system of an address, and the path in it.
+
+    Raises:
+        ModuleNotFoundError: If fsspec, or the driver of the storage, is not installed.
+        ValueError: If there is no such kind of storage.
+    """
+    try:
+        import fsspec
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"Remote storage needs fsspec and the driver of the storage, such as s3fs. Received: "
+            f'{url!r}. Run: pip install "keras_deeplab[remote]" s3fs'
+        ) from error
+    try:
+        system, path = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            f"The storage must have its driver. Received: {url!r} ({error})."
+        ) from error
+    except ValueError as error:
+        raise ValueError(
+            f"The address must be of http, https or a storage that fsspec opens. Received: "
+            f"{url!r} ({error})."
+        ) from error
+    return system, str(path)
+
+
+@contextmanager
+def remote_image(url: str) -> Iterator[Image.Image]:
+    """Opens the image at an address, and converts the exceptions of reading it.
+
+    Raises:
+        ConnectionError: If it cannot be downloaded.
+        ValueError: If it is not an image, damaged, or too large.
+    """
+    prepare_heic(remote_path(url).suffix.lower(), url)
+    content = BytesIO()
+    copy_remote(url, content, limit=PHOTO_LIMIT)
+    try:
+        with Image.open(content) as image:
+            yield image
+    except Exception as error:
+        raise ValueError(
+            f"The photo must be a whole image that Pillow reads. Received: {url!r}, "
+            f"{content.getbuffer().nbytes} bytes ({type(error).__name__}: {error})."
+        ) from error
+
+
+def copy_remote(url: str, file: BinaryIO, *, limit: int) -> None:
+    """Copies the file at an address. Web addresses are tried three times.
+
+    Args:
+        url: The address.
+        file: File to write to.
+        limit: Maximum number of bytes.
+
+    Raises:
+        ConnectionError: If it cannot be read.
+        ValueError: If it is larger.
+    """
+    attempt = 1
+    while True:
+        file.seek(0)
+        file.truncate()
+        try:
+            _copy_web(url, file, limit) if is_web(url) else _copy_stored(url, file, limit)
+        except (OSError, http.client.HTTPException) as error:
+            # Client errors, such as 404, stay what they are.
+            final = isinstance(error, urllib.error.HTTPError) and error.code < 500
+            if not is_web(url) or final or attempt == _ATTEMPTS:
+                raise ConnectionError(
+                    f"The file must be readable. Received: {url!r} ({_reason(error)})."
+                ) from error
+        else:
+            break
+        time.sleep(attempt)
+        attempt += 1
+    if file.tell() > limit:
+        raise ValueError(
+            f"The file must have at most {limit / 1e6:.0f} MB. Received: {url!r}, which is larger. "
+            f"Download it, and pass the file."
+        )
+
+
+def _copy_stored(url: str, file: BinaryIO, limit: int) -> None:
+    system, path = file_system(url)
+    with system.open(path, "rb") as stored:
+        while file.tell() <= limit and (chunk := stored.read(_CHUNK)):
+            file.write(chunk)
+
+
+def _copy_web(url: str, file: BinaryIO, limit: int) -> None:
+    end = time.monotonic() + _TIMEOUT_SECONDS + limit / _LEAST_BYTES_PER_SECOND
+    request = urllib.request.Request(url, headers={"User-Agent": f"keras-deeplab/{__version__}"})
+    with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:
+        while file.tell() <= limit and (chunk := response.read(_CHUNK)):
+            file.write(chunk)
+            if time.monotonic() > end:
+                raise TimeoutError("too slow")
+        expected = response.headers.get("Content-Length")
+    if expected and file.tell() < min(int(expected), limit):
+        raise ConnectionError(f"{file.tell()} of {expected} bytes")
+
+
+def _reason(error: BaseException) -> str:
+    reason = getattr(error, "reason", None)
+    code = getattr(error, "code", None)
+    return f"{code} {reason}" if code else str(reason or error or type(error).__name__)

@@ -1,0 +1,122 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_deeplab.cli import main
+from keras_deeplab.inference.bulk import photo_engine
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, network_file: Path, rng, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.png", "sub/a.png"):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (20, 30, 3), "uint8")).save(path)
+    return tmp_path
+
+
+def command(*arguments: str) -> list[str]:
+    options = ("--model", "net.tflite", "--backbone", "mobilenet_v2_050", "--size", "65")
+    return ["segment", *options, *arguments]
+
+
+def segment(*arguments: str) -> int:
+    return main(command(*arguments))
+
+
+def records(folder: str | Path) -> list[dict]:
+    return [json.loads(line) for line in Path(folder, "results.jsonl").read_text().splitlines()]
+
+
+def test_finished_photos_are_reported_but_not_computed_again(folder: Path, capsys, monkeypatch):
+    assert segment("photos", "--json") == 0
+    first = capsys.readouterr()
+    assert "skipped 1 folder (use --recursive)" in first.err
+    computed = []
+    original = photo_engine.segment
+
+    def counted(model, photos, **options):
+        computed.extend(photos)
+        return original(model, photos, **options)
+
+    monkeypatch.setattr(photo_engine, "segment", counted)
+    assert segment("photos", "--json") == 0
+    again = capsys.readouterr()
+    assert again.out == first.out
+    assert "2 of 2 results were finished before" in again.err
+    assert computed == []
+    Path("segmented/a_mask.png").unlink()
+    assert segment("photos") == 0
+    assert computed == ["photos/a.png"]
+    assert segment("photos", "--no-resume") == 0
+    assert computed[1:] == ["photos/a.png", "photos/b.png"]
+    # Other settings give other results.
+    assert segment("photos", "--flip") == 0
+    assert len(computed) == 5
+    records = [
+        json.loads(line) for line in Path("segmented/results.jsonl").read_text().splitlines()
+    ]
+    assert [record["name"] for record in records] == ["a", "b"]
+
+
+def test_tree_formats_and_the_own_output_folder(folder: Path, capsys):
+    for _ in range(2):
+        assert segment("photos", "--recursive", "--out", "photos", "--format", "npz") == 0
+    assert sorted(path.name for path in Path("photos").rglob("*_mask.npz")) == [
+        "a_mask.npz", "a_mask.npz", "b_mask.npz",
+    ]  # fmt: skip
+    assert Path("photos/sub/a_overlay.png").is_file()
+    assert not list(Path("photos").rglob("*overlay_*"))
+    assert segment("photos", "--format", "none", "--no-overlay", "--out", "shares") == 0
+    assert [path.name for path in Path("shares").iterdir()] == ["results.jsonl"]
+
+
+def test_no_photo_loses_its_results_to_another(folder: Path):
+    assert segment("photos/a.png") == 0
+    first = Path("segmented/a_mask.png").read_bytes()
+    assert segment("photos/sub/a.png") == 0
+    assert Path("segmented/a_mask.png").read_bytes() == first
+    assert Path("segmented/a_2_mask.png").is_file()
+
+
+@pytest.mark.slow
+def test_killed_runs_end_with_the_same_masks(folder: Path, rng):
+    """The run is killed at three moments and then finished."""
+    for number in range(60):
+        photo = rng.integers(0, 256, (20, 30, 3), "uint8")
+        Image.fromarray(photo).save(f"photos/{number:03}.png")
+    run = [sys.executable, "-m", "keras_deeplab", *command("photos", "--no-overlay")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    out = Path("killed")
+    for least in (1, 15, 35):
+        process = subprocess.Popen([*run, "--out", str(out)], env=environment)
+        while process.poll() is None and len(list(out.glob("*_mask.png"))) < least:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        for path in out.glob("*_mask.png"):
+            with Image.open(path) as mask:
+                mask.load()
+    for folder_name in ("killed", "whole"):
+        subprocess.run([*run, "--out", folder_name], env=environment, check=True)
+    masks = sorted(Path("whole").glob("*_mask.png"))
+    assert len(masks) == 62
+    assert {path.name for path in out.iterdir()} == {path.name for path in Path("whole").iterdir()}
+    for path in masks:
+        with Image.open(path) as one, Image.open(out / path.name) as other:
+            np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+    photos = [
+        json.loads(line)["photo"] for line in (out / "results.jsonl").read_text().splitlines()
+    ]
+    assert len(photos) == len(set(photos)) == 62
