@@ -61,6 +61,7 @@ HOSTILE: dict[str, tuple[str, int]] = {
     "hostile_npz": ("net.npz", 1),
     "hostile_tar": ("net.tar.gz", 1),
     "hostile_lambda": ("net.keras", 1),
+    "hostile_h5": ("net.h5", 1),
     "hostile_saved_model": ("net/saved_model.pb", 1),
 }
 
@@ -137,6 +138,10 @@ def _weights(folder: Path, rng: np.random.Generator) -> None:
     from safetensors.numpy import save_file
 
     from keras_deeplab import DeepLab
+    from keras_deeplab.models import BuildOptions, build_model
+    from keras_deeplab.presets.datasets import DATASETS
+    from keras_deeplab.presets.networks import DEEPLABS
+    from keras_deeplab.presets.weights import WEIGHTS
     from keras_deeplab.weights.load import named_weights
     from keras_deeplab.weights.readers.arrays import write_arrays
     from tests.reference.caffemodel_writer import write_caffemodel
@@ -144,18 +149,30 @@ def _weights(folder: Path, rng: np.random.Generator) -> None:
     from tests.reference.torch_file_writer import legacy_file, state_dict, zip_file
 
     model = DeepLab()
-    arrays = {key: np.asarray(value) for key, value in named_weights(model).items()}
+    row = next(row for row in WEIGHTS.values() if row.url is None)
+    bundled = build_model(
+        DEEPLABS[row.network],
+        class_names=DATASETS[row.dataset].class_names,
+        options=BuildOptions.published(row),
+    )
+    arrays = {key: np.asarray(value) for key, value in named_weights(bundled).items()}
     write_arrays(_new(folder / "convert_arrays") / "net.npz", arrays)
     kernel, vector = rng.normal(size=(8, 3, 3, 3)).astype("float32"), np.ones(8, "float32")
+    last = rng.normal(size=(21, 8, 1, 1)).astype("float32")
+    # Parts of networks: they are read whole, and then found to be incomplete.
     torch = {"backbone.conv1.weight": kernel, "backbone.bn1.weight": vector}
+    torch |= {"classifier.4.weight": last, "classifier.4.bias": last[:, 0, 0, 0]}
     path = _new(folder / "convert_torchvision") / "net.pth"
     path.write_bytes(zip_file(state_dict(torch), torch))
     (_new(folder / "convert_torchvision_old") / "net.pth").write_bytes(legacy_file(torch))
     face = {"mobilenet_v2.conv_stem.first_conv.convolution.weight": kernel}
+    face["segmentation_head.classifier.classifier.convolution.bias"] = last[:, 0, 0, 0].copy()
     save_file(face, _new(folder / "convert_hugging_face") / "net.safetensors")
     layers = [("conv1_1", "Convolution", [kernel, vector])]
+    layers += [("fc8_voc12", "Convolution", [last, last[:, 0, 0, 0]])]
     (_new(folder / "convert_caffe") / "net.caffemodel").write_bytes(write_caffemodel(layers))
     names = {"MobilenetV2/Conv/weights": kernel, "MobilenetV2/Conv/BatchNorm/gamma": vector}
+    names |= {"logits/semantic/weights": last, "logits/semantic/biases": last[:, 0, 0, 0]}
     prefix = _new(folder / "slim") / "model.ckpt-1"
     tf.raw_ops.SaveV2(
         prefix=str(prefix),
@@ -240,6 +257,7 @@ def _hostile(folder: Path, outside: Path) -> None:
     model = keras.Model(image, scores)
     model.layers[1].function = layer.function
     model.save(_new(folder / "hostile_lambda") / "net.keras")
+    model.save(_new(folder / "hostile_h5") / "net.h5")
 
     class Module(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)])

@@ -89,10 +89,8 @@ def folder_of_masks(case: Path, victim: Path) -> None:
 
 def mask(case: Path, victim: Path) -> None:
     from keras_deeplab.data.masks import read_mask
-    from keras_deeplab.data.mat_file import has_person_parts
 
     read_mask(victim)
-    has_person_parts(victim)
 
 
 def converted(converter: str, network: str) -> Callable[[Path, Path], None]:
@@ -130,7 +128,7 @@ ENTRIES: dict[str, Callable[[Path, Path], None]] = {
     "convert_torchvision": converted("torchvision", "deeplab_v3_resnet50"),
     "convert_torchvision_old": converted("torchvision", "deeplab_v3_resnet50"),
     "convert_hugging_face": converted("hugging_face", "deeplab_v3_mobilenet_v2"),
-    "convert_caffe": converted("caffe", "deeplab_v1_vgg16_large_fov"),
+    "convert_caffe": converted("caffe", "deeplab_v1_vgg16"),
     "convert_tf_slim": converted("tf_slim", "deeplab_v3_mobilenet_v2"),
     "convert_tflite": converted("tflite", "deeplab_v3_mobilenet_v2"),
     "deeplab_keras": weights,

@@ -26,6 +26,8 @@ def load_keras_file(path: Path) -> keras.Model:
     try:
         if path.suffix.lower() == ".keras":
             _check_archive(path)
+        else:
+            _check_no_code(path)
         model = keras.models.load_model(path, compile=False)
     # Damaged archives, configurations and arrays raise exceptions of many types.
     except Exception as error:
@@ -56,3 +58,14 @@ def _check_archive(path: Path) -> None:
         size = sum(entry.file_size for entry in archive.infolist())
     if size > unpacked_limit(path.stat().st_size):
         raise ValueError(f"it unpacks to {size} bytes, more than a hundred times its size")
+
+
+def _check_no_code(path: Path) -> None:
+    # In .h5 files, some versions of Keras run the code of Lambda layers in spite of `safe_mode`.
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        config = file.attrs.get("model_config", "")
+    text = config.decode("utf-8", "replace") if isinstance(config, bytes) else str(config)
+    if re.search(r'"class_name":\s*"Lambda"|__lambda__', text):
+        raise ValueError("it has a Lambda layer, whose code loading would run")

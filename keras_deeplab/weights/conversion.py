@@ -14,6 +14,7 @@ from keras_deeplab.models import BuildOptions, build_model
 from keras_deeplab.presets.datasets import DATASETS, numbered_classes
 from keras_deeplab.presets.networks import DEEPLABS
 from keras_deeplab.presets.weights import WEIGHTS, WeightsRow
+from keras_deeplab.weights.download import check_published
 from keras_deeplab.weights.load import load_arrays
 from keras_deeplab.weights.readers.converters import CONVERTERS
 
@@ -52,6 +53,7 @@ def convert(
         raise ValueError(f"out must end in .keras. Received: out={str(out)!r}.")
     if not Path(source).is_file():
         raise FileNotFoundError(f"source must be an existing file. Received: {str(source)!r}.")
+    check_published(Path(source))
     arrays = CONVERTERS[converter](source, **({"member": member} if member else {}))
     row = _published(converter, network)
     biases = [a.size for key, a in arrays.items() if re.fullmatch(r"classifier\w*/bias", key)]

@@ -87,6 +87,25 @@ def weights_file(row: WeightsRow, *, progressbar: bool = True) -> Path:
     return path
 
 
+def check_published(path: Path) -> None:
+    """Checks a local file that has the name of a published one.
+
+    Most formats of weights have no checksums, so a damaged file may be read as other weights.
+
+    Raises:
+        ValueError: If the hash of the published file is known and the file has another one.
+    """
+    for row in WEIGHTS.values():
+        if row.file == path.name and row.sha256 is not None:
+            if not (received := file_sha256(path)).startswith(row.sha256):
+                raise ValueError(
+                    f"A file of this name must be the published one of {row.name!r}, with the "
+                    f"SHA-256 {row.sha256}. Received: {str(path)!r} with {received}. Fetch it "
+                    f"again, or rename it if it is another one."
+                )
+            return
+
+
 def _hash_record(row: WeightsRow) -> Path:
     return cache_folder() / f"{row.file}.sha256"
 

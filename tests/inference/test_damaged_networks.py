@@ -66,6 +66,17 @@ def test_archives_that_are_no_models(tmp_path: Path, keras_bytes: bytes, member:
         load_keras_file(tmp_path / "bomb.keras")
 
 
+@pytest.mark.parametrize("name", ["net.keras", "net.h5"])
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_code_in_a_file_is_not_run(tmp_path: Path, name: str):
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, keras.layers.Lambda(lambda x: x * 2)(image))
+    model.layers[1].function = lambda x: 1 / 0
+    model.save(tmp_path / name)
+    with pytest.raises(ValueError, match=rf"must be a whole Keras model.*{name}.*[Ll]ambda"):
+        open_segmenter(tmp_path / name)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="named pipes are files of POSIX")
 @pytest.mark.parametrize("name", ["net.keras", "net.h5", "net.tflite", "net.onnx"])
 def test_named_pipes_are_refused(tmp_path: Path, name: str):

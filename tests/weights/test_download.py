@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from keras_deeplab.presets.weights import WEIGHTS
-from keras_deeplab.weights.download import cache_folder, weights_file
+from keras_deeplab.weights.conversion import convert
+from keras_deeplab.weights.download import cache_folder, check_published, weights_file
 
 CONTENT = b"weights" * 5000
 
@@ -272,3 +273,18 @@ def test_a_web_page_is_not_recorded_as_weights(server: Server, row):
     assert list(cache_folder().iterdir()) == []
     with pytest.raises(ConnectionError, match=r"of 35001 bytes\. Received: a file of 35000 bytes"):
         weights_file(replace(row, num_bytes=35_001))
+
+
+def test_a_local_file_of_a_published_name_is_verified(tmp_path: Path, row, monkeypatch):
+    monkeypatch.setitem(WEIGHTS, row.name, replace(row, sha256=row.sha256[:8]))
+    (tmp_path / "net.tflite").write_bytes(CONTENT)
+    check_published(tmp_path / "net.tflite")
+    (tmp_path / "net.tflite").write_bytes(CONTENT[:-1] + b"x")
+    with pytest.raises(ValueError, match=r"must be the published one of .*net\.tflite' with"):
+        check_published(tmp_path / "net.tflite")
+    with pytest.raises(ValueError, match="rename it if it is another one"):
+        convert(
+            tmp_path / "net.tflite", tmp_path / "a.keras", converter="tflite", network=row.network
+        )
+    (tmp_path / "net.tflite").rename(tmp_path / "own.tflite")
+    check_published(tmp_path / "own.tflite")
