@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 @contextmanager
-def write_atomically(path: Path) -> Iterator[Path]:
+def write_atomically(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yields a temporary path, which is renamed to `path` when the block ends.
 
     If the process is killed at any time, `path` contains either the old or the new file, complete.
@@ -21,6 +21,7 @@ def write_atomically(path: Path) -> Iterator[Path]:
 
     Args:
         path: Final path of the file. The temporary path is in the same folder and has its suffix.
+        durable: Whether the file must survive a power failure, which takes milliseconds.
 
     Example:
 
@@ -31,8 +32,9 @@ def write_atomically(path: Path) -> Iterator[Path]:
     try:
         with naming_file(path):
             yield partial
-            with partial.open("r+b") as file:
-                os.fsync(file.fileno())
+            if durable:
+                with partial.open("r+b") as file:
+                    os.fsync(file.fileno())
             partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, Unpack
 import numpy as np
 from PIL import Image
 
-from keras_deeplab._files import make_folder, naming_file
+from keras_deeplab._files import make_folder, write_atomically
 from keras_deeplab._validation import listed
 from keras_deeplab.data.images import folder_images, read_image
 from keras_deeplab.inference.opening import open_segmenter
@@ -148,12 +148,12 @@ class Segmentation:
         """
         folder = make_folder(Path(folder).expanduser())
         paths = [folder / f"{name or self.name}_{kind}.png" for kind in ("mask", "overlay")]
-        with naming_file(paths[0]):
-            palette_image(self.labels, self.palette).save(paths[0], **PNG)
+        with write_atomically(paths[0], durable=False) as partial:
+            palette_image(self.labels, self.palette).save(partial, **PNG)
         if not overlay:
             return (paths[0],)
-        with naming_file(paths[1]):
-            self.overlay(opacity=opacity).save(paths[1], **PNG)
+        with write_atomically(paths[1], durable=False) as partial:
+            self.overlay(opacity=opacity).save(partial, **PNG)
         return tuple(paths)
 
 

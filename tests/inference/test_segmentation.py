@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from keras_deeplab import DeepLab, DenseCRF, open_segmenter, segment
-from keras_deeplab.inference import InferenceOptions
+from keras_deeplab.inference import InferenceOptions, Segmentation
 from keras_deeplab.layers import SegmentationOutput
-from keras_deeplab.presets.datasets import DATASETS
+from keras_deeplab.presets.datasets import DATASETS, voc_palette
 
 
 @pytest.fixture(scope="module")
@@ -217,3 +217,21 @@ def test_results_of_one_call_do_not_overwrite_each_other(
         assert len(list(out.iterdir())) == len(results) == len({x.casefold() for x in names})
         assert [results[1].name, results[1:][0].name] == [names[1]] * 2
     assert names == ["photo", "photo_2", "photo_3"]
+
+
+def test_a_full_disk_leaves_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    labels = np.zeros((4, 4), "uint8")
+    result = Segmentation(np.zeros((4, 4, 3), "uint8"), labels, ("a", "b"), voc_palette(2))
+    (old,) = result.save(tmp_path, overlay=False)
+    content = old.read_bytes()
+
+    def save(self: Image.Image, path: Path, **options: object) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", save)
+    with pytest.raises(OSError, match="No space left"):
+        result.save(tmp_path)
+    with pytest.raises(OSError, match="No space left"):
+        result.save(tmp_path, name="new")
+    assert [(path, path.read_bytes()) for path in tmp_path.iterdir()] == [(old, content)]
