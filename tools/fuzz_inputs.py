@@ -158,21 +158,21 @@ def _weights(folder: Path, rng: np.random.Generator) -> None:
     arrays = {key: np.asarray(value) for key, value in named_weights(bundled).items()}
     write_arrays(_new(folder / "convert_arrays") / "net.npz", arrays)
     kernel, vector = rng.normal(size=(8, 3, 3, 3)).astype("float32"), np.ones(8, "float32")
-    last = rng.normal(size=(21, 8, 1, 1)).astype("float32")
+    last, vectors = rng.normal(size=(21, 8, 1, 1)).astype("float32"), np.ones(21, "float32")
     # Parts of networks: they are read whole, and then found to be incomplete.
     torch = {"backbone.conv1.weight": kernel, "backbone.bn1.weight": vector}
-    torch |= {"classifier.4.weight": last, "classifier.4.bias": last[:, 0, 0, 0]}
+    torch |= {"classifier.4.weight": last, "classifier.4.bias": vectors}
     path = _new(folder / "convert_torchvision") / "net.pth"
     path.write_bytes(zip_file(state_dict(torch), torch))
     (_new(folder / "convert_torchvision_old") / "net.pth").write_bytes(legacy_file(torch))
     face = {"mobilenet_v2.conv_stem.first_conv.convolution.weight": kernel}
-    face["segmentation_head.classifier.classifier.convolution.bias"] = last[:, 0, 0, 0].copy()
+    face["segmentation_head.classifier.classifier.convolution.bias"] = vectors
     save_file(face, _new(folder / "convert_hugging_face") / "net.safetensors")
     layers = [("conv1_1", "Convolution", [kernel, vector])]
-    layers += [("fc8_voc12", "Convolution", [last, last[:, 0, 0, 0]])]
+    layers += [("fc8_voc12", "Convolution", [last, vectors])]
     (_new(folder / "convert_caffe") / "net.caffemodel").write_bytes(write_caffemodel(layers))
     names = {"MobilenetV2/Conv/weights": kernel, "MobilenetV2/Conv/BatchNorm/gamma": vector}
-    names |= {"logits/semantic/weights": last, "logits/semantic/biases": last[:, 0, 0, 0]}
+    names |= {"logits/semantic/weights": last, "logits/semantic/biases": vectors}
     prefix = _new(folder / "slim") / "model.ckpt-1"
     tf.raw_ops.SaveV2(
         prefix=str(prefix),
