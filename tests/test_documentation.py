@@ -20,7 +20,7 @@ from PIL import Image
 from keras_deeplab import deeplab
 from keras_deeplab.cli.commands import _parser, main
 from keras_deeplab.exports.request import AGREEMENTS
-from keras_deeplab.models import network
+from keras_deeplab.models import BuildOptions, network
 from keras_deeplab.models.blocks import ConvOptions, conv_bn
 from keras_deeplab.models.heads.head_options import HeadOptions
 from keras_deeplab.presets.datasets import DATASETS
@@ -82,9 +82,11 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def shallow_network(image: Any, row: Any, head: HeadOptions, batch_norm: str) -> Any:
+def shallow_network(
+    image: Any, row: Any, head: HeadOptions, options: BuildOptions, network: Any = None
+) -> Any:
     """Scores from two convolutions, which are traced in no time."""
-    x = conv_bn(image, 8, 3, stride=2, options=ConvOptions(batch_norm), name="stem")
+    x = conv_bn(image, 8, 3, stride=2, options=ConvOptions(options.batch_norm), name="stem")
     return keras.layers.Conv2D(head.classes, 3, padding="same", name="classifier")(x)
 
 
@@ -96,6 +98,10 @@ RESULTS = {
         assert Path("masks", "chelsea_mask.png").is_file()
         assert model.output_shape == (None, None, None, 2)
         assert model.loss is loss
+    """,
+    "docs/backbones.md": """
+        assert features.output_shape == (None, None, None, 1280)
+        assert model.output_shape == (None, None, None, 3)
     """,
     "docs/choosing.md": """
         assert abs(sum(result.shares().values()) - 1) < 1e-6

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_deeplab._validation import suggestion
-from keras_deeplab.presets.backbones import BACKBONES
+from keras_deeplab.presets.applications import BACKBONE_NAMES
 from keras_deeplab.presets.crfs import CRFS, DEFAULT_CRF
 from keras_deeplab.presets.datasets import DATASETS
 from keras_deeplab.presets.weights import WEIGHTS
@@ -31,7 +31,12 @@ def add_network(
         parser,
         help=f"name (see 'keras-deeplab list'), or {files} (default: %(default)s)",
     )
-    parser.add_argument("--backbone", choices=sorted(BACKBONES), help="network's backbone")
+    parser.add_argument(
+        "--backbone",
+        choices=BACKBONE_NAMES,
+        metavar="NAME",
+        help="network's backbone: resnet50, mobilenet_v2, ..., or keras.applications.ResNet50, ...",
+    )
     parser.add_argument(
         "--output-stride",
         type=int,

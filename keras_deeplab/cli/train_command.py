@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from keras_deeplab.cli.arguments import add_model, is_model_name, read_size
 from keras_deeplab.cli.check_data_command import add_data_arguments, data_options, reading
 from keras_deeplab.cli.startup import quiet_start
-from keras_deeplab.presets.backbones import BACKBONES
+from keras_deeplab.presets.applications import BACKBONE_NAMES
 from keras_deeplab.presets.recipes import RECIPES
 
 # Options that have the same name in `train`.
@@ -45,7 +45,12 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     parser.add_argument("--version", choices=("v1", "v2", "v3", "v3+"), help="network's version")
-    parser.add_argument("--backbone", choices=sorted(BACKBONES), help="network's backbone")
+    parser.add_argument(
+        "--backbone",
+        choices=BACKBONE_NAMES,
+        metavar="NAME",
+        help="network's backbone: resnet50, mobilenet_v2, ..., or keras.applications.ResNet50, ...",
+    )
     parser.add_argument(
         "--output-stride", type=int, choices=(8, 16, 32), help="input pixels per feature pixel"
     )

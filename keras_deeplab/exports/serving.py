@@ -139,7 +139,8 @@ def _native_class(layer: keras.layers.Layer) -> type[keras.layers.Layer] | None:
     rate = tuple(getattr(layer, "dilation_rate", (1, 1)))
     if rate == (1, 1) or getattr(layer, "padding", None) != "same":
         return None
-    if any(size % 2 == 0 for size in layer.kernel_size):
+    # Poolings have no kernel.
+    if any(size % 2 == 0 for size in getattr(layer, "kernel_size", (2,))):
         return None
     if isinstance(layer, AtrousConv2D):
         return _NativeAtrous

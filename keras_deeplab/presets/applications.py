@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from keras_deeplab.presets.backbones import BACKBONES
+
 
 class Application(NamedTuple):
     """A family of networks in `keras.applications`.
@@ -50,6 +52,11 @@ APPLICATIONS: tuple[Application, ...] = (
 FUNCTIONS: dict[str, str] = {
     function: row.preprocessing for row in APPLICATIONS for function in row.functions
 }
+# What `DeepLab(backbone=...)` takes as a name.
+BACKBONE_NAMES: tuple[str, ...] = (
+    *sorted(BACKBONES),
+    *(f"keras.applications.{name}" for name in FUNCTIONS),
+)
 
 
 def find_preprocessing(name: str) -> str | None:

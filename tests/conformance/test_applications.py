@@ -43,7 +43,8 @@ def test_converts_consistently(name: str, rng):
     enliven(network, rng)
     for output_stride in (16, 8):
         result = atrous(network, output_stride)
-        assert result.count_params() == network.count_params()
+        # The statistics of `keras.layers.Normalization` are no weights any more.
+        assert 0 <= network.count_params() - result.count_params() <= 7
         features = result.compute_output_shape((1, 256, 256, 3))
         assert abs(features[1] - 256 // output_stride) <= 2
         assert features[3] == network.output_shape[3]

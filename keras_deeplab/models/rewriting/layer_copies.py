@@ -107,6 +107,10 @@ class LayerCopies:
         if "name" in config:
             config["name"] = self._name(self._rename(operation))
         config |= changes
+        if isinstance(operation, keras.layers.Normalization) and operation.input_mean is None:
+            # As a part of the configuration, the statistics survive every further copy.
+            mean, variance = map(keras.ops.convert_to_numpy, operation.get_weights()[:2])
+            config |= {"mean": mean.tolist(), "variance": variance.tolist()}
         if self._frozen and isinstance(operation, keras.layers.BatchNormalization):
             config["trainable"] = False
         try:
@@ -124,10 +128,8 @@ class LayerCopies:
                     operation, "is not a convolution whose kernel could take BGR images"
                 )
             weights[0] = weights[0][:, :, ::-1]
-        copy.set_weights(weights)
-        if hasattr(copy, "finalize_state"):
-            # The statistics of keras.layers.Normalization are used from attributes.
-            copy.finalize_state()
+        if not isinstance(operation, keras.layers.Normalization):
+            copy.set_weights(weights)
 
     def _name(self, name: str) -> str:
         """Returns a name that no other copy has, with the names of what holds the layer."""

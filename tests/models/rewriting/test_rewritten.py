@@ -257,3 +257,15 @@ def test_saves_and_loads(tmp_path, rng):
     result.save(tmp_path / "net.keras")
     again = keras.models.load_model(tmp_path / "net.keras")
     np.testing.assert_array_equal(again(image), result(image))
+
+
+def test_adapted_normalization_keeps_its_statistics(rng):
+    normalization = L.Normalization()
+    normalization.adapt(rng.normal(3, 2, (100, 8, 8, 3)).astype("float32"))
+    network = model(normalization, strided(4), strided())
+    result = atrous(network, 8, check=False)
+    image = rng.normal(3, 2, (1, 65, 65, 3)).astype("float32")
+    np.testing.assert_allclose(result(image), network(image), atol=1e-5)
+    again = keras.models.clone_model(result)
+    again.set_weights(result.get_weights())
+    np.testing.assert_array_equal(again(image), result(image))
