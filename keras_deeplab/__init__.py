@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from keras_deeplab.inference import Segmenter as Segmenter
     from keras_deeplab.inference import open_segmenter as open_segmenter
     from keras_deeplab.inference import segment as segment
+    from keras_deeplab.inference import segment_video as segment_video
     from keras_deeplab.inference import tune_crf as tune_crf
     from keras_deeplab.models.atrous import atrous as atrous
     from keras_deeplab.training import Training as Training
@@ -51,6 +52,7 @@ _MODULES = {
     "open_segmenter": "inference",
     "read_dataset": "data",
     "segment": "inference",
+    "segment_video": "inference",
     "train": "training",
     "tune_crf": "inference",
 }

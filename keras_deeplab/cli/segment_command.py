@@ -14,7 +14,7 @@ from keras_deeplab.cli.arguments import (
 )
 from keras_deeplab.cli.startup import quiet_start
 
-_FORMATS = ("png", "npz", "rle-json", "none")
+_FORMATS = ("png", "npz", "rle-json", "video", "none")
 
 
 def add_parser(commands: Any) -> None:
@@ -29,9 +29,13 @@ def add_parser(commands: Any) -> None:
     )
     segment.add_argument(
         "photos",
-        nargs="+",
+        nargs="*",
         metavar="PHOTO",
-        help="image file, folder of images, quoted pattern, or address (https://, s3://, ...)",
+        help="image file, folder of images, quoted pattern, video, or address (https://, s3://, "
+        "...)",
+    )
+    segment.add_argument(
+        "--camera", type=int, metavar="N", help="segment the camera with this number until Ctrl-C"
     )
     segment.add_argument(
         "--out",
@@ -53,8 +57,23 @@ def add_parser(commands: Any) -> None:
         help="threads that read photos, and as many that write results (default: one per core, at "
         "most 8)",
     )
+    segment.add_argument(
+        "--every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="of videos, segment every Nth frame (default: %(default)s)",
+    )
+    segment.add_argument(
+        "--smoothing",
+        type=float,
+        default=0.0,
+        metavar="WEIGHT",
+        help="of videos, weight of the frames before, 0 to less than 1, against flicker (default: "
+        "%(default)s)",
+    )
     _add_output(segment)
-    segment.set_defaults(run=_segment)
+    segment.set_defaults(run=_segment, fail=segment.error)
 
 
 def _add_output(segment: argparse.ArgumentParser) -> None:
@@ -62,8 +81,8 @@ def _add_output(segment: argparse.ArgumentParser) -> None:
         "--format",
         choices=_FORMATS,
         default="png",
-        help="format of the masks: label ids as pixel values, an array, COCO's run lengths, or no "
-        "masks (default: %(default)s)",
+        help="format of the masks: label ids as pixel values, an array, COCO's run lengths, for "
+        "videos a lossless video, or no masks (default: %(default)s)",
     )
     segment.add_argument(
         "--opacity", type=float, default=0.5, help="overlay opacity, 0 to 1 (default: %(default)s)"
@@ -88,7 +107,11 @@ def _add_output(segment: argparse.ArgumentParser) -> None:
 def _segment(arguments: argparse.Namespace) -> int:
     from keras_deeplab.data.photo_sources import find_sources
 
-    found = find_sources(arguments.photos, out=arguments.out, recursive=arguments.recursive)
+    cameras = [] if arguments.camera is None else [f"camera:{arguments.camera}"]
+    sources = [*arguments.photos, *cameras]
+    if not sources:
+        arguments.fail("the following arguments are required: PHOTO")
+    found = find_sources(sources, out=arguments.out, recursive=arguments.recursive)
     if not 0 <= arguments.opacity <= 1:
         raise ValueError(f"--opacity must be between 0 and 1. Received: {arguments.opacity}.")
     if summary := found.summary():

@@ -13,7 +13,15 @@ from tqdm import tqdm
 
 from keras_deeplab.cli.startup import error_text
 from keras_deeplab.data.photo_sources import Item, distinct
-from keras_deeplab.inference.bulk import Destination, RecordBook, ResultFiles, segment_photos
+from keras_deeplab.data.video_reader import VideoReader
+from keras_deeplab.inference.bulk import (
+    Destination,
+    RecordBook,
+    ResultFiles,
+    segment_photos,
+    write_video,
+)
+from keras_deeplab.inference.opening import open_segmenter
 from keras_deeplab.inference.options import InferenceOptions
 
 Outcome = dict[str, Any] | Exception
@@ -82,10 +90,40 @@ class SegmentRun:
             if record := self.finished.get(item.identity):
                 yield item, record
                 continue
-            outcome = next(results)
+            outcome = self._video(item) if item.is_video else next(results)
             if not isinstance(outcome, Exception):
                 outcome = self.book.add(item, outcome)
             yield item, outcome
+
+    def _video(self, item: Item) -> Outcome:
+        """Segments a video or camera, with a progress bar of its frames."""
+        arguments = self.arguments
+        try:
+            reader = VideoReader(
+                item.camera if item.is_camera else item.source, every=arguments.every
+            )
+        except (ValueError, OSError) as error:
+            return error
+        total = None if reader.frames is None else -(-reader.frames // arguments.every)
+        progress = tqdm(total=total, desc=item.name, unit="frame", disable=None, leave=False)
+        try:
+            with progress:
+                record = write_video(
+                    open_segmenter(self.model),
+                    reader,
+                    item.name,
+                    self.files,
+                    options=self.options,
+                    smoothing=arguments.smoothing,
+                    on_frame=lambda frame: progress.update() and None,
+                )
+            if damage := reader.damage():
+                tqdm.write(f"keras-deeplab: {damage}", file=sys.stderr)
+            return record
+        except (ValueError, OSError) as error:
+            return error
+        finally:
+            reader.close()
 
     def _report(self, item: Item, record: dict[str, Any]) -> str:
         shown = self.files.destination.shown
@@ -100,6 +138,7 @@ class SegmentRun:
 def _settings(arguments: argparse.Namespace, options: InferenceOptions) -> dict[str, Any]:
     """Returns what the results depend on, besides the photos."""
     settings = {**vars(options), **{name: getattr(arguments, name) for name in _SETTINGS}}
+    settings["video"] = [arguments.every, arguments.smoothing]
     settings["model_file"] = _stamp(Path(arguments.model).expanduser())
     for name in ("batch_size", "workers", *(() if arguments.overlay else ("opacity",))):
         del settings[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from keras_deeplab.data.remote import file_system, is_remote, is_web, remote_pat
 
 RESULTS = "results.jsonl"
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".webm", ".mkv"})
+_CAMERA = re.compile(r"camera:\d+")
 _OWN_ENDINGS = ("_mask", "_overlay")
 
 
@@ -32,14 +34,31 @@ class Item:
 
     @property
     def is_video(self) -> bool:
-        """Whether it is a video, by its suffix."""
+        """Whether it is a camera, or a video by its suffix."""
+        if self.is_camera:
+            return True
         path = remote_path(self.source) if is_remote(self.source) else Path(self.source)
         return path.suffix.lower() in VIDEO_SUFFIXES
 
     @property
+    def is_camera(self) -> bool:
+        """Whether it is a camera, such as "camera:0"."""
+        return _CAMERA.fullmatch(self.source) is not None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is a file, or an address."""
+        return is_remote(self.source) or Path(self.source).is_file()
+
+    @property
+    def camera(self) -> int:
+        """The number of the camera."""
+        return int(self.source.partition(":")[2])
+
+    @property
     def identity(self) -> str:
-        """The absolute path, or the address."""
-        if is_remote(self.source):
+        """The absolute path, the address, or the camera."""
+        if self.is_camera or is_remote(self.source):
             return self.source
         return os.path.abspath(os.path.expanduser(self.source))
 
@@ -97,13 +116,18 @@ def find_sources(
     """
     found = Found()
     for source in sources:
-        if is_web(source):
+        if _CAMERA.fullmatch(source):
+            found.items.append(Item(source, source.replace(":", "_")))
+        elif is_web(source):
             found.items.append(_named(source, remote_path(source).name))
         elif is_remote(source):
             _find_stored(source, found, recursive=recursive)
         else:
             _find_local(source, found, out, recursive=recursive)
-    if not any(is_remote(item.source) or Path(item.source).is_file() for item in found.items):
+    if not any(
+        item.is_camera or is_remote(item.source) or Path(item.source).is_file()
+        for item in found.items
+    ):
         paths = [item.source for item in found.items]
         raise FileNotFoundError(
             f"There must be a photo. Received: {', '.join(paths[:5])}, "

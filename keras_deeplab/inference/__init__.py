@@ -14,6 +14,7 @@ from keras_deeplab.inference.scores import Scores
 from keras_deeplab.inference.segmentation import Segmentation, Segmentations, segment
 from keras_deeplab.inference.segmenter import Segmenter
 from keras_deeplab.inference.streaming import in_order, read_ahead
+from keras_deeplab.inference.video import segment_video
 
 __all__ = [
     "CRFSearch",
@@ -34,5 +35,6 @@ __all__ = [
     "resolve_crf",
     "resolve_options",
     "segment",
+    "segment_video",
     "tune_crf",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -88,6 +89,17 @@ class Scores:
         values = crf(self.values, resized_image(self.photo, self.size), from_logits=logits)
         return replace(self, values=values, kind="probabilities")
 
+    def as_probabilities(self) -> Scores:
+        """Returns probabilities at the size of these scores.
+
+        Raises:
+            ValueError: If the network returns labels.
+        """
+        self._check_scores("probabilities")
+        if self.kind == "probabilities":
+            return self
+        return replace(self, values=softmax(self.values.astype("float32")), kind="probabilities")
+
     @property
     def _photo_size(self) -> tuple[int, int]:
         return self.photo.shape[0], self.photo.shape[1]
@@ -111,3 +123,27 @@ class Scores:
 def are_probabilities(scores: np.ndarray) -> bool:
     """Whether scores are positive and sum to 1 over the classes in every pixel."""
     return bool(scores.min() >= 0 and np.abs(scores.sum(axis=-1) - 1).max() < 0.02)
+
+
+def smoothed(scores: Iterable[Scores], weight: float) -> Iterator[Scores]:
+    """Averages the probabilities of successive frames exponentially.
+
+    Args:
+        scores: Probabilities of frames of one video.
+        weight: Weight of the frames before, from 0 to less than 1.
+
+    Example:
+
+    >>> frame = np.zeros((1, 1, 3), "uint8")
+    >>> values = [np.array([[[a, 1 - a]]], "float32") for a in (1.0, 0.0)]
+    >>> frames = (Scores(value, "probabilities", frame) for value in values)
+    >>> [scores.values.ravel().tolist() for scores in smoothed(frames, 0.75)]
+    [[1.0, 0.0], [0.75, 0.25]]
+    """
+    mean: np.ndarray | None = None
+    for one in scores:
+        if mean is None or mean.shape != one.values.shape:
+            mean = one.values
+        else:
+            mean = weight * mean + np.float32(1 - weight) * one.values
+        yield replace(one, values=mean)

@@ -54,6 +54,7 @@ class Segmentation:
         probabilities: float32 array of shape (height, width, classes), or None unless asked for.
         name: Stem of the photo's file name, or "photo", with a number where several photos of one
             call have the same.
+        time: Time stamp of a video's frame, seconds; None for photos.
     """
 
     image: np.ndarray
@@ -62,6 +63,7 @@ class Segmentation:
     palette: Palette
     probabilities: np.ndarray | None = None
     name: str = "photo"
+    time: float | None = None
 
     def __repr__(self) -> str:
         height, width = self.labels.shape

@@ -41,7 +41,12 @@ class RecordBook:
     def finished(self, item: Item) -> dict[str, Any] | None:
         """Returns the record of a photo or video that is finished, else None."""
         record = self.records.get(item.identity)
-        if not self.resume or record is None or record.get("key") != self._key(item):
+        if (
+            not self.resume
+            or item.is_camera
+            or record is None
+            or record.get("key") != self._key(item)
+        ):
             return None
         files = [record[kind] for kind in _KINDS if kind in record]
         return record if all(map(self.destination.exists, files)) else None

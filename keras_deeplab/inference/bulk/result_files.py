@@ -13,7 +13,7 @@ from keras_deeplab.inference.bulk.destination import Destination
 from keras_deeplab.inference.segmentation import PNG, Segmentation
 from keras_deeplab.visualize import palette_image
 
-_SUFFIXES = {"png": ".png", "npz": ".npz", "rle-json": ".json"}
+_SUFFIXES = {"png": ".png", "video": ".png", "npz": ".npz", "rle-json": ".json"}
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class ResultFiles:
     Attributes:
         destination: Folder to write to.
         format: "png": label ids as pixel values; "npz": an array "labels"; "rle-json": run lengths
-            per class, as COCO stores them; "none": no masks.
+            per class, as COCO stores them; "video": for videos a lossless video, for photos
+            as "png"; "none": no masks.
         overlay: Whether to write overlays.
         opacity: Opacity of the overlays, 0 to 1.
     """
@@ -44,7 +45,7 @@ class ResultFiles:
         record: dict[str, Any] = {"photo": photo}
         contents = {}
         if self.format != "none":
-            record["mask"] = f"{name}_mask{_SUFFIXES[self.format]}"
+            record["mask"] = f"{name}_mask{mask_suffix(self.format)}"
             contents["mask"] = encoded_mask(result, self.format)
         if self.overlay:
             record["overlay"] = f"{name}_overlay.png"
@@ -53,6 +54,11 @@ class ResultFiles:
             self.destination.write(record[kind], content)
         height, width = result.labels.shape
         return {**record, "height": height, "width": width, "shares": result.shares()}
+
+
+def mask_suffix(format: str) -> str:
+    """Returns the suffix of the files of a format."""
+    return _SUFFIXES.get(format, "")
 
 
 def png_bytes(image: Any) -> bytes:
@@ -64,7 +70,7 @@ def png_bytes(image: Any) -> bytes:
 
 def encoded_mask(result: Segmentation, format: str) -> bytes:
     """Returns a mask as a file of a format."""
-    if format == "png":
+    if format in ("png", "video"):
         return png_bytes(palette_image(result.labels, result.palette))
     if format == "npz":
         buffer = io.BytesIO()

@@ -1,0 +1,210 @@
+"""Reads the frames of videos and cameras with PyAV."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_deeplab._files import check_file
+from keras_deeplab._validation import check_int
+from keras_deeplab.data.remote import VIDEO_LIMIT, copy_remote, is_remote, remote_path
+
+_MOST_DAMAGED = 10_000
+
+
+def import_av() -> Any:
+    """Returns PyAV.
+
+    Raises:
+        ModuleNotFoundError: If it is not installed.
+    """
+    try:
+        import av
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            'Videos need PyAV. Run: pip install "keras_deeplab[video]"'
+        ) from error
+    return av
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A frame of a video.
+
+    Attributes:
+        image: uint8 array of shape (height, width, 3), upright.
+        number: Position in the video, from 0.
+        time: Time stamp, seconds.
+    """
+
+    image: np.ndarray
+    number: int
+    time: float
+
+
+class VideoReader:
+    """The frames of a video, one at a time.
+
+    Damaged frames are left out, and a truncated file ends where its readable part ends: `damage`
+    tells. Frames are turned as the video asks for.
+
+    Args:
+        source: Path or address of a video, or number of a camera.
+        every: Number of frames from one that is returned to the next.
+
+    Attributes:
+        rate: Frames per second of the video.
+        frames: Number of frames in the video that the file states; None if it is unknown.
+        read: Number of frames that have been decoded.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If it is not a video, or cannot be opened at all.
+        ModuleNotFoundError: If PyAV is not installed.
+    """
+
+    def __init__(self, source: str | Path | int, *, every: int = 1) -> None:
+        check_int("every", every, minimum=1)
+        self.av = import_av()
+        self.source = source
+        self.every = every
+        self.read = 0
+        self._damaged = 0
+        self._copy: Any = None
+        self.path = self._local_path()
+        self.container = self._open()
+        if not self.container.streams.video:
+            raise ValueError(f"The video must have pictures. Received: {self.label}.")
+        self.stream = self.container.streams.video[0]
+        self.stream.thread_type = "AUTO"
+        self.rate = Fraction(self.stream.average_rate or 25)
+        self.frames = self._stated_frames()
+
+    @property
+    def is_camera(self) -> bool:
+        """Whether the frames come from a camera, without an end."""
+        return isinstance(self.source, int)
+
+    @property
+    def label(self) -> str:
+        """The name of the source in messages."""
+        return f"camera {self.source}" if self.is_camera else repr(str(self.source))
+
+    def __iter__(self) -> Iterator[Frame]:
+        start = time.monotonic()
+        for frame in self._decoded():
+            number, self.read = self.read, self.read + 1
+            if number % self.every:
+                continue
+            image = frame.to_ndarray(format="rgb24")
+            if turns := round(getattr(frame, "rotation", 0) / 90) % 4:
+                image = np.ascontiguousarray(np.rot90(image, turns))
+            seconds = frame.time
+            if self.is_camera:
+                seconds = time.monotonic() - start
+            elif seconds is None:
+                seconds = float(number / self.rate)
+            yield Frame(image, number, float(seconds))
+        if not self.read:
+            raise ValueError(
+                f"The video must have readable frames. Received: {self.label}, which is damaged or "
+                f"truncated."
+            )
+
+    def damage(self) -> str | None:
+        """Returns a line about damaged or missing frames after the last frame, or None."""
+        # Only MP4 and MOV state the number; others, or a duration, give it roughly.
+        known = bool(self.stream.frames) and "mp4" in self.container.format.name
+        missing = (self.frames or 0) - self.read
+        if not self._damaged and missing <= (0 if known else max(2, self.read // 50)):
+            return None
+        of = f" of {'' if known else 'about '}{self.frames}" if self.frames else ""
+        return (
+            f"{self.label}: {self.read}{of} frames are readable; the file is "
+            f"{'damaged' if missing <= 0 else 'truncated or damaged'}."
+        )
+
+    def close(self) -> None:
+        """Closes the file."""
+        self.container.close()
+        if self._copy is not None:
+            self._copy.close()
+
+    def _local_path(self) -> str:
+        if isinstance(self.source, int):
+            return str(self.source)
+        if is_remote(self.source):
+            suffix = remote_path(str(self.source)).suffix
+            self._copy = tempfile.NamedTemporaryFile(suffix=suffix)  # noqa: SIM115 - see close
+            copy_remote(str(self.source), self._copy, limit=VIDEO_LIMIT)
+            self._copy.flush()
+            return str(self._copy.name)
+        path = Path(self.source).expanduser()
+        check_file(path, "The video")
+        return str(path)
+
+    def _open(self) -> Any:
+        try:
+            if not self.is_camera:
+                return self.av.open(self.path)
+            return self._open_camera()
+        except (self.av.error.FFmpegError, ValueError, OSError) as error:
+            if self.is_camera:
+                raise ValueError(
+                    f"The camera must be connected and free. Received: {self.label} ({error})."
+                ) from error
+            raise ValueError(
+                f"The video must be a whole file of a known format. Received: {self.label} "
+                f"({error}). A truncated MP4 or MOV has lost the index at its end."
+            ) from error
+
+    def _open_camera(self) -> Any:
+        if sys.platform == "darwin":
+            return self.av.open(self.path, format="avfoundation")
+        if sys.platform == "win32":
+            found = [
+                x for x in self.av.enumerate_input_devices("dshow") if "video" in x.media_types
+            ]
+            names = [device.name for device in found][int(self.source) :] or [self.path]
+            return self.av.open(f"video={names[0]}", format="dshow")
+        return self.av.open(f"/dev/video{self.source}", format="v4l2")
+
+    def _stated_frames(self) -> int | None:
+        if self.is_camera:
+            return None
+        if self.stream.frames:
+            return int(self.stream.frames)
+        if self.stream.duration:
+            return round(self.stream.duration * self.stream.time_base * self.rate)
+        if self.container.duration:
+            return round(self.container.duration / 1e6 * self.rate)
+        return None
+
+    def _decoded(self) -> Iterator[Any]:
+        packets = self.container.demux(self.stream)
+        while self._damaged <= _MOST_DAMAGED:
+            try:
+                packet = next(packets, None)
+            except self.av.error.EOFError:
+                packet = None
+            except self.av.error.FFmpegError:
+                self._damaged += 1
+                packets = self.container.demux(self.stream)
+                continue
+            if packet is None:
+                return
+            try:
+                # The last packet is empty and returns the frames that are held back.
+                yield from packet.decode()
+            except self.av.error.EOFError:
+                return
+            except self.av.error.FFmpegError:
+                self._damaged += 1
