@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import Any
 
+from keras_deeplab.cli.annotation_arguments import add_annotations, write_annotations
 from keras_deeplab.cli.arguments import (
     add_inference,
     add_network,
@@ -93,6 +94,7 @@ def _add_output(segment: argparse.ArgumentParser) -> None:
         dest="overlay",
         help="write only the masks, which is faster",
     )
+    add_annotations(segment)
     segment.add_argument(
         "--resume",
         action=argparse.BooleanOptionalAction,
@@ -116,6 +118,8 @@ def _segment(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--opacity must be between 0 and 1. Received: {arguments.opacity}.")
     if summary := found.summary():
         print(f"keras-deeplab: {summary}", file=sys.stderr)
+    if arguments.annotations:
+        return write_annotations(arguments, [item.source for item in found.items])
     with quiet_start():
         from keras_deeplab.cli.segment_run import SegmentRun
 

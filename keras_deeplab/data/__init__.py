@@ -6,6 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from keras_deeplab.data.annotations.annotation_writers import (
+        AnnotationWriter as AnnotationWriter,
+    )
+    from keras_deeplab.data.annotations.annotation_writers import (
+        annotation_writer as annotation_writer,
+    )
     from keras_deeplab.data.checks.data_report import DataReport as DataReport
     from keras_deeplab.data.checks.label_check import check_data as check_data
     from keras_deeplab.data.checks.label_check import check_sources as check_sources
@@ -23,11 +29,13 @@ if TYPE_CHECKING:
     from keras_deeplab.data.tfds_source import from_tfds as from_tfds
 
 _MODULES = {
+    "AnnotationWriter": "annotations.annotation_writers",
     "DataReport": "checks.data_report",
     "Example": "sources",
     "SegmentationData": "sources",
     "SegmentationFiles": "sources",
     "TFDSData": "tfds_source",
+    "annotation_writer": "annotations.annotation_writers",
     "check_data": "checks.label_check",
     "check_sources": "checks.label_check",
     "dataset_splits": "formats.registry",

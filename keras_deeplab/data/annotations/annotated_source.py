@@ -21,7 +21,7 @@ from keras_deeplab.data.annotations.yolo_seg import find_yolo, read_yolo
 from keras_deeplab.data.sources import Example, SegmentationFiles
 from keras_deeplab.presets.datasets import Palette, voc_palette
 
-_BACKGROUNDS = ("background", "_background_", "__background__")
+BACKGROUNDS = ("background", "_background_", "__background__")
 _logger = logging.getLogger("keras_deeplab")
 
 
@@ -185,7 +185,7 @@ def _classes(
     """Returns class names by label id, and label ids by the names in the annotations."""
     annotated = annotations.class_names
     if class_names is None:
-        own = [name for name in annotated if name.lower() in _BACKGROUNDS]
+        own = [name for name in annotated if name.lower() in BACKGROUNDS]
         others = [name for name in annotated if name not in own]
         first = ["background"] if own or unlabelled == "background" else []
         names = (*first, *others)
@@ -195,9 +195,9 @@ def _classes(
         ids = {
             name: names.index(one)
             for name in annotated
-            if name.lower() in _BACKGROUNDS
+            if name.lower() in BACKGROUNDS
             for one in names[:1]
-            if one.lower() in _BACKGROUNDS
+            if one.lower() in BACKGROUNDS
         }
     return names, ids | {name: label for label, name in enumerate(names)}
 

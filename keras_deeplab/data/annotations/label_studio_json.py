@@ -20,7 +20,7 @@ from keras_deeplab.data.annotations.shapes import (
 )
 
 _GEOMETRY = rb"(polygon|brush|rectangle|ellipse|bitmask|)labels"
-_TASKS = (rb'"(annotations|completions)"\s*:\s*\[', rb'"data"\s*:\s*\{')
+_TASKS = (rb'"(annotations|completions|predictions)"\s*:\s*\[', rb'"data"\s*:\s*\{')
 _SHORT = (rb"^\s*\[\s*\{", rb'"%s"\s*:\s*\[' % _GEOMETRY, rb'"original_width"\s*:')
 
 
@@ -93,7 +93,8 @@ def _regions(task: Any) -> list[tuple[Any, list[str]]] | None:
             if isinstance(row, dict)
         ]
         return [(row, _labels(row)) for row in rows if _labels(row)]
-    made = task.get("annotations", task.get("completions")) or []
+    # Tasks for an import have predictions only; those of an export have annotations too.
+    made = task.get("annotations", task.get("completions", task.get("predictions"))) or []
     made = [one for one in made if not one.get("was_cancelled")]
     if not made:
         return None

@@ -1,0 +1,143 @@
+"""Outlines of the regions of a mask: polygons in pixel corners, simplified, with their holes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from keras_deeplab.data.annotations.shapes import Polygon
+
+# A region keeps this share of its pixels and no more than as many others: IoU of the round trip.
+_LEAST_IOU = 0.99
+# Distances, pixels, by which an outline may be moved; the largest that keeps the IoU is used.
+_TOLERANCES = (1.5, 1.0, 0.75, 0.5, 0.35)
+
+
+class Outline(NamedTuple):
+    """A connected region of one class.
+
+    Attributes:
+        label: Label id.
+        rings: Closed outlines without holes whose union is the region, float64 (points, 2), x and
+            y. A region with holes is cut through them into several.
+        mask: Its pixels, bool (height, width).
+    """
+
+    label: int
+    rings: tuple[np.ndarray, ...]
+    mask: np.ndarray
+
+
+def outlines(
+    labels: np.ndarray,
+    *,
+    skip: tuple[int, ...] = (),
+    smallest: int = 10,
+    tolerance: float = 1.5,
+) -> Iterator[Outline]:
+    """Yields the connected regions of a mask, largest first.
+
+    Args:
+        labels: Label ids (height, width).
+        skip: Labels to leave out, such as the background.
+        smallest: Least number of pixels of a region, and of a hole.
+        tolerance: Largest distance, pixels, by which an outline may be moved. It is lowered where
+            the IoU with the region would fall below 0.99.
+    """
+    found: list[tuple[float, int, Any]] = []
+    for label in np.unique(labels).tolist():
+        if label not in skip:
+            found += [
+                (polygon.area, label, polygon)
+                for polygon in _polygons(labels == label)
+                if polygon.area >= smallest
+            ]
+    for _, label, polygon in sorted(found, key=lambda one: (-one[0], one[1])):
+        polygon = _without_small_holes(polygon, smallest)
+        simple = _simplified(polygon, tolerance)
+        rings = tuple(
+            np.asarray(part.exterior.coords)[:-1] for part in _without_holes(simple) if part.area
+        )
+        if rings:
+            yield Outline(label, rings, _pixels(polygon, labels.shape))
+
+
+def _polygons(mask: np.ndarray) -> list[Any]:
+    """Returns the connected regions of a mask as Shapely polygons in pixel corners."""
+    import shapely
+
+    rows = np.flatnonzero(mask.any(1))
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    steps = np.diff(np.pad(mask[top:bottom], ((0, 0), (1, 1))).astype("int8"), axis=1)
+    row, left = np.nonzero(steps == 1)
+    _, right = np.nonzero(steps == -1)
+    # Regions that touch in a corner are apart: a union of boxes joins edges only.
+    whole = shapely.union_all(shapely.box(left, row + top, right, row + top + 1))
+    parts = shapely.get_parts(whole)
+    return [part for part in shapely.simplify(parts, 0).tolist() if part.area]
+
+
+def _without_small_holes(polygon: Any, smallest: int) -> Any:
+    import shapely
+
+    holes = [ring for ring in polygon.interiors if shapely.Polygon(ring).area >= smallest]
+    return shapely.Polygon(polygon.exterior, holes)
+
+
+def _simplified(polygon: Any, tolerance: float) -> Any:
+    for step in sorted({tolerance, *_TOLERANCES}, reverse=True):
+        if step > tolerance or step <= 0:
+            continue
+        simple = polygon.simplify(step, preserve_topology=True)
+        if not simple.is_valid or simple.geom_type != "Polygon":
+            continue
+        shared = simple.intersection(polygon).area
+        if shared / (simple.area + polygon.area - shared) >= _LEAST_IOU:
+            return simple
+    return polygon
+
+
+def _without_holes(polygon: Any) -> Iterator[Any]:
+    """Yields polygons without holes, cut along rows of pixels through the middle of a hole."""
+    import shapely
+
+    if not polygon.interiors:
+        yield polygon
+        return
+    left, top, right, bottom = polygon.bounds
+    hole = shapely.Polygon(polygon.interiors[0]).bounds
+    middle = round((hole[1] + hole[3]) / 2)
+    if not top < middle < bottom:
+        middle = (hole[1] + hole[3]) / 2
+    for low, high in ((top, middle), (middle, bottom)):
+        part = polygon.intersection(shapely.box(left, low, right, high))
+        for one in shapely.get_parts(part).tolist():
+            if one.geom_type == "Polygon":
+                yield from _without_holes(one)
+
+
+def _pixels(polygon: Any, size: tuple[int, ...]) -> np.ndarray:
+    rings = [np.asarray(ring.coords)[:-1] for ring in (polygon.exterior, *polygon.interiors)]
+    patch = Polygon((rings[0],), tuple(rings[1:])).patch((size[0], size[1]))
+    mask = np.zeros(size, bool)
+    if patch is not None:
+        height, width = patch.mask.shape
+        mask[patch.top : patch.top + height, patch.left : patch.left + width] = patch.mask
+    return mask
+
+
+def for_inclusive(ring: np.ndarray) -> list[np.ndarray]:
+    """Returns outlines for tools that fill the pixels on an outline too, such as LabelMe.
+
+    They lie half a pixel inside, in the coordinates of pixel centres.
+    """
+    import shapely
+
+    inside = shapely.Polygon(ring).buffer(-0.49, join_style="mitre")
+    return [
+        np.asarray(part.exterior.coords)[:-1] - 0.48
+        for part in shapely.get_parts(inside).tolist()
+        if part.geom_type == "Polygon" and part.area
+    ]
