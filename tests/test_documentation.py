@@ -119,6 +119,10 @@ RESULTS = {
         assert data[0]["image"].shape[:2] == data[0]["labels"].shape
         assert set(np.unique(data[0]["labels"])) == {0, 1}
     """,
+    "docs/annotation_tools.md": """
+        text = Path("exported", "coco.json").read_text()
+        assert text.count('"file_name"') == 4 and '"name": "kite"' in text
+    """,
     "docs/training.md": """
         assert result.best.is_file() and 0 <= result.best_mean_iou <= 1
         assert int(optimizer.iterations) == 30
