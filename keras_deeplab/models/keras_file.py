@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -13,6 +15,19 @@ from keras_deeplab._files import check_file, unpacked_limit
 # Start of Keras's error message for a custom layer, which pages of its configuration follow.
 _UNKNOWN = re.compile(r"Could not locate (?:class|function) ('\w+')")
 _LONGEST = 500
+_SECONDS, _BYTES_PER_SECOND = 30.0, 10e6
+_READ_H5 = """
+import sys, h5py
+def read(name, item):
+    dict(item.attrs)
+    if isinstance(item, h5py.Dataset):
+        item[()]
+with h5py.File(sys.argv[1], "r") as file:
+    config = file.attrs.get("model_config", "")
+    file.visititems(read)
+text = config.decode("utf-8", "replace") if isinstance(config, bytes) else str(config)
+sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+"""
 
 
 def load_keras_file(path: Path) -> keras.Model:
@@ -27,7 +42,7 @@ def load_keras_file(path: Path) -> keras.Model:
         if path.suffix.lower() == ".keras":
             _check_archive(path)
         else:
-            _check_no_code(path)
+            _check_h5(path)
         model = keras.models.load_model(path, compile=False)
     # Damaged archives, configurations and arrays raise exceptions of many types.
     except Exception as error:
@@ -60,12 +75,20 @@ def _check_archive(path: Path) -> None:
         raise ValueError(f"it unpacks to {size} bytes, more than a hundred times its size")
 
 
-def _check_no_code(path: Path) -> None:
-    # In .h5 files, some versions of Keras run the code of Lambda layers in spite of `safe_mode`.
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        config = file.attrs.get("model_config", "")
-    text = config.decode("utf-8", "replace") if isinstance(config, bytes) else str(config)
-    if re.search(r'"class_name":\s*"Lambda"|__lambda__', text):
+def _check_h5(path: Path) -> None:
+    """Reads a file in a child process, because HDF5 may hang or crash on damaged ones."""
+    limit = _SECONDS + path.stat().st_size / _BYTES_PER_SECOND
+    try:
+        run = subprocess.run(
+            [sys.executable, "-c", _READ_H5, str(path)],
+            capture_output=True,
+            encoding="utf-8",
+            timeout=limit,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ValueError(f"reading it takes more than {limit:.0f} s") from error
+    if run.returncode:
+        raise ValueError((run.stderr.strip() or "HDF5 crashes").splitlines()[-1])
+    # Some versions of Keras run the code of Lambda layers in .h5 files in spite of `safe_mode`.
+    if re.search(r'"class_name":\s*"Lambda"|__lambda__', run.stdout):
         raise ValueError("it has a Lambda layer, whose code loading would run")

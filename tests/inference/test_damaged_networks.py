@@ -77,6 +77,27 @@ def test_code_in_a_file_is_not_run(tmp_path: Path, name: str):
         open_segmenter(tmp_path / name)
 
 
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_h5_files_that_take_for_ever_or_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "net.h5"
+    small_model().save(path)
+    assert load_keras_file(path).count_params() == small_model().count_params()
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match=r"must be a whole Keras model.*net\.h5.*truncated"):
+        load_keras_file(path)
+    for code, words in {
+        "import time; time.sleep(60)": "reading it takes more than 1 s",
+        "import os; os.kill(os.getpid(), 9)": "HDF5 crashes",
+    }.items():
+        monkeypatch.setattr("keras_deeplab.models.keras_file._READ_H5", code)
+        monkeypatch.setattr(
+            "keras_deeplab.models.keras_file._SECONDS", 1.0 if "time" in code else 60
+        )
+        with pytest.raises(ValueError, match=words):
+            load_keras_file(path)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="named pipes are files of POSIX")
 @pytest.mark.parametrize("name", ["net.keras", "net.h5", "net.tflite", "net.onnx"])
 def test_named_pipes_are_refused(tmp_path: Path, name: str):
