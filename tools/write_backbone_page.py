@@ -32,25 +32,26 @@ DOCS = Path(__file__).parents[1] / "docs"
 SIZE = 513
 OUTPUT_STRIDES = (8, 16)
 REFERENCE = "ResNet50"
+_SQUEEZE = [[None, None], [0.25, 0.25, 0.25], [0.3, 0.3], [0.3, 0.25, 0.25]]
 _MOBILENET_STAGES = {
-    "stackwise_expansion": [[16], [72, 88], [96, 240, 240]],
-    "stackwise_num_blocks": [1, 2, 3],
-    "stackwise_num_filters": [[16], [24, 24], [40, 40, 40]],
-    "stackwise_kernel_size": [[3], [3, 3], [5, 5, 5]],
-    "stackwise_num_strides": [[2], [2, 1], [2, 1, 1]],
-    "stackwise_se_ratio": [[0.25], [None, None], [0.25, 0.25, 0.25]],
-    "stackwise_activation": [["relu"], ["relu", "relu"], ["hard_swish"] * 3],
-    "stackwise_padding": [[1], [1, 1], [2, 2, 2]],
+    "stackwise_expansion": [[40, 56], [64, 144, 144], [72, 72], [144, 288, 288]],
+    "stackwise_num_blocks": [2, 3, 2, 3],
+    "stackwise_num_filters": [[16, 16], [24, 24, 24], [24, 24], [48, 48, 48]],
+    "stackwise_kernel_size": [[3, 3], [5, 5, 5], [5, 5], [5, 5, 5]],
+    "stackwise_num_strides": [[2, 1], [2, 1, 1], [1, 1], [2, 1, 1]],
+    "stackwise_se_ratio": _SQUEEZE,
+    "stackwise_activation": [["relu"] * 2, *(["hard_swish"] * n for n in (3, 2, 3))],
+    "stackwise_padding": [[1, 1], [2, 2, 2], [2, 2], [2, 2, 2]],
     "output_num_filters": 288,
     "input_activation": "hard_swish",
     "output_activation": "hard_swish",
     "input_num_filters": 16,
-    "image_shape": (None, None, 3),
-    "depthwise_filters": None,
-    "depthwise_stride": 1,
-    "depthwise_residual": False,
-    "last_layer_filter": None,
-    "squeeze_and_excite": None,
+    "image_shape": (224, 224, 3),
+    "depthwise_filters": 8,
+    "depthwise_stride": 2,
+    "depthwise_residual": True,
+    "last_layer_filter": 1024,
+    "squeeze_and_excite": 0.5,
 }
 _RESNET_STAGES = {
     "input_conv_filters": [64],

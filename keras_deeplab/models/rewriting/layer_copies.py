@@ -103,7 +103,8 @@ class LayerCopies:
             layer_class = BatchNormalization
         config = operation.get_config()
         if not issubclass(layer_class, type(operation)):
-            config = {key: config[key] for key in ("name", "trainable", "dtype")}
+            kept = ("name", "trainable", "dtype")
+            config = {key: config[key] for key in kept if key in config} | {"name": ""}
         if "name" in config:
             config["name"] = self._name(self._rename(operation))
         config |= changes

@@ -67,6 +67,9 @@ _REASONS: dict[type, str] = {
 } | dict.fromkeys(_ATTENTION, "attends over positions, which a smaller output stride multiplies")
 
 
+Sides = tuple[tuple[int, int], tuple[int, int]]
+
+
 class Kind(Enum):
     """What an operation does with positions."""
 
@@ -152,6 +155,17 @@ def windows_of(layer: Any, padding: Any = ((0, 0), (0, 0))) -> tuple[Window, Win
     return rows, columns
 
 
+def padding_of(operation: Any) -> Sides:
+    """Returns the ((top, bottom), (left, right)) of a layer or operation that pads."""
+    if isinstance(operation, _layers.ZeroPadding2D):
+        rows, columns = operation.padding
+        return rows, columns
+    batch, rows, columns, channels = operation.pad_width
+    if any(batch) or any(channels):
+        raise RefusalError(operation, "adds images or channels")
+    return (rows[0], rows[1]), (columns[0], columns[1])
+
+
 def is_convolution(layer: Any) -> bool:
     """Returns whether a layer is a convolution, for which "same" padding adds zeros."""
     return isinstance(layer, _CONVOLUTIONS)
@@ -164,6 +178,8 @@ def _kind_of_operation(operation: Any) -> Kind:
     axis = getattr(operation, "axis", None)
     if name in _ALONG_CHANNELS:
         return _along_channels(operation, axis)
+    if name == "Pad" and operation.mode == "constant" and len(operation.pad_width) == 4:
+        return Kind.PADDING
     if name in ("Mean", "Max", "Amax") and axis in ((1, 2), [1, 2], (-3, -2), [-3, -2]):
         return Kind.POOLED
     raise RefusalError(operation, "is an operation whose effect on positions is not known")

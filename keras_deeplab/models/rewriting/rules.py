@@ -18,11 +18,13 @@ from keras_deeplab.models.rewriting.layer_kinds import (
     Kind,
     RefusalError,
     is_convolution,
+    padding_of,
     windows_of,
 )
-from keras_deeplab.models.rewriting.value import Value, distinct, joined_axes
+from keras_deeplab.models.rewriting.value import Sides, Value, distinct, joined_axes
 
 _NO_PADDING = ((0, 0), (0, 0))
+_ZERO_PADDING = keras.layers.ZeroPadding2D
 
 
 @dataclass(frozen=True)
@@ -160,29 +162,35 @@ def _atrous_class(layer: Any, config: dict[str, Any]) -> type:
 
 def _padding(call: Call) -> Value:
     (value,) = call.maps
-    axes, tensor = _resized(call, call.operation.padding, 1)
-    return replace(
-        value, tensor=tensor, axes=axes, padding=(value, call.operation.padding), original=None
+    sides = padding_of(call.operation)
+    if any(call.kwargs.values()) or len(call.args) > 1:
+        # Such as the lowest number ahead of max pooling.
+        return _padding_by_other_values(call, value, sides)
+    axes, scaled = _resized(value, sides, 1)
+    tensor = replace(call, args=call.args[:1], kwargs={}).apply(
+        layer_class=_ZERO_PADDING, config={"padding": scaled}
     )
+    return replace(value, tensor=tensor, axes=axes, padding=(value, sides), original=None)
+
+
+def _padding_by_other_values(call: Call, value: Value, sides: Sides) -> Value:
+    axes, scaled = _resized(value, sides, 1)
+    if scaled != sides:
+        raise RefusalError(call.operation, "pads by other values than 0 behind a removed stride")
+    return replace(value, tensor=call.apply(), axes=axes, padding=None, original=None)
 
 
 def _cropping(call: Call) -> Value:
     (value,) = call.maps
-    axes, tensor = _resized(call, call.operation.cropping, -1)
-    return Value(tensor, axes, value.exact)
+    axes, scaled = _resized(value, call.operation.cropping, -1)
+    return Value(call.apply(config={"cropping": scaled}), axes, value.exact)
 
 
-def _resized(call: Call, sides: Any, sign: int) -> tuple[Any, Any]:
-    """Pads or crops a map by pixels of the original map."""
-    (value,) = call.maps
-    axes = value.axes or ()
-    scaled = tuple((a.rate * s[0], a.rate * s[1]) for a, s in zip(axes, sides, strict=True))
-    changed = any(axis.rate > 1 for axis in axes)
-    name = "padding" if sign > 0 else "cropping"
-    tensor = call.apply(config={name: scaled} if changed else {})
-    return tuple(
-        a.padded(sign * s[0], sign * s[1]) for a, s in zip(axes, sides, strict=True)
-    ), tensor
+def _resized(value: Value, sides: Any, sign: int) -> tuple[Any, Any]:
+    """Returns the axes of a padded or cropped map, and the sides in pixels of the atrous map."""
+    pairs = list(zip(value.axes or (), sides, strict=True))
+    axes = tuple(axis.padded(sign * side[0], sign * side[1]) for axis, side in pairs)
+    return axes, tuple((axis.rate * side[0], axis.rate * side[1]) for axis, side in pairs)
 
 
 def _upsampling(call: Call) -> Value:

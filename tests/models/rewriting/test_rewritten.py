@@ -88,6 +88,7 @@ class Shift(layers.Layer):
         return keras.ops.roll(inputs, 1, axis=1)
 
 
+PAD = ((0, 0), (1, 1), (1, 1), (0, 0))
 NESTED = keras.Sequential([keras.Input((None, None, 4)), strided(), L.ReLU()], name="inner")
 NETWORKS = {
     "convolutions": (strided(), strided(), strided(), L.Conv2D(4, 3, padding="same")),
@@ -119,6 +120,8 @@ NETWORKS = {
     "layers of layers": (Block(4), Block(2), Block(), Block(2), Block()),
     "operations": (strided(4), strided(), lambda x: keras.ops.relu(x + 3) * (1 / 6), strided(),
                    lambda x: x * keras.ops.mean(x, axis=(1, 2), keepdims=True)),
+    "padding operations": (strided(4), lambda x: keras.ops.pad(x, PAD), strided(padding="valid"),
+                           lambda x: keras.ops.pad(x, PAD), strided(padding="valid")),
     "classifier": (strided(4), strided(), strided(), L.GlobalAveragePooling2D(), L.Dense(10)),
     "valid": (strided(4), strided(), L.Conv2D(4, 3), strided(), L.Conv2D(4, 3)),
     "own rates": (strided(4), strided(), strided(),
