@@ -18,6 +18,7 @@ from keras_deeplab.cli import (
     evaluate_command,
     export_command,
     list_command,
+    review_command,
     segment_command,
     train_command,
 )
@@ -32,6 +33,7 @@ _COMMANDS = (
     check_data_command,
     train_command,
     evaluate_command,
+    review_command,
     export_command,
     convert_command,
     list_command,

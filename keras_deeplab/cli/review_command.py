@@ -1,0 +1,99 @@
+"""`keras-deeplab review`: likely label errors, and photos that are worth labelling."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from keras_deeplab.cli.arguments import (
+    add_inference,
+    add_network,
+    resolve_inference,
+    resolve_network,
+)
+from keras_deeplab.cli.check_data_command import add_data_arguments, data_options, reading
+from keras_deeplab.cli.startup import quiet_start
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "review",
+        help="find likely label errors, and photos that are worth labelling",
+        description="Compares the labels of a dataset with a network's masks and ranks the photos "
+        "by their disagreement. Writes review.html, review.json and to_review.txt. With --photos, "
+        "it also chooses photos without labels that are most worth labelling: to_label.txt, and "
+        "to_label.json for Label Studio.",
+        epilog="Example: keras-deeplab review --data photos --model runs/first/best.keras",
+    )
+    add_data_arguments(parser)
+    parser.add_argument("--split", metavar="NAME", help="split of the dataset (default: all)")
+    add_network(parser)
+    add_inference(parser, crf="refine the masks with a dense CRF")
+    parser.add_argument(
+        "--photos", metavar="DIR", help="folder of photos without labels to choose from"
+    )
+    parser.add_argument(
+        "--count", type=int, default=50, metavar="N", help="photos to show (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out", default="reviewed", metavar="DIR", help="folder to write to (default: reviewed)"
+    )
+    parser.set_defaults(run=_review)
+
+
+def _review(arguments: argparse.Namespace) -> int:
+    with quiet_start():
+        import keras
+
+        keras.ops.zeros(1)
+    from keras_deeplab.data.formats import dataset_splits, read_splits
+    from keras_deeplab.evaluation.label_review import review
+    from keras_deeplab.evaluation.review_page import write_review
+
+    options = resolve_inference(arguments)
+    splits = [arguments.split]
+    if arguments.split is None:
+        splits = [*dataset_splits(arguments.data, dataset=arguments.dataset)] or [None]
+    sources = read_splits(
+        arguments.data, splits, dataset=arguments.dataset, **data_options(arguments)
+    )
+    print(reading(arguments.data, sources[0]))
+    network = resolve_network(arguments, sources[0].class_names)
+    pairs = [
+        (source, one) for source in sources for one in review(network, source, options=options)
+    ]
+    pairs.sort(key=lambda pair: -pair[1].score)
+    out = Path(arguments.out).expanduser()
+    page = write_review(pairs, network, out, count=arguments.count, options=options)
+    rows = [asdict(one) | {"image": str(one.image)} for _, one in pairs]
+    (out / "review.json").write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+    listed = "".join(f"{one.image}\n" for _, one in pairs[: arguments.count])
+    (out / "to_review.txt").write_text(listed, "utf-8")
+    for _, one in pairs[:10]:
+        region = one.regions[0] if one.regions else None
+        words = f": {region.kind}, {region.labelled} or {region.predicted}" if region else ""
+        print(f"  {one.score:.4f} {one.image}{words}")
+    print("\n".join(str(out / name) for name in (page.name, "review.json", "to_review.txt")))
+    if arguments.photos:
+        _choose(arguments, network, out, options)
+    return 0
+
+
+def _choose(arguments: argparse.Namespace, network: Any, out: Path, options: Any) -> None:
+    from keras_deeplab.data.images import folder_images
+    from keras_deeplab.evaluation.label_review import worth_labelling
+
+    chosen = worth_labelling(
+        network, list(folder_images(arguments.photos)), count=arguments.count, options=options
+    )
+    (out / "to_label.txt").write_text("".join(f"{path}\n" for path, _ in chosen), "utf-8")
+    tasks = [
+        {"data": {"image": f"/data/local-files/?d={path.name}"}, "meta": {"uncertainty": value}}
+        for path, value in chosen
+    ]
+    (out / "to_label.json").write_text(json.dumps(tasks, indent=1) + "\n", "utf-8")
+    print(f"{out / 'to_label.txt'}\n{out / 'to_label.json'}")
