@@ -155,7 +155,7 @@ def _predicted(
     crf = resolve_crf(options.crf)
     for_images, again = tee(read_ahead(found))
     images = (element.image for element in for_images)
-    scores = segmenter.predict(images, replace(options, crf=False))
+    scores = segmenter.predict(images, replace(options, crf=False), labels_only=crf is None)
     for element, plain in zip(again, scores, strict=True):
         masks = [_labels(plain)]
         if crf is not None:

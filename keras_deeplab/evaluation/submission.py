@@ -84,7 +84,7 @@ def write_submission(
     target = Path(folder).expanduser() / (_VOC_FOLDER if kind == "voc" else "")
     make_folder(target)
     pairs, again = tee(in_order(lambda pair: (pair[0], read_image(pair[1])), images))
-    scores = segmenter.predict((image for _, image in again), options)
+    scores = segmenter.predict((image for _, image in again), options, labels_only=True)
 
     def write(item: tuple[tuple[str, Any], Scores]) -> Path:
         (name, _), one = item

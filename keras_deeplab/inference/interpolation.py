@@ -18,6 +18,40 @@ def resized_scores(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return resized
 
 
+class RowResize:
+    """Bilinear resizing of some rows at a time, equal to that of `resized_scores`.
+
+    Args:
+        size: (height, width) of the scores.
+        new_size: (height, width) to resize to.
+    """
+
+    def __init__(self, size: tuple[int, int], new_size: tuple[int, int]) -> None:
+        self.same = size == new_size
+        self.down = _taps(size[0], new_size[0])
+        self.across = _taps(size[1], new_size[1])
+
+    def source(self, rows: slice) -> slice:
+        """Returns the rows of the scores from which new rows are interpolated."""
+        if self.same:
+            return rows
+        top, bottom, _ = self.down
+        return slice(int(top[rows.start]), int(bottom[rows.stop - 1]) + 1)
+
+    def __call__(self, scores: np.ndarray, rows: slice) -> np.ndarray:
+        """Returns new rows, from scores that hold `source(rows)`."""
+        if self.same:
+            return scores
+        top, bottom, down = (tap[rows] for tap in self.down)
+        left, right, across = self.across
+        first = self.source(rows).start
+        resized = np.empty((len(top), len(left), scores.shape[-1]), "float32")
+        for label, plane in enumerate(_planes(scores)):
+            narrow = _lerp(plane[top - first], plane[bottom - first], down[:, None])
+            resized[..., label] = _lerp(narrow[:, left], narrow[:, right], across[None, :])
+        return resized
+
+
 def resized_labels(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Returns the best class of every pixel after bilinear resizing to a (height, width).
 

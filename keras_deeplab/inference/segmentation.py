@@ -225,7 +225,9 @@ class Segmentations(Sequence[Segmentation]):
         ahead = (self.options.batch_size or self.segmenter.batch_size) + workers
         images, again = tee(in_order(_read, self.photos, workers=workers, ahead=ahead))
         scores = self.segmenter.predict(
-            (image for image in again if not isinstance(image, Exception)), self.options
+            (image for image in again if not isinstance(image, Exception)),
+            self.options,
+            labels_only=not self.probabilities,
         )
 
         def build(item: tuple[int, Scores | Exception]) -> _Result | Exception:

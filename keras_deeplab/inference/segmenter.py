@@ -14,14 +14,12 @@ from keras_deeplab.inference.dense_crf import resolve_crf
 from keras_deeplab.inference.fitting import (
     fit_image,
     fitted_size,
-    padded,
-    resized_image,
-    windows,
 )
 from keras_deeplab.inference.interpolation import resized_scores, softmax
 from keras_deeplab.inference.options import InferenceOptions, Size
 from keras_deeplab.inference.scores import Scores
 from keras_deeplab.inference.streaming import WORKERS, batched, in_order
+from keras_deeplab.inference.window_bands import band_labels, gathered, window_bands
 from keras_deeplab.presets.datasets import Palette
 
 
@@ -59,7 +57,11 @@ class Segmenter:
         return f"Segmenter({self.name}: {names}, returns {self.output}{fit})"
 
     def predict(
-        self, images: Iterable[np.ndarray], options: InferenceOptions | None = None
+        self,
+        images: Iterable[np.ndarray],
+        options: InferenceOptions | None = None,
+        *,
+        labels_only: bool = False,
     ) -> Iterator[Scores]:
         """Computes the scores of photos.
 
@@ -69,6 +71,9 @@ class Segmenter:
         Args:
             images: Photos, uint8 arrays of shape (height, width, 3) of any sizes.
             options: Size, scales, flip, sliding window, CRF and batch size.
+            labels_only: Whether only the labels are needed. With a sliding window, scores of the
+                kind "labels" are then returned, whose memory use does not grow with the number
+                of classes.
 
         Returns:
             Iterator over the scores, in the order of the photos. A single forward pass returns
@@ -90,7 +95,7 @@ class Segmenter:
         """
         options = options or InferenceOptions()
         self.check(options)
-        return _predict(self, images, options)
+        return _predict(self, images, options, labels_only=labels_only and not options.crf)
 
     def resolve_size(self, options: InferenceOptions) -> Size | None:
         """Returns the (height, width) of the network's input, or None for each photo's size."""
@@ -135,7 +140,11 @@ class Segmenter:
 
 
 def _predict(
-    network: Segmenter, images: Iterable[np.ndarray], options: InferenceOptions
+    network: Segmenter,
+    images: Iterable[np.ndarray],
+    options: InferenceOptions,
+    *,
+    labels_only: bool,
 ) -> Iterator[Scores]:
     size, crf = network.resolve_size(options), resolve_crf(options.crf)
     run = _BatchRun(network, options.batch_size)
@@ -154,7 +163,10 @@ def _predict(
         if options.averages:
             # Scores that are not finite are reported with their photo.
             with np.errstate(invalid="ignore"):
-                values, kind = _averaged(run, photos, options, size), "probabilities"
+                if options.sliding_window and size is not None:
+                    values, kind = _over_windows(run, photos[0], options, size, labels_only)
+                else:
+                    values, kind = _averaged(run, photos, options, size), "probabilities"
         else:
             inputs = (photo if image is None else image for photo, image in batch)
             values, kind = list(_cropped(run(inputs), photos, size)), network.output
@@ -205,19 +217,29 @@ def _averaged(
 ) -> list[np.ndarray]:
     """Returns the mean probabilities over scales and flips, at the resized photos' size."""
     sizes = [(photo.shape[0], photo.shape[1]) for photo in photos]
-    if size is not None and not options.sliding_window:
+    if size is not None:
         sizes = [fitted_size(own, size) for own in sizes]
     totals = [np.zeros((), "float32")] * len(photos)
     steps = (1, -1)[: 1 + options.flip]
     for scale in options.scales:
         for step in steps:
             seen = [np.ascontiguousarray(photo[:, ::step]) for photo in photos]
-            if options.sliding_window and size is not None:
-                found = [resized_scores(_over_windows(run, seen[0], size, scale), sizes[0])]
-            else:
-                found = _at_scale(run, seen, sizes, size, scale)
+            found = _at_scale(run, seen, sizes, size, scale)
             totals = [total + one[:, ::step] for total, one in zip(totals, found, strict=True)]
     return [total / (len(options.scales) * len(steps)) for total in totals]
+
+
+def _over_windows(
+    run: _BatchRun, photo: np.ndarray, options: InferenceOptions, size: Size, labels_only: bool
+) -> tuple[list[np.ndarray], str]:
+    def probabilities(images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        return (run.probabilities(output.astype("float32")) for output in run(images))
+
+    bands = window_bands(probabilities, photo, options, size)
+    own = (photo.shape[0], photo.shape[1])
+    if labels_only:
+        return [band_labels(bands, own)], "labels"
+    return [gathered(bands, own)], "probabilities"
 
 
 def _at_scale(
@@ -230,20 +252,3 @@ def _at_scale(
         run.probabilities(resized_scores(values, target))
         for values, target in zip(_cropped(outputs, photos, (height, width)), sizes, strict=True)
     ]
-
-
-def _over_windows(run: _BatchRun, photo: np.ndarray, window: Size, scale: float) -> np.ndarray:
-    """Returns the mean probabilities of the windows over a photo."""
-    height, width = (max(1, round(scale * length)) for length in photo.shape[:2])
-    photo = resized_image(photo, (height, width))
-    tiles = list(windows((height, width), window))
-    total: Any = None
-    count = np.zeros((height, width, 1), "float32")
-    outputs = run(padded(photo[tile], window) for tile in tiles)
-    for tile, output in zip(tiles, outputs, strict=True):
-        if total is None:
-            total = np.zeros((height, width, output.shape[-1]), "float32")
-        rows, columns = total[tile].shape[:2]
-        total[tile] += run.probabilities(output[:rows, :columns].astype("float32"))
-        count[tile] += 1
-    return total / count

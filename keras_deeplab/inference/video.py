@@ -84,7 +84,7 @@ def segment_frames(
     """Yields the segmentation of each frame of a video that is open."""
     frames, again = tee(read_ahead(reader))
     workers = options.workers or WORKERS
-    scores = segmenter.predict((frame.image for frame in again), options)
+    scores = segmenter.predict((frame.image for frame in again), options, labels_only=not smoothing)
     if smoothing:
         probabilities = in_order(Scores.as_probabilities, scores, workers=workers, ahead=workers)
         scores = smoothed(probabilities, smoothing)
