@@ -18,6 +18,22 @@ from keras_deeplab.cli.startup import quiet_start
 _FORMATS = ("png", "npz", "rle-json", "video", "none")
 
 
+class _Camera(argparse.Action):
+    """Stores the camera, beside which no photo is required."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, values)
+        for action in parser._actions:
+            if action.dest == "photos":
+                action.required = False
+
+
 def add_parser(commands: Any) -> None:
     """Adds the command."""
     segment = commands.add_parser(
@@ -30,13 +46,18 @@ def add_parser(commands: Any) -> None:
     )
     segment.add_argument(
         "photos",
-        nargs="*",
+        nargs="+",
+        default=[],
         metavar="PHOTO",
         help="image file, folder of images, quoted pattern, video, or address (https://, s3://, "
         "...)",
     )
     segment.add_argument(
-        "--camera", type=int, metavar="N", help="segment the camera with this number until Ctrl-C"
+        "--camera",
+        type=int,
+        action=_Camera,
+        metavar="N",
+        help="segment the camera with this number until Ctrl-C",
     )
     segment.add_argument(
         "--out",
@@ -74,7 +95,7 @@ def add_parser(commands: Any) -> None:
         "%(default)s)",
     )
     _add_output(segment)
-    segment.set_defaults(run=_segment, fail=segment.error)
+    segment.set_defaults(run=_segment)
 
 
 def _add_output(segment: argparse.ArgumentParser) -> None:
@@ -111,8 +132,6 @@ def _segment(arguments: argparse.Namespace) -> int:
 
     cameras = [] if arguments.camera is None else [f"camera:{arguments.camera}"]
     sources = [*arguments.photos, *cameras]
-    if not sources:
-        arguments.fail("the following arguments are required: PHOTO")
     found = find_sources(sources, out=arguments.out, recursive=arguments.recursive)
     if not 0 <= arguments.opacity <= 1:
         raise ValueError(f"--opacity must be between 0 and 1. Received: {arguments.opacity}.")
