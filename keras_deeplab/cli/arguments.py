@@ -167,6 +167,7 @@ def resolve_network(arguments: argparse.Namespace, class_names: Any = None) -> A
     """
     from keras_deeplab.cli.startup import quiet_start
 
+    class_names = class_names or _class_names(arguments)
     built = is_model_name(arguments.model) or arguments.backbone or arguments.output_stride
     with quiet_start():
         if built or (class_names is None and _is_published(Path(arguments.model).expanduser())):
@@ -176,11 +177,33 @@ def resolve_network(arguments: argparse.Namespace, class_names: Any = None) -> A
         return open_segmenter(arguments.model, fallback_names=class_names)
 
 
+def add_classes(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that name the classes of a file: --class-names, --dataset."""
+    names = parser.add_mutually_exclusive_group()
+    names.add_argument(
+        "--class-names",
+        metavar="A,B,...",
+        help="names of the labels 0, 1, ... of a --model file that does not hold them",
+    )
+    names.add_argument(
+        "--dataset",
+        choices=sorted(DATASETS),
+        help="the same, by the dataset that the network was trained on",
+    )
+
+
+def _class_names(arguments: argparse.Namespace) -> tuple[str, ...] | None:
+    if names := getattr(arguments, "class_names", None):
+        return tuple(name.strip() for name in names.split(","))
+    row = DATASETS.get(getattr(arguments, "dataset", None) or "")
+    return row.class_names if row else None
+
+
 def _is_published(path: Path) -> bool:
     """Whether a TFLite file was not exported here: its weights are read, as by `DeepLab`."""
-    from keras_deeplab.inference.sidecar import sidecar_path
+    from keras_deeplab.inference.runtimes.tflite_runtime import is_export
 
-    return path.suffix == ".tflite" and path.exists() and not sidecar_path(path).exists()
+    return path.suffix == ".tflite" and path.is_file() and not is_export(path)
 
 
 def resolve_deeplab(arguments: argparse.Namespace) -> Any:

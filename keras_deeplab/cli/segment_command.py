@@ -8,6 +8,7 @@ from typing import Any
 
 from keras_deeplab.cli.annotation_arguments import add_annotations, write_annotations
 from keras_deeplab.cli.arguments import (
+    add_classes,
     add_inference,
     add_network,
     resolve_inference,
@@ -71,6 +72,7 @@ def add_parser(commands: Any) -> None:
         help="include subfolders, and keep their tree in the output folder",
     )
     add_network(segment)
+    add_classes(segment)
     add_inference(segment, crf="refine the masks with a dense CRF")
     segment.add_argument(
         "--workers",

@@ -104,7 +104,8 @@ def export(
 
     The file takes RGB 0-255, like the Keras model. Class names, colours, input and output are
     stored in a JSON file next to it (in a SavedModel: keras_deeplab.json), and in TFLite and ONNX
-    files also as the metadata entry "keras_deeplab". Models with a mixed-precision dtype policy
+    files also as the metadata entry "keras_deeplab". TFLite files also have the standard entry
+    "TFLITE_METADATA", with a file of labels. Models with a mixed-precision dtype policy
     are exported in float32.
 
     Args:
@@ -229,9 +230,10 @@ def _write(
     )
     if request.format == "saved_model":
         return write_saved_model(path, network, serve, spec), ()
-    metadata = json.dumps(request.metadata())
+    metadata = request.metadata()
     if request.format == "onnx":
-        content = onnx_export.convert(serve, spec, opset=request.opset or 17, metadata=metadata)
+        text = json.dumps(metadata)
+        content = onnx_export.convert(serve, spec, opset=request.opset or 17, metadata=text)
         path.write_bytes(content)
         return onnx_export.operators(content)
     height, width = (

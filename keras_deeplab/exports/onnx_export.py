@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-METADATA = "keras_deeplab"
+from keras_deeplab.inference.sidecar import METADATA
 
 
 def convert(

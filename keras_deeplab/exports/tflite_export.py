@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -10,10 +11,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_deeplab.exports.tflite_metadata import STANDARD, standard_metadata, with_labels
 from keras_deeplab.inference.runtimes.tflite_builder import SharingBuilder
+from keras_deeplab.inference.sidecar import METADATA
 from keras_deeplab.weights.readers.tflite_file import tflite_schema
-
-METADATA = "keras_deeplab"
 
 
 def convert(
@@ -71,22 +72,24 @@ def convert(
         ) from error
 
 
-def finished(content: bytes, metadata: str) -> bytes:
-    """Adds metadata and deduplicates equal vectors.
+def finished(content: bytes, metadata: dict[str, Any]) -> bytes:
+    """Adds metadata, in the package's form and in TFLite's, and deduplicates equal vectors.
 
     Per-channel quantisation stores a vector of zeros for every tensor.
     """
     schema = tflite_schema()
     model = schema.ModelT.InitFromPackedBuf(content)
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(metadata.encode(), "uint8")
-    model.buffers.append(buffer)
-    entry = schema.MetadataT()
-    entry.name, entry.buffer = METADATA, len(model.buffers) - 1
-    model.metadata = [*(model.metadata or []), entry]
+    texts = {METADATA: json.dumps(metadata).encode(), STANDARD: standard_metadata(metadata)}
+    for name, text in texts.items():
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(text, "uint8")
+        model.buffers.append(buffer)
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = name, len(model.buffers) - 1
+        model.metadata = [*(model.metadata or []), entry]
     builder = SharingBuilder(len(content))
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    return with_labels(bytes(builder.Output()), metadata["class_names"])
 
 
 def operators(content: bytes) -> tuple[dict[str, int], tuple[str, ...]]:

@@ -133,7 +133,8 @@ def _names(classes: int | None, hints: Hints, opened: Opened) -> tuple[str, ...]
         return tuple(found)
     raise ValueError(
         f"The classes must be known. Received: {opened.name} without {sidecar.path}, where "
-        f"an export of keras_deeplab stores them. Pass class_names (on the shell, --dataset)."
+        f"an export of keras_deeplab stores them. Pass class_names (on the shell, "
+        f"--class-names or --dataset)."
     )
 
 

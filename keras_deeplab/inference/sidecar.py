@@ -11,6 +11,8 @@ from keras_deeplab._files import check_file
 from keras_deeplab.presets.datasets import Palette
 
 FORMAT_VERSION = 1
+# Name of the entry with the same content inside TFLite and ONNX files.
+METADATA = "keras_deeplab"
 # Largest side of an inference size, pixels.
 _LARGEST = 16384
 
@@ -43,18 +45,25 @@ def sidecar_path(network: Path) -> Path:
     return network.with_name(f"{network.name}.json")
 
 
-def read_sidecar(network: Path) -> Sidecar:
-    """Reads the metadata of an export from its `sidecar_path`.
+def read_sidecar(network: Path, embedded: str | bytes | None = None) -> Sidecar:
+    """Reads the metadata of an export from its `sidecar_path`, or else from the file itself.
+
+    Args:
+        network: File, or folder of a SavedModel.
+        embedded: Content of the entry `METADATA` in the file, if it has one.
 
     Raises:
         ValueError: If it is damaged, of another version, or its input is not RGB 0-255.
     """
     path = sidecar_path(network)
-    if not path.exists():
+    if path.exists():
+        check_file(path, "The description of a network")
+    elif embedded is None:
         return Sidecar(path)
-    check_file(path, "The description of a network")
+    else:
+        path = network
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(path.read_text("utf-8") if path != network else embedded or "")
     except (ValueError, RecursionError) as error:
         raise _damaged(path, network, error) from error
     _check_version(path, content)
@@ -68,7 +77,7 @@ def _damaged(path: Path, network: Path, error: Exception) -> ValueError:
     return ValueError(
         f"{path} must describe an export of keras_deeplab. Received: {error!r}. Export "
         f"{network.name} again, or remove the description and pass class_names (on the shell, "
-        f"--dataset)."
+        f"--class-names or --dataset)."
     )
 
 

@@ -200,7 +200,14 @@ def test_equal_vectors_are_stored_once(tmp_path: Path):
         uint8_input=False,
         output_dtype=None,
     )
-    smaller = tflite_export.finished(content, "{}")
+    metadata = {
+        "network": "net",
+        "class_names": ["a", "b"],
+        "inference_size": [9, 9],
+        "input": {"height": 9, "width": 9, "range": "RGB 0-255"},
+        "output": {"kind": "logits"},
+    }
+    smaller = tflite_export.finished(content, metadata)
     # Eight bytes of zero point per channel, of kernels and biases.
     assert len(content) - len(smaller) > 7 * 256 * 8 * 0.9
     for name, data in (("a.tflite", content), ("b.tflite", smaller)):

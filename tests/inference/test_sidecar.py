@@ -60,3 +60,14 @@ def test_damaged_files(tmp_path: Path):
     sidecar_path(network).write_text('{"format_version": 1')
     with pytest.raises(ValueError, match="Export net.onnx again"):
         read_sidecar(network)
+
+
+def test_the_entry_inside_the_network_counts_where_the_file_is_missing(tmp_path: Path):
+    embedded = json.dumps(CONTENT | {"ignore_class": 7})
+    for content in (embedded, embedded.encode()):
+        sidecar = read_sidecar(tmp_path / "net.onnx", content)
+        assert (sidecar.class_names, sidecar.ignore_class) == (("background", "cat"), 7)
+    network = written(tmp_path, class_names=["a", "b"])
+    assert read_sidecar(network, embedded).class_names == ("a", "b")
+    with pytest.raises(ValueError, match=r"bad\.onnx must describe an export"):
+        read_sidecar(tmp_path / "bad.onnx", "{")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_deeplab.inference.describing import Opened
-from keras_deeplab.inference.sidecar import read_sidecar
+from keras_deeplab.inference.sidecar import METADATA, read_sidecar
 
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
 
@@ -39,7 +39,8 @@ def open_file(path: Path) -> Opened:
         return result.astype("float32")
 
     shape = tuple(side if isinstance(side, int) else None for side in source.shape)
-    return Opened(run, shape, read_sidecar(path), str(path))
+    embedded = session.get_modelmeta().custom_metadata_map.get(METADATA)
+    return Opened(run, shape, read_sidecar(path, embedded), str(path))
 
 
 def _session(path: Path) -> Any:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 import warnings
+import zipfile
+import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +16,12 @@ import numpy as np
 
 from keras_deeplab.inference.describing import Opened
 from keras_deeplab.inference.runtimes.tflite_builder import SharingBuilder
-from keras_deeplab.inference.sidecar import read_sidecar
+from keras_deeplab.inference.sidecar import METADATA, Sidecar, read_sidecar, sidecar_path
 
 _IDENTIFIER = b"TFL3"
 # Quantised inputs with a larger scale take levels 0-255, others normalised images.
 _SCALE_OF_LEVELS = 0.5
+_LARGEST_LABELS = 10_000_000
 
 
 def open_file(path: Path) -> Opened:
@@ -34,7 +39,8 @@ def open_file(path: Path) -> Opened:
             f"The file must be a TFLite network. Received: {str(path)!r}, which does not start "
             f"like one."
         )
-    interpreter = _interpreter(_rewritten(content, path), path)
+    model = _unpacked(content, path)
+    interpreter = _interpreter(_rewritten(model, content, path), path)
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     if len(inputs) != 1 or len(outputs) != 1:
         raise ValueError(
@@ -60,31 +66,79 @@ def open_file(path: Path) -> Opened:
         return _dequantised(result, target)
 
     shape = tuple(None if side < 0 else int(side) for side in source["shape_signature"])
-    return Opened(run, shape, read_sidecar(path), str(path))
+    return Opened(run, shape, _metadata(model, content, path), str(path))
 
 
-def _rewritten(content: bytes, path: Path) -> bytes:
-    """Returns the same network with a new header and new offsets.
+def is_export(path: Path) -> bool:
+    """Whether `export` wrote a TFLite file.
 
-    The runtimes follow the offsets of a file without checks, and crash on damaged ones.
+    Raises:
+        ValueError: If the file is damaged.
     """
+    return sidecar_path(path).exists() or bool(_entry(_unpacked(path.read_bytes(), path)))
+
+
+def _metadata(model: Any, content: bytes, path: Path) -> Sidecar:
+    """Reads the description of an export, or else the class names that the file carries."""
+    known = read_sidecar(path, _entry(model))
+    if known.class_names is None:
+        return replace(known, class_names=_packed_labels(content))
+    return known
+
+
+def _entry(model: Any) -> bytes | None:
+    for entry in model.metadata or ():
+        if entry.name in (METADATA, METADATA.encode()) and entry.buffer < len(model.buffers):
+            return bytes(model.buffers[entry.buffer].data)
+    return None
+
+
+def _packed_labels(content: bytes) -> tuple[str, ...] | None:
+    """Returns the lines of the one text file in the zip archive that TFLite's metadata appends."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            (name,) = (x for x in archive.infolist() if x.filename.endswith(".txt"))
+            if name.file_size > _LARGEST_LABELS:
+                return None
+            names = archive.read(name).decode("utf-8").split("\n")
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, RuntimeError, zlib.error):
+        return None
+    names = [name.strip() for name in names if name.strip()]
+    return tuple(names) if names and len(set(names)) == len(names) else None
+
+
+def _unpacked(content: bytes, path: Path) -> Any:
     try:
         from ai_edge_litert import schema_py_generated as schema
     except ModuleNotFoundError:
         from tensorflow.lite.python import schema_py_generated as schema
     try:
-        model = schema.ModelT.InitFromPackedBuf(content)
+        return schema.ModelT.InitFromPackedBuf(content)
+    except Exception as error:
+        raise _damaged(content, path) from error
+
+
+def _rewritten(model: Any, content: bytes, path: Path) -> bytes:
+    """Returns the same network with a new header and new offsets.
+
+    The runtimes follow the offsets of a file without checks, and crash on damaged ones.
+    """
+    try:
         if any(buffer.offset > 1 for buffer in model.buffers):
             return content  # more than 2 GB, with arrays outside the tables
         builder = SharingBuilder(len(content))
         builder.Finish(model.Pack(builder), _IDENTIFIER)
         return bytes(builder.Output())
     except Exception as error:
-        # Offsets outside the file raise many different exceptions.
-        raise ValueError(
-            f"The file must be a whole TFLite network. Received: {str(path)!r}, {len(content)} "
-            f"bytes, where the end is missing or damaged. Fetch or export it again."
-        ) from error
+        raise _damaged(content, path) from error
+
+
+def _damaged(content: bytes, path: Path) -> ValueError:
+    # Offsets outside the file raise many different exceptions.
+    return ValueError(
+        f"The file must be a whole TFLite network. Received: {str(path)!r}, {len(content)} bytes, "
+        f"where the end is missing or damaged. Fetch or export it again."
+    )
 
 
 def _interpreter(content: bytes, path: Path) -> Any:
