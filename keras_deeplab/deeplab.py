@@ -55,9 +55,9 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
         weights: None (random initialisation); "imagenet" (pretrained backbone, random head); the
             name of a dataset, such as "voc" (its recommended weights, or those that match
             `version` and `backbone`); a full name from `list_models()`; the path of a `.keras`
-            file saved from a model of this function; or the path of a `.tflite` file of
-            TensorFlow's DeepLab. If `version` differs from that of a full name, only the
-            backbone's weights are loaded.
+            file saved from a model of this function; or the path of another library's checkpoint
+            that `keras_deeplab.convert` reads (`.pth`, `.safetensors`, `.tar.gz`, `.tflite`, ...).
+            If `version` differs from that of a full name, only the backbone's weights are loaded.
         version: "v1", "v2", "v3" or "v3+". Default: that of the weights, else "v3".
         backbone: A backbone in `list_models()`: "mobilenet_v2", "resnet101", ... If the version
             supports only variants of it, the first one is used: "resnet101" with "v2" is
@@ -72,7 +72,11 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
         classes: Number of classes, or their names by label id. If they differ from the classes of
             the weights, the classifier is initialised randomly and a log message says so.
             Default: the classes of the weights; without weights, the 21 classes of VOC.
-        input_shape: (height, width, 3) of images; None for a dynamic height or width.
+        input_shape: (height, width, channels) of images; None for a dynamic height or width. With
+            more than 3 channels, the first three are RGB, and the pretrained first kernel is zero
+            for the others, so that scores start as those of the RGB network. With fewer, it is the
+            sum over RGB, divided among the channels. Such networks are trained with `model.fit`
+            and run with `model.predict`; photos, `segment` and `export` are RGB.
         batch_norm: "trainable" (for batches of 8 or more), or "frozen": training uses the stored
             statistics and changes no weight of batch norm. Networks with batch norm folded into
             the convolutions have none. Default: "trainable".
@@ -95,8 +99,8 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
         name: Name of the model.
 
     Returns:
-        A functional `keras.Model` from images of shape (batch, height, width, 3), uint8 or float,
-        to float32 scores of shape (batch, height, width, classes) at the size of the images.
+        A functional `keras.Model` from images of shape (batch, height, width, channels), uint8 or
+        float, to float32 scores of shape (batch, height, width, classes) at the size of the images.
 
     Raises:
         TypeError: If `classes` is neither a number nor a sequence of names.
@@ -123,6 +127,11 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
             raise ValueError(
                 "A network with a CRF must take RGB 0-255. Received: include_preprocessing=False "
                 f"with crf={crf!r}. Use DenseCRF on the outputs instead."
+            )
+        if input_shape[2] != 3:
+            raise ValueError(
+                f"A network with a CRF must take RGB images. Received: input_shape={input_shape!r} "
+                f"with crf={crf!r}. Use DenseCRF on the outputs and an RGB image instead."
             )
     if is_any_backbone(backbone):
         start = resolve_any_backbone(

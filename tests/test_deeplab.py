@@ -9,6 +9,7 @@ import pytest
 from keras_deeplab import DeepLab, describe, list_models
 from keras_deeplab.inference import open_segmenter
 from keras_deeplab.models import BuildOptions, build_model
+from keras_deeplab.models.blocks import normalize_image
 from keras_deeplab.presets.datasets import DATASETS
 from keras_deeplab.presets.networks import DEEPLABS
 from keras_deeplab.presets.weights import WEIGHTS
@@ -87,8 +88,9 @@ def test_a_foreign_saved_model_is_refused(tmp_path: Path):
         (dict(batch_norm="sync"), ValueError, "batch_norm must be one of 'trainable', 'frozen'"),
         (dict(crf="v2_resnet"), ValueError, "Did you mean 'v2_resnet101'"),
         (dict(crf="v1", include_preprocessing=False), ValueError, "must take RGB 0-255"),
-        (dict(input_shape=(64, 64)), ValueError, r"input_shape must be \(height, width, 3\)"),
-        (dict(input_shape=(64, 64, 1)), ValueError, r"Received: input_shape=\(64, 64, 1\)"),
+        (dict(input_shape=(64, 64)), ValueError, r"must be \(height, width, channels\)"),
+        (dict(input_shape=(64, 64, None)), ValueError, r"Received: input_shape=\(64, 64, None\)"),
+        (dict(input_shape=(64, 64, 4), crf="v1"), ValueError, "must take RGB images"),
         (dict(input_shape=(0, 64, 3)), ValueError, "input_shape"),
         (dict(classifier_activation="sotfmax"), ValueError, "Did you mean 'softmax'"),
     ],
@@ -261,3 +263,29 @@ def test_describe_needs_a_model_of_deeplab():
     image = keras.Input((8, 8, 3))
     with pytest.raises(ValueError, match=r"DeepLab\(\) must have built the model. Received: 'own'"):
         describe(keras.Model(image, keras.layers.Conv2D(2, 1)(image), name="own"))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 6])
+def test_other_channels_start_from_the_rgb_network(channels: int, rng: np.random.Generator):
+    rgb = DeepLab(weights="voc")
+    other = DeepLab(weights="voc", input_shape=(None, None, channels))
+    photo = rng.uniform(0, 255, (1, 65, 97, 3)).astype("float32")
+    if channels > 3:
+        more = rng.uniform(0, 255, (1, 65, 97, channels - 3))
+        image = np.concatenate([photo, more], axis=-1)
+    else:
+        grey = photo[..., :1]
+        photo, image = np.repeat(grey, 3, axis=-1), np.repeat(grey, channels, axis=-1)
+    # A sum in another order.
+    np.testing.assert_allclose(other.predict(image), rgb.predict(photo), atol=1e-3)
+
+
+def test_normalisation_of_other_channels():
+    layer = DeepLab(backbone="resnet50", input_shape=(65, 65, 4)).get_layer("preprocessing")
+    assert np.size(layer.scale) in (1, 4)
+    image = keras.Input((8, 8, 5))
+    model = keras.Model(image, normalize_image(image, "caffe"))
+    means = model.predict(np.zeros((1, 8, 8, 5)))[0, 0, 0]
+    np.testing.assert_allclose(
+        means, [-122.675, -116.669, -104.008, *[-114.4506667] * 2], rtol=1e-6
+    )

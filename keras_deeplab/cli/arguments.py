@@ -170,7 +170,9 @@ def resolve_network(arguments: argparse.Namespace, class_names: Any = None) -> A
     class_names = class_names or _class_names(arguments)
     built = is_model_name(arguments.model) or arguments.backbone or arguments.output_stride
     with quiet_start():
-        if built or (class_names is None and _is_published(Path(arguments.model).expanduser())):
+        path = Path(arguments.model).expanduser()
+        checkpoint = path.is_file() and path.suffix.lower() not in _MODEL_SUFFIXES
+        if built or checkpoint or (class_names is None and _is_published(path)):
             return resolve_deeplab(arguments)
         from keras_deeplab.inference import open_segmenter
 

@@ -3,41 +3,52 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from keras_deeplab.cli.startup import quiet_start
-from keras_deeplab.presets.weights import WEIGHTS
+from keras_deeplab.presets.checkpoints import CHECKPOINTS
+from keras_deeplab.presets.datasets import DATASETS
 
 
 def add_parser(commands: Any) -> None:
     """Adds the command."""
-    converters = sorted({row.converter for row in WEIGHTS.values()})
     conversion = commands.add_parser(
         "convert",
-        help="convert a published checkpoint to a .keras file",
-        description="Loads a published checkpoint into a network and saves it as a .keras file, "
-        "for segment --model and DeepLab(weights=...).",
-        epilog="Example: keras-deeplab convert deeplabv3_pascal_train_aug_2018_01_04.tar.gz "
-        "--converter tf_slim --network deeplab_v3_plus_xception_65 --out xception.keras",
+        help="convert a checkpoint of another library to a .keras file",
+        description="Loads a checkpoint into a network and saves it as a .keras file, for "
+        "segment --model and DeepLab(weights=...). Reads DeepLab networks of TF-Slim, Caffe, "
+        "Hugging Face, torchvision, mmsegmentation, segmentation_models_pytorch, and of the "
+        "repositories of kazuto1011, VainF and jfzhang95.",
+        epilog="Example: keras-deeplab convert mine.pth --class-names background,cat "
+        "--out mine.keras",
     )
-    conversion.add_argument("source", metavar="SOURCE", help="the published file")
+    conversion.add_argument("source", metavar="SOURCE", help="the checkpoint")
     conversion.add_argument(
         "--converter",
-        required=True,
         metavar="NAME",
-        help=f"reader of the file: {', '.join(converters)}",
+        help=f"reader of the file: {', '.join(CHECKPOINTS)}. Default: found from the file",
     )
     conversion.add_argument(
-        "--network", required=True, metavar="ROW", help="network, see 'keras-deeplab list'"
+        "--network",
+        metavar="ROW",
+        help="network, see 'keras-deeplab list'. Default: found from the file, except Caffe's",
     )
     conversion.add_argument("--out", required=True, metavar="FILE.keras", help="file to write")
     conversion.add_argument(
         "--member", default="", metavar="NAME", help="weights in an archive with several"
     )
+    conversion.add_argument(
+        "--class-names",
+        metavar="NAMES",
+        help="names by label id: separated by commas, in a text file with one a line, or a "
+        f"dataset's ({', '.join(DATASETS)}). Default: those of a published file, else numbers",
+    )
     conversion.set_defaults(run=_convert)
 
 
 def _convert(arguments: argparse.Namespace) -> int:
+    names = _class_names(arguments.class_names)
     with quiet_start():
         import keras
 
@@ -50,7 +61,22 @@ def _convert(arguments: argparse.Namespace) -> int:
         converter=arguments.converter,
         network=arguments.network,
         member=arguments.member,
+        class_names=names,
     )
-    classes = model.output_shape[-1]
-    print(f"{arguments.source}: {arguments.network} with {classes} classes\n  {arguments.out}")
+    found = model.get_layer("output").class_names
+    shown = ", ".join(found[:4]) + (", ..." if len(found) > 4 else "")
+    print(f"{arguments.source}: {model.name} with {len(found)} classes ({shown})")
+    if found[-1] == f"class {len(found) - 1}":
+        print("  The file has no class names: give them with --class-names.")
+    print(f"  {arguments.out}")
     return 0
+
+
+def _class_names(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    if text in DATASETS:
+        return DATASETS[text].class_names
+    if Path(text).is_file():
+        text = ",".join(Path(text).read_text(encoding="utf-8-sig").splitlines())
+    return tuple(name.strip() for name in text.split(",") if name.strip())

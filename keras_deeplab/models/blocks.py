@@ -28,12 +28,15 @@ class ConvOptions:
         bias: Whether convolutions have a bias in addition to batch norm.
         padding: Zeros around strided convolutions: "symmetric", the same on both sides, or
             "tensorflow", as TensorFlow's "SAME": at even sizes one fewer on the top and left.
+        separable_norm: Whether batch norm and activation follow the depthwise part of separable
+            convolutions too.
     """
 
     batch_norm: str = "trainable"
     epsilon: float = 1e-3
     bias: bool = False
     padding: str = "symmetric"
+    separable_norm: bool = True
 
 
 class Feature(NamedTuple):
@@ -52,6 +55,7 @@ def conv_bn(
     stride: int = 1,
     rate: int = 1,
     activation: str | None = "relu",
+    norm: bool = True,
     options: ConvOptions = ConvOptions(),
     name: str,
 ) -> Any:
@@ -64,6 +68,7 @@ def conv_bn(
         stride: Stride, in pixels of ``x``.
         rate: Atrous rate, in pixels of ``x``.
         activation: "relu", "relu6", "hard_swish" or None.
+        norm: Whether there is batch norm, or the bias that it was folded into.
         options: Options of batch norm and bias.
         name: Layer name.
 
@@ -82,7 +87,7 @@ def conv_bn(
         strides=stride,
         padding=padding,
         dilation_rate=rate,
-        use_bias=options.bias or options.batch_norm == "folded",
+        use_bias=options.bias or (norm and options.batch_norm == "folded"),
         data_format=LAYOUT,
         name=name,
     )
@@ -92,7 +97,7 @@ def conv_bn(
         x = AtrousConv2D(filters, kernel_initializer=ScaledUniform(), **common)(x)
     else:
         x = keras.layers.Conv2D(filters, kernel_initializer=ScaledUniform(), **common)(x)
-    if options.batch_norm != "folded":
+    if norm and options.batch_norm != "folded":
         # With Keras's momentum of 0.99, the statistics depend on their initial values for hundreds
         # of steps, which makes a head trained on few photos useless.
         x = BatchNormalization(
@@ -169,7 +174,8 @@ def separable_conv_bn(
         kernel_size,
         stride=stride,
         rate=rate,
-        activation=inner_activation,
+        activation=inner_activation if options.separable_norm else None,
+        norm=options.separable_norm,
         name=f"{name}_depthwise",
     )
     return conv(x, filters, 1, activation=activation, name=f"{name}_pointwise")
@@ -179,7 +185,9 @@ def normalize_image(image: Any, mode: str) -> Any:
     """Normalises RGB 0-255 as in the training of a network, in float32.
 
     Args:
-        image: Tensor of shape (batch, height, width, 3), RGB, 0 to 255.
+        image: Tensor of shape (batch, height, width, channels), 0 to 255, in which the first three
+            of at least three channels are RGB. Others are normalised with the mean of RGB's
+            factors.
         mode: "tf" scales to -1..1; "torch" standardises with ImageNet's mean and standard
             deviation; "caffe" subtracts ImageNet's mean as DeepLab v2 did, "caffe_keras" as
             keras.applications does. The channel order stays RGB: converters of BGR networks
@@ -191,11 +199,20 @@ def normalize_image(image: Any, mode: str) -> Any:
     check_choice("mode", mode, tuple(NORMALIZATIONS))
     row = NORMALIZATIONS[mode]
     # float32 with every dtype policy: bfloat16 would round the 8-bit levels.
+    channels = image.shape[-1]
     # Keras turns a vector, but not this shape, where keras.json says "channels_first".
-    scale = row.scale if isinstance(row.scale, float) else [[[*row.scale]]]
-    return keras.layers.Rescaling(scale, offset=row.offset, dtype="float32", name="preprocessing")(
-        image
-    )
+    scale = row.scale if isinstance(row.scale, float) else [[[*_per_channel(row.scale, channels)]]]
+    return keras.layers.Rescaling(
+        scale, offset=_per_channel(row.offset, channels), dtype="float32", name="preprocessing"
+    )(image)
+
+
+def _per_channel(rgb: Any, channels: int) -> Any:
+    """Returns one factor, or one for each channel."""
+    if isinstance(rgb, float) or channels == 3:
+        return rgb
+    mean = float(np.mean(rgb))
+    return [mean] * channels if channels < 3 else [*rgb, *[mean] * (channels - 3)]
 
 
 def normalization_mode(layer: keras.layers.Rescaling) -> str:
@@ -204,8 +221,12 @@ def normalization_mode(layer: keras.layers.Rescaling) -> str:
     Raises:
         ValueError: If the layer matches no mode.
     """
+    channels = np.size(layer.scale)
     for mode, row in NORMALIZATIONS.items():
-        pairs = ((layer.scale, row.scale), (layer.offset, row.offset))
+        pairs = (
+            (layer.scale, _per_channel(row.scale, channels)),
+            (layer.offset, _per_channel(row.offset, channels)),
+        )
         if all(np.size(a) == np.size(b) and np.allclose(a, b) for a, b in pairs):
             return mode
     raise ValueError(

@@ -41,15 +41,15 @@ def resolve_class_names(
 
 
 def check_input_shape(input_shape: Any) -> None:
-    """Raises `ValueError` unless ``input_shape`` is (height, width, 3)."""
+    """Raises `ValueError` unless ``input_shape`` is (height, width, channels)."""
     valid = (
         isinstance(input_shape, (tuple, list))
         and len(input_shape) == 3
-        and input_shape[2] == 3
-        and all(side is None or (isinstance(side, int) and side > 0) for side in input_shape[:2])
+        and all(isinstance(n, int) and n > 0 for n in input_shape if n is not None)
+        and input_shape[2] is not None
     )
     if not valid:
         raise ValueError(
-            f"input_shape must be (height, width, 3), with None for a dynamic side. "
+            f"input_shape must be (height, width, channels), with None for a dynamic side. "
             f"Received: input_shape={input_shape!r}."
         )

@@ -21,6 +21,11 @@ def deeplab_v3(row: DeepLabRow, features: Mapping[str, Feature], options: HeadOp
     return classifier(aspp_of(row, features, options), options.classes)
 
 
+def head_convolutions(row: DeepLabRow, options: HeadOptions) -> ConvOptions:
+    """Returns the options of the convolutions of a network's head."""
+    return ConvOptions(options.batch_norm, row.epsilon, separable_norm=row.separable_norm)
+
+
 def aspp_of(row: DeepLabRow, features: Mapping[str, Feature], options: HeadOptions) -> Any:
     """Returns the ASPP features of a network, from the output of its backbone."""
     return aspp(
@@ -36,6 +41,6 @@ def aspp_of(row: DeepLabRow, features: Mapping[str, Feature], options: HeadOptio
         image_pooling=row.image_pooling,
         projection_size=row.projection_size,
         separable=row.separable,
-        options=ConvOptions(options.batch_norm, row.epsilon),
+        options=head_convolutions(row, options),
         dropout=row.dropout,
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from keras_deeplab.models.blocks import ConvOptions, Feature
-from keras_deeplab.models.deeplab_v3 import aspp_of
+from keras_deeplab.models.blocks import Feature
+from keras_deeplab.models.deeplab_v3 import aspp_of, head_convolutions
 from keras_deeplab.models.heads.decoder import decoder
 from keras_deeplab.models.heads.head_options import HeadOptions
 from keras_deeplab.models.heads.output import classifier
@@ -24,8 +24,9 @@ def deeplab_v3_plus(row: DeepLabRow, features: Mapping[str, Feature], options: H
         features[row.low_level].tensor,
         low_level_channels=row.low_level_channels,
         channels=row.decoder_channels,
+        convolutions=row.decoder_convolutions,
         separable=row.separable,
         align_corners=options.align_corners,
-        options=ConvOptions(options.batch_norm, row.epsilon),
+        options=head_convolutions(row, options),
     )
     return classifier(x, options.classes)

@@ -93,15 +93,15 @@ def build_model(
         row: Preset of the network: backbone and head.
         class_names: Names by label id; their number is the number of classes.
         options: Options that depend on the weights.
-        input_shape: (height, width, 3); None for a dynamic side.
+        input_shape: (height, width, channels); None for a dynamic side.
         network: Backbone instead of that of the preset.
         crf: Name of a preset of CRF parameters; appends a `CRFAsRNN` layer. None: no CRF.
         activation: Activation of the scores; None returns logits.
         name: Name of the model. Default: the name of the preset.
 
     Returns:
-        A model from (batch, height, width, 3) to float32 scores of shape (batch, height, width,
-        classes).
+        A model from (batch, height, width, channels) to float32 scores of shape (batch, height,
+        width, classes).
 
     Raises:
         ValueError: If there is no class, or the network does not support the output stride.
@@ -124,7 +124,7 @@ def build_model(
     if options.preprocessing is not None:
         x = normalize_image(image, options.preprocessing)
     if options.multi_scale_inputs:
-        inner = keras.Input((None, None, 3), name="scaled_image")
+        inner = keras.Input((None, None, input_shape[-1]), name="scaled_image")
         scores = _scores(inner, row, head, options, network)
         scores = multi_scale(
             keras.Model(inner, scores, name="network"),
@@ -163,6 +163,8 @@ def _scores(
     special: dict[str, Any] = {}
     if row.multi_grid != (1, 1, 1):
         special["multi_grid"] = row.multi_grid
+    if row.dilates_first:
+        special["dilates_first"] = True
     if options.padding != "symmetric":
         special["padding"] = options.padding
     features = build_backbone(

@@ -43,4 +43,12 @@ COSTS: dict[str, Cost] = {
     "deeplab_v3_plus_xception_71": Cost(43_477_837, 66_068_012_856),
     "deeplab_v3_plus_resnet50_keras": Cost(40_378_741, 71_376_918_976),
     "deeplab_v3_plus_resnet101_keras": Cost(59_396_981, 92_002_474_432),
+    "deeplab_v2_resnet101_caffe_aspp_s": Cost(44_048_532, 188_885_763_264),
+    "deeplab_v3_resnet50_smp": Cost(39_638_869, 168_652_962_240),
+    "deeplab_v3_resnet101_smp": Cost(58_630_997, 248_674_056_640),
+    "deeplab_v3_plus_resnet50_smp": Cost(26_682_725, 38_495_827_312),
+    "deeplab_v3_plus_resnet101_smp": Cost(45_674_853, 59_121_382_768),
+    "deeplab_v3_plus_resnet50_vainf": Cost(39_761_845, 62_379_547_072),
+    "deeplab_v3_plus_resnet101_vainf": Cost(58_753_973, 83_005_102_528),
+    "deeplab_v3_plus_resnet101_jfzhang": Cost(59_344_309, 92_820_363_712),
 }

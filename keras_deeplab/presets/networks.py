@@ -3,64 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from keras_deeplab.presets import networks_of_peers
+from keras_deeplab.presets.network_row import DeepLabRow
 
 # Prefixes of the names of head layers; all other layers with weights belong to the backbone, except
 # the CRF.
 HEAD_LAYERS = r"aspp|decoder|classifier|fc\d"
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeepLabRow:
-    """One network of the family.
-
-    Attributes:
-        name: Identifier, `deeplab_{version}_{backbone}`, followed by `_{variant}` if any.
-        version: "v1", "v2", "v3" or "v3_plus".
-        backbone: A name in `BACKBONES`.
-        variant: Distinguishes heads on the same backbone; the first row is the default.
-        output_stride: Output stride in training, and the default.
-        output_strides: Supported output strides.
-        atrous_rates: Rates of the head's 3x3 branches, in feature pixels. Empty if the published
-            network has none.
-        rates_output_stride: The output stride that the rates refer to.
-        multi_grid: Unit rates of the backbone's last stage.
-        head_channels: Channels of every branch and of the projection; 0 if the branches of v2 are
-            classifiers themselves.
-        projection_size: Kernel size of ASPP's projection.
-        refine: Whether a 3x3 convolution follows ASPP.
-        image_pooling: Whether ASPP has image-level features.
-        dropout: Rate of the dropout after ASPP.
-        low_level: Name of the low-level features for v3+'s decoder.
-        low_level_channels: Channels that the low-level features are projected to.
-        decoder_channels: Channels of the decoder's convolutions.
-        separable: Whether the head's 3x3 convolutions are depthwise separable.
-        epsilon: Epsilon of batch norm in the head.
-        source: Source of the architecture.
-    """
-
-    name: str
-    version: str
-    backbone: str
-    variant: str = ""
-    output_stride: int = 16
-    output_strides: tuple[int, ...] = (8, 16, 32)
-    atrous_rates: tuple[int, ...] = (6, 12, 18)
-    rates_output_stride: int = 16
-    multi_grid: tuple[int, ...] = (1, 1, 1)
-    head_channels: int = 256
-    projection_size: int = 1
-    refine: bool = False
-    image_pooling: bool = True
-    dropout: float = 0.1
-    low_level: str = ""
-    low_level_channels: int = 48
-    decoder_channels: int = 256
-    separable: bool = False
-    epsilon: float = 1e-5
-    source: str
-
 
 _ROWS = (
     DeepLabRow(
@@ -148,6 +98,18 @@ _ROWS = (
         )
         for variant, rates in (("aspp", (6, 12, 18, 24)), ("large_fov", (12,)))
     ),
+    DeepLabRow(
+        name="deeplab_v2_resnet101_caffe_aspp_s",
+        version="v2",
+        backbone="resnet101_caffe",
+        variant="aspp_s",
+        output_stride=8,
+        atrous_rates=(3, 6, 9, 12),
+        rates_output_stride=8,
+        head_channels=0,
+        reads="kazuto1011/deeplab-pytorch",
+        source="kazuto1011/deeplab-pytorch, DeepLabV2S",
+    ),
     # The paper's: rates 2 * (1, 2, 4) in the last stage at output stride 16.
     DeepLabRow(
         name="deeplab_v3_resnet101_caffe",
@@ -215,7 +177,9 @@ _ROWS = (
     ),
 )
 
-DEEPLABS: dict[str, DeepLabRow] = {row.name: row for row in _ROWS}
+DEEPLABS: dict[str, DeepLabRow] = {row.name: row for row in (*_ROWS, *networks_of_peers.ROWS)}
+
+__all__ = ["DEEPLABS", "HEAD_LAYERS", "DeepLabRow", "is_head_layer"]
 
 
 def any_backbone_row(version: str, backbone: str, variant: str | None = None) -> DeepLabRow:

@@ -2,43 +2,51 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 
 from keras_deeplab._files import write_atomically
-from keras_deeplab._validation import check_choice
-from keras_deeplab.models import BuildOptions, build_model
-from keras_deeplab.presets.datasets import DATASETS, numbered_classes
-from keras_deeplab.presets.networks import DEEPLABS
-from keras_deeplab.presets.weights import WEIGHTS, WeightsRow
+from keras_deeplab.models import build_model
 from keras_deeplab.weights.download import check_published
 from keras_deeplab.weights.load import load_arrays
-from keras_deeplab.weights.readers.converters import CONVERTERS
+from keras_deeplab.weights.opening_checkpoint import open_checkpoint
 
 
 def convert(
-    source: str | Path, out: str | Path, *, converter: str, network: str, member: str = ""
+    source: str | Path,
+    out: str | Path,
+    *,
+    converter: str | None = None,
+    network: str | None = None,
+    member: str = "",
+    class_names: Sequence[str] | None = None,
 ) -> keras.Model:
     """Loads a checkpoint into a network and saves the network.
 
-    Normalisation and resize grid are those of published weights for the same converter and, if
-    available, the same network.
+    Normalisation, padding, resize grid and output stride are those of the library that wrote it. A
+    network with a single score, for a sigmoid, gets a background class whose score is 0: the
+    probabilities and the threshold 1/2 stay the same.
 
     Args:
-        source: File in the format of ``converter``.
+        source: File of TF-Slim (`.tar.gz`, `.index`), TFLite, Caffe (`.caffemodel`), Hugging Face,
+            torchvision, mmsegmentation, segmentation_models_pytorch, or of the repositories of
+            kazuto1011, VainF and jfzhang95.
         out: File to write, ending in .keras.
-        converter: Name of a reader: "tf_slim", "torchvision", ...
-        network: Name of the network, as in `keras_deeplab.list_models`.
+        converter: Name of a reader: "tf_slim", "torchvision", ... Default: found from the file.
+        network: Name of the network, as in `keras_deeplab.list_models`. Default: found from the
+            file; Caffe's must be given.
         member: Name of the weights inside ``source``, if it is an archive with several.
+        class_names: Names by label id. Default: those of the published file, or those that are
+            stored in the file; else "class 0", "class 1", ...
 
     Returns:
         The model that was saved; `DeepLab(weights=out)` loads it.
 
     Raises:
-        ValueError: If a name is unknown, or the checkpoint is damaged or for another network.
+        ValueError: If a name is unknown, the checkpoint is damaged or for another network, or the
+            number of names is not that of its classes.
         FileNotFoundError: If the file does not exist.
 
     Example:
@@ -47,40 +55,17 @@ def convert(
     Traceback (most recent call last):
     ValueError: out must end in .keras. Received: out='net.h5'.
     """
-    check_choice("converter", converter, tuple(CONVERTERS))
-    check_choice("network", network, tuple(DEEPLABS))
     if Path(out).suffix != ".keras":
         raise ValueError(f"out must end in .keras. Received: out={str(out)!r}.")
     if not Path(source).is_file():
         raise FileNotFoundError(f"source must be an existing file. Received: {str(source)!r}.")
     check_published(Path(source))
-    arrays = CONVERTERS[converter](source, **({"member": member} if member else {}))
-    row = _published(converter, network)
-    biases = [a.size for key, a in arrays.items() if re.fullmatch(r"classifier\w*/bias", key)]
-    options = BuildOptions.published(row)
-    if row.network != network:
-        options = replace(options, output_stride=None, multi_scale_inputs=(), inference_size=None)
-    model = build_model(
-        DEEPLABS[network],
-        class_names=_class_names(biases[0] if biases else 0, row),
-        options=options,
+    start = open_checkpoint(
+        source, converter=converter, network=network, member=member, class_names=class_names
     )
-    load_arrays(model, arrays, source=str(source))
+    model = build_model(start.row, class_names=start.class_names, options=start.options)
+    load_arrays(model, start.arrays, source=str(source))
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     with write_atomically(Path(out)) as partial:
         model.save(partial)
     return model
-
-
-def _published(converter: str, network: str) -> WeightsRow:
-    rows = [row for row in WEIGHTS.values() if row.converter == converter]
-    # The first weights of this network; else the first weights in this format.
-    return next((row for row in rows if row.network == network), rows[0])
-
-
-def _class_names(classes: int, row: WeightsRow) -> tuple[str, ...]:
-    datasets = [DATASETS[row.dataset], *DATASETS.values()]
-    for dataset in datasets:
-        if len(dataset.class_names) == classes:
-            return dataset.class_names
-    return numbered_classes(classes)

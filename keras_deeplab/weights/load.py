@@ -44,9 +44,12 @@ def load_arrays(
         source: Origin of the arrays, for error messages.
         fresh: Names of layers that keep their current values; their arrays are ignored.
 
+    The first kernel of an RGB network is adapted to a model of other channels: zero for those after
+    RGB; with fewer, its sum over RGB, divided among the channels.
+
     Raises:
-        ValueError: If a weight has no array, an array has no weight, or shapes differ. In this case
-            no weight is changed.
+        ValueError: If a weight has no array, an array has no weight, shapes differ, or a value is
+            not finite. In this case no weight is changed.
     """
     weights = {
         key: variable
@@ -62,11 +65,30 @@ def load_arrays(
             f"{listed(missing, 3) or 'none'}, and has {listed(unused, 3) or 'none'} besides. "
             f"Choose the version and backbone that the file was made for."
         )
+    channels = model.input_shape[-1]
+    arrays = {key: _for_channels(a, weights[key].shape, channels) for key, a in arrays.items()}
     for key, array in arrays.items():
         if tuple(weights[key].shape) != array.shape:
             raise ValueError(
                 f"{key} must have shape {tuple(weights[key].shape)}. Received: shape {array.shape} "
                 f"from {source}. Choose the version and backbone that the file was made for."
             )
+        if not np.isfinite(array).all():
+            raise ValueError(
+                f"Weights must be finite. Received: {source}, where {key} holds NaN or infinite "
+                f"values. Its training diverged: take an earlier checkpoint."
+            )
     for key, array in arrays.items():
         weights[key].assign(array)
+
+
+def _for_channels(array: np.ndarray, shape: tuple[int, ...], channels: int) -> np.ndarray:
+    """Returns an RGB network's first kernel for images of other channels; others as they are."""
+    if channels == 3 or array.ndim != 4 or tuple(shape) == array.shape:
+        return array
+    height, width, depth, filters = array.shape
+    if depth != 3 or tuple(shape) != (height, width, channels, filters):
+        return array
+    if channels > 3:
+        return np.pad(array, ((0, 0), (0, 0), (0, channels - 3), (0, 0)))
+    return np.repeat(array.sum(axis=2, keepdims=True) / channels, channels, axis=2)

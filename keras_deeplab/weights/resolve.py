@@ -16,13 +16,14 @@ from keras_deeplab.models.backbones.any_network import AnyNetwork
 from keras_deeplab.models.blocks import normalization_mode
 from keras_deeplab.models.keras_file import load_keras_file
 from keras_deeplab.models.multi_scale import scores_name
-from keras_deeplab.presets.datasets import DATASETS, numbered_classes
+from keras_deeplab.presets.datasets import DATASETS
 from keras_deeplab.presets.imagenet import IMAGENET
 from keras_deeplab.presets.networks import DEEPLABS, DeepLabRow, is_head_layer
 from keras_deeplab.presets.weights import WEIGHTS, WeightsRow
 from keras_deeplab.weights.download import weights_file
 from keras_deeplab.weights.imagenet_backbones import imagenet_row
 from keras_deeplab.weights.load import all_layers, named_weights
+from keras_deeplab.weights.opening_checkpoint import open_checkpoint
 from keras_deeplab.weights.readers.converters import CONVERTERS
 
 
@@ -88,9 +89,10 @@ def _networks(version: str | None, backbone: str | None, variant: str | None) ->
         found = [row for row in found if row.version == version]
     if backbone is not None:
         check_choice("backbone", backbone, sorted({row.backbone for row in DEEPLABS.values()}))
-        found = [row for row in found if row.backbone == backbone] or [
-            row for row in found if row.backbone.startswith(f"{backbone}_")
-        ]
+        near = [row for row in found if f"{row.backbone}_".startswith(f"{backbone}_")]
+        own = [row for row in near if not row.reads]
+        exact = [row for row in own if row.backbone == backbone]
+        found = (exact or own) + [row for row in near if row.reads]
     if variant is not None:
         found = [row for row in found if row.variant == variant]
     if not found:
@@ -171,20 +173,8 @@ def from_file(path: Path, networks: list[DeepLabRow]) -> ResolvedWeights:
     """
     if not path.is_file():
         raise FileNotFoundError(f"weights must be an existing file. Received: {str(path)!r}.")
-    if path.suffix == ".tflite":
-        arrays = CONVERTERS["tflite"](path)
-        return ResolvedWeights(
-            networks[0],
-            numbered_classes(len(arrays["classifier/bias"])),
-            BuildOptions(align_corners=True, batch_norm="folded", padding="tensorflow"),
-            source=str(path),
-            arrays=arrays,
-        )
     if path.suffix != ".keras":
-        raise ValueError(
-            f"A weights file must end in .keras or .tflite. Received: {str(path)!r}. For "
-            f".weights.h5 files build the model first, then call its load_weights method."
-        )
+        return _from_checkpoint(path, networks)
     saved = load_keras_file(path)
     output = find_output(saved)
     if output is None or all(layer.name != "upsampling" for layer in saved.layers):
@@ -208,6 +198,21 @@ def from_file(path: Path, networks: list[DeepLabRow]) -> ResolvedWeights:
     # By default, a model is named after its network.
     row = next((row for row in networks if row.name == saved.name), networks[0])
     return ResolvedWeights(row, output.class_names, options, source=str(path), arrays=arrays)
+
+
+def _from_checkpoint(path: Path, networks: list[DeepLabRow]) -> ResolvedWeights:
+    """Reads another library's file; the arguments choose among networks that share a file."""
+    given = networks[0].name if len(networks) < len(DEEPLABS) else None
+    try:
+        start = open_checkpoint(path)
+    except ValueError:
+        if given is None:
+            raise
+        start = open_checkpoint(path, network=given)
+    row = start.row if start.row in networks else networks[0]
+    return ResolvedWeights(
+        row, start.class_names, start.options, source=str(path), arrays=start.arrays
+    )
 
 
 def _saved_preprocessing(saved: keras.Model) -> str:

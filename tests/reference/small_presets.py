@@ -80,7 +80,7 @@ def distinct_networks() -> list[str]:
         backbone = small_backbone(BACKBONES[row.backbone])
         if isinstance(backbone, MobileNetV2Row):
             backbone = replace(backbone, depth_multiplier=1.0, channel_divisor=1)
-        kind = replace(small_deeplab(row), name="", backbone="", variant="", source="")
+        kind = replace(small_deeplab(row), name="", backbone="", variant="", reads="", source="")
         rates = len(kind.atrous_rates)
         kind = replace(kind, atrous_rates=(1,) * rates, output_stride=8, rates_output_stride=8)
         kinds.setdefault((kind, replace(backbone, name="", source="")), name)

@@ -20,6 +20,7 @@ def resnet(
     output_stride: int = 16,
     batch_norm: str = "trainable",
     multi_grid: Sequence[int] = (1, 1, 1),
+    dilates_first: bool = False,
 ) -> dict[str, Feature]:
     """Builds a ResNet without its classifier.
 
@@ -30,6 +31,8 @@ def resnet(
         batch_norm: "trainable"; "frozen" (always uses its stored statistics); or "folded" (no batch
             norm: the convolutions have a bias instead).
         multi_grid: Unit rates: factors on the rates of the blocks of the last stage.
+        dilates_first: Whether a block whose stride was removed already dilates. Features at
+            different output strides then differ.
 
     Returns:
         The output of every stage as "stage_1" to "stage_4", the last one also as "output".
@@ -72,8 +75,9 @@ def resnet(
     reached = 4
     for (stage, block), wanted, (stride, rate) in zip(places, strides, plan, strict=True):
         channels = row.channels[stage - 1]
-        if row.stride_on_1x1:
-            # The removed stride was before this block's 3x3 convolution, so it dilates too.
+        if row.stride_on_1x1 or dilates_first:
+            # With the stride on the 1x1, it was before this block's 3x3 convolution, which
+            # therefore dilates too.
             rate *= wanted // stride
         x = _bottleneck(
             x,

@@ -51,7 +51,7 @@ def aspp(
         channels: Channels of every branch and of the projection.
         align_corners: Grid of the resize of the image-level features.
         image_pooling: Whether to include image-level features.
-        separable: Whether the 3x3 branches are depthwise separable.
+        separable: Whether 3x3 convolutions are depthwise separable.
         options: Options of batch norm and biases.
         dropout: Rate of the dropout after the projection.
         projection_size: Kernel size of the projection; 3 in mmsegmentation.
@@ -83,4 +83,4 @@ def aspp(
     x = keras.layers.Concatenate(name=f"{name}_concat")(branches)
     x = conv(x, channels, projection_size, name=f"{name}_projection")
     x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
-    return conv(x, channels, 3, name=f"{name}_refine") if refine else x
+    return spatial(x, channels, 3, name=f"{name}_refine") if refine else x

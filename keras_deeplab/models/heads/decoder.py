@@ -17,18 +17,20 @@ def decoder(
     *,
     low_level_channels: int = 48,
     channels: int = 256,
+    convolutions: int = 2,
     separable: bool = False,
     align_corners: bool = False,
     options: ConvOptions = ConvOptions(epsilon=1e-5),
     name: str = "decoder",
 ) -> Any:
-    """Upsamples ASPP features, joins low-level features and applies two 3x3 convolutions.
+    """Upsamples ASPP features, joins low-level features and applies 3x3 convolutions.
 
     Args:
         x: Features of shape (batch, height, width, channels).
         low_level: Backbone features with a smaller stride.
         low_level_channels: Channels that ``low_level`` is projected to.
         channels: Channels of the 3x3 convolutions.
+        convolutions: Number of 3x3 convolutions.
         separable: Whether the 3x3 convolutions are depthwise separable.
         align_corners: Grid of the upsampling.
         options: Options of batch norm and biases.
@@ -49,6 +51,6 @@ def decoder(
     x = ResizeBilinear(align_corners, name=f"{name}_upsampling")([x, low_level])
     x = keras.layers.Concatenate(name=f"{name}_concat")([x, low_level])
     conv = partial(separable_conv_bn if separable else conv_bn, options=options)
-    for index in range(2):
+    for index in range(convolutions):
         x = conv(x, channels, 3, name=f"{name}_{index}")
     return x

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_deeplab.weights.readers.naming import rename_tensors
-from keras_deeplab.weights.readers.safetensors_file import read_safetensors
+from keras_deeplab.weights.readers.tensors import read_tensors
 
 _PARTS = {"expand_1x1": "expand", "conv_3x3": "depthwise", "reduce_1x1": "project"}
 _MODULES = {
@@ -48,7 +48,7 @@ def convert_hugging_face(path: str | Path) -> dict[str, np.ndarray]:
     """Reads a `MobileNetV2ForSemanticSegmentation` of transformers.
 
     Args:
-        path: A safetensors file.
+        path: A safetensors file, or a `pytorch_model.bin`.
 
     Returns:
         float32 arrays by "layer/variable".
@@ -57,4 +57,4 @@ def convert_hugging_face(path: str | Path) -> dict[str, np.ndarray]:
         ValueError: If the file is damaged, or a tensor belongs to no layer.
         FileNotFoundError: If the file does not exist.
     """
-    return rename_tensors(read_safetensors(path), hugging_face_layer, path)
+    return rename_tensors(read_tensors(path), hugging_face_layer, path)

@@ -1,4 +1,4 @@
-"""Reads DeepLab v2 of kazuto1011/deeplab-pytorch."""
+"""Reads DeepLab v2 and v3 of kazuto1011/deeplab-pytorch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from keras_deeplab.weights.readers.naming import rename_tensors
-from keras_deeplab.weights.readers.torch_file import read_torch_file
+from keras_deeplab.weights.readers.tensors import read_tensors
+from keras_deeplab.weights.readers.torchvision import pooling_first
 
 _CONVOLUTIONS = {
     "reduce": "conv_1",
@@ -32,11 +33,18 @@ def _layer(name: str) -> str:
             return f"{prefix}_{_CONVOLUTIONS[branch]}{'_bn' * (kind == 'bn')}"
     if match := re.fullmatch(r"aspp\.(?:stages\.)?c(\d)", name):
         return f"classifier_{match[1]}"
+    # Version 3.
+    if match := re.fullmatch(r"aspp\.stages\.(?:c(\d)|imagepool\.conv)\.(conv|bn)", name):
+        return f"aspp_{match[1] or 'image_pooling'}" + "_bn" * (match[2] == "bn")
+    if match := re.fullmatch(r"fc1\.(conv|bn)", name):
+        return "aspp_projection" + "_bn" * (match[1] == "bn")
+    if name == "fc2":
+        return "classifier"
     return ""
 
 
 def convert_kazuto(path: str | Path) -> dict[str, np.ndarray]:
-    """Reads DeepLab v2 on ResNet-101 of kazuto1011/deeplab-pytorch, with or without MSC.
+    """Reads DeepLab v2 or v3 on ResNet-101 of kazuto1011/deeplab-pytorch, with or without MSC.
 
     The network was trained on BGR; the channels of its first kernel are reversed to RGB.
 
@@ -56,7 +64,7 @@ def convert_kazuto(path: str | Path) -> dict[str, np.ndarray]:
     Traceback (most recent call last):
     ValueError: A .pth file must be what torch.save writes. ...
     """
-    arrays = rename_tensors(read_torch_file(path), _layer, path)
+    arrays = rename_tensors(read_tensors(path), _layer, path)
     if "stem/kernel" in arrays:
         arrays["stem/kernel"] = np.ascontiguousarray(arrays["stem/kernel"][:, :, ::-1])
-    return arrays
+    return pooling_first(arrays)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_deeplab.weights.readers.naming import rename_tensors
-from keras_deeplab.weights.readers.torch_file import read_torch_file
+from keras_deeplab.weights.readers.tensors import read_tensors
 from keras_deeplab.weights.readers.torchvision import torchvision_resnet_layer
 
 # Modules 0, 3, 6 of the stem are convolutions, 1, 4, 7 their batch norms.
@@ -65,4 +65,4 @@ def convert_mmseg(path: str | Path) -> dict[str, np.ndarray]:
     Traceback (most recent call last):
     ValueError: A .pth file must be what torch.save writes. ...
     """
-    return rename_tensors(read_torch_file(path), _layer, path)
+    return rename_tensors(read_tensors(path), _layer, path)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_deeplab.weights.readers.recognition import recognise
+
 # PyTorch's names of batch norm variables, mapped to this package's names.
 BATCH_NORM = {
     "weight": "gamma",
@@ -47,7 +49,8 @@ def rename_tensors(
             variable, rank = {"weight": ("kernel", 4), "bias": ("bias", 1)}.get(variable, ("", 0))
         if not layer or not variable:
             raise ValueError(
-                f"Every tensor must belong to a layer of the network. Received: {name!r} in {path}."
+                f"Every tensor must belong to a layer of the network. Received: {name!r} in "
+                f"{path}, {recognise(tensors)}."
             )
         if tensor.ndim != rank:
             raise ValueError(

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_deeplab.weights.readers.inert import Inert, inert_class
 from keras_deeplab.weights.readers.pickle_check import check_memo
 
 # PyTorch's storage classes; NumPy has no type for "BFloat16Storage", which becomes float32.
@@ -29,6 +30,9 @@ _DTYPES = {
     "ByteStorage": "u1",
     "BoolStorage": "?",
 }
+# Where training scripts put the state dict, and what wrappers put before its names.
+_ENTRIES = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights")
+_WRAPPERS = ("module.", "_orig_mod.", "model.", "network.", "net.")
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
 
@@ -49,7 +53,7 @@ def _rebuild_tensor(storage: Any, offset: int, shape: Any, strides: Any, *_: Any
     return _Tensor(storage, offset, tuple(shape), tuple(strides))
 
 
-def _rebuild_parameter(data: _Tensor, *_: Any) -> _Tensor:
+def _rebuild_parameter(data: Any, *_: Any) -> Any:
     return data
 
 
@@ -58,12 +62,13 @@ _ADMITTED: dict[tuple[str, str], Any] = {
     ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
+    ("torch._utils", "_rebuild_parameter_with_state"): _rebuild_parameter,
     **{("torch", kind): kind for kind in _DTYPES},
 }
 
 
 class _TensorUnpickler(pickle.Unpickler):
-    """Allows tensors, their storages and plain containers; anything else is an error."""
+    """Makes tensors and plain containers; all else becomes a stand-in that does nothing."""
 
     def __init__(self, file: Any) -> None:
         super().__init__(file)
@@ -71,12 +76,7 @@ class _TensorUnpickler(pickle.Unpickler):
         self.kinds: dict[str, str] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _ADMITTED[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(
-                f"it asks for {module}.{name}, which is no tensor"
-            ) from None
+        return _ADMITTED.get((module, name)) or inert_class(module, name)
 
     def persistent_load(self, pid: Any) -> _Storage:
         tag, kind, key, _, _, *view = pid
@@ -91,18 +91,22 @@ class _TensorUnpickler(pickle.Unpickler):
 
 
 def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
-    """Reads the tensors of a file that `torch.save` wrote: a state dict, or one inside a dict.
+    """Reads the tensors of a file that `torch.save` wrote: of a network, or of its training.
+
+    Objects of other libraries in the file, such as the arguments of a training script, become
+    stand-ins without content: nothing is imported or executed.
 
     Args:
         path: A zip archive (PyTorch 1.6 and later) or the older format of consecutive pickles.
 
     Returns:
-        Arrays by name, without entries that are not tensors. The state dict is the top level, or
-        its entry "state_dict", "model_state" or "model".
+        Arrays by name, without entries that are not tensors. They are those of the top level, of
+        its entry "state_dict", "model" or the like, or of a whole network's modules. A prefix of
+        all names, such as "module." of `DataParallel`, is removed.
 
     Raises:
-        ValueError: If the file has another format, is damaged, or its pickle contains anything
-            other than tensors and plain containers.
+        ValueError: If the file has another format, is damaged, has no tensors, or its pickle
+            names what no checkpoint needs, such as a function of the operating system.
         FileNotFoundError: If the file does not exist.
 
     Example:
@@ -112,26 +116,14 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
     ValueError: A .pth file must be what torch.save writes. ...
     """
     path = Path(path)
-    data = path.read_bytes()
-    try:
-        if data.startswith(b"PK"):
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                content, load = _read_zip(archive)
-        else:
-            content, load = _read_legacy(data)
-    # Damaged pickles can raise any of these exceptions; the two tuples keep the list short.
-    except (
-        *(pickle.UnpicklingError, EOFError, struct.error, zipfile.BadZipFile, NotImplementedError),
-        *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, MemoryError),
-    ) as error:
-        raise ValueError(
-            f"A .pth file must be what torch.save writes, with tensors and plain containers only. "
-            f"Received: {path}, {len(data)} bytes ({error or type(error).__name__}). Fetch it "
-            f"again, or save the state dict alone."
-        ) from error
+    content, load = _read(path)
     tensors = _state_dict(content)
     if not tensors:
-        raise ValueError(f"A .pth file must hold a dict of tensors. Received: {path} without one.")
+        kind = f"{type(content).__name__} object" if isinstance(content, Inert) else "dict"
+        raise ValueError(
+            f"A .pth file must hold a dict of tensors. Received: {path}, a {kind} without tensors. "
+            f"Save the state dict of the network."
+        )
     arrays = {}
     for name, tensor in tensors.items():
         try:
@@ -141,7 +133,44 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
                 f"The tensor {name!r} must be inside its file. Received: {path} ({error}). Fetch "
                 f"it again."
             ) from error
-    return arrays
+    return _unwrapped(arrays)
+
+
+def _read(path: Path) -> tuple[Any, Callable[[_Storage], bytes]]:
+    data = path.read_bytes()
+    try:
+        if data.startswith(b"PK"):
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                return _read_zip(archive)
+        return _read_legacy(data)
+    # Damaged pickles can raise any of these exceptions; the two tuples keep the list short.
+    except (
+        *(pickle.UnpicklingError, EOFError, struct.error, zipfile.BadZipFile, NotImplementedError),
+        *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, MemoryError),
+        RecursionError,
+    ) as error:
+        raise ValueError(
+            f"A .pth file must be what torch.save writes, with tensors and plain containers only. "
+            f"Received: {path}, {len(data)} bytes ({error or type(error).__name__}). Fetch it "
+            f"again, or save the state dict alone."
+        ) from error
+
+
+def torch_class_names(path: str | Path) -> tuple[str, ...] | None:
+    """Returns the class names in the meta data of an mmsegmentation checkpoint, None without any.
+
+    Raises:
+        ValueError: If the file has another format or is damaged.
+    """
+    meta = _read(Path(path))[0]
+    meta = meta.get("meta") if isinstance(meta, dict) else None
+    if not isinstance(meta, dict):
+        return None
+    new = meta.get("dataset_meta")
+    names = new.get("classes") if isinstance(new, dict) else meta.get("CLASSES")
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        return None
+    return tuple(names)
 
 
 def _read_zip(archive: zipfile.ZipFile) -> tuple[Any, Callable[[_Storage], bytes]]:
@@ -186,12 +215,42 @@ def _read_legacy(data: bytes) -> tuple[Any, Callable[[_Storage], bytes]]:
 
 
 def _state_dict(content: Any) -> dict[str, _Tensor]:
+    if isinstance(content, Inert):
+        return _module_tensors(content)
     if not isinstance(content, dict):
         return {}
-    for key in ("state_dict", "model_state", "model"):
-        if isinstance(content.get(key), dict):
-            return _state_dict(content[key])
+    for key in _ENTRIES:
+        if isinstance(content.get(key), (dict, Inert)) and (found := _state_dict(content[key])):
+            return found
     return {str(name): value for name, value in content.items() if isinstance(value, _Tensor)}
+
+
+def _module_tensors(module: Any, depth: int = 0) -> dict[str, _Tensor]:
+    """Returns the tensors of a `torch.nn.Module` that was saved whole, by their names."""
+    state = module.state if isinstance(module, Inert) else None
+    if not isinstance(state, dict) or depth > 50:
+        return {}
+    parts = [state.get(key) or {} for key in ("_parameters", "_buffers")]
+    tensors = {
+        str(name): value
+        for part in parts
+        if isinstance(part, dict)
+        for name, value in part.items()
+        if isinstance(value, _Tensor)
+    }
+    children = state.get("_modules")
+    for name, child in children.items() if isinstance(children, dict) else ():
+        inner = _module_tensors(child, depth + 1)
+        tensors |= {f"{name}.{key}": tensor for key, tensor in inner.items()}
+    return tensors
+
+
+def _unwrapped(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    while prefix := next((w for w in _WRAPPERS if all(n.startswith(w) for n in arrays)), ""):
+        arrays = {name.removeprefix(prefix): array for name, array in arrays.items()}
+        if not arrays or "" in arrays:
+            break
+    return arrays
 
 
 def _to_array(tensor: _Tensor, data: bytes) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_deeplab.weights.readers.naming import rename_tensors
-from keras_deeplab.weights.readers.torch_file import read_torch_file
+from keras_deeplab.weights.readers.tensors import read_tensors
 
 _BATCH_NORM_INDEX = {"0": "", "1": "_bn"}
 
@@ -91,4 +91,4 @@ def convert_torchvision(path: str | Path) -> dict[str, np.ndarray]:
             return torchvision_resnet_layer(name.removeprefix("backbone."))
         return torchvision_head_layer(name)
 
-    return pooling_first(rename_tensors(read_torch_file(path), rename, path))
+    return pooling_first(rename_tensors(read_tensors(path), rename, path))

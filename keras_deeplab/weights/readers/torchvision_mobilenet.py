@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_deeplab.weights.readers.naming import rename_tensors
-from keras_deeplab.weights.readers.torch_file import read_torch_file
+from keras_deeplab.weights.readers.tensors import read_tensors
 from keras_deeplab.weights.readers.torchvision import pooling_first, torchvision_head_layer
 
 _ENDINGS = ("", "_bn")
@@ -28,7 +28,7 @@ def convert_torchvision_mobilenet(path: str | Path) -> dict[str, np.ndarray]:
         ValueError: If the file cannot be read or contains a different network.
         FileNotFoundError: If the file does not exist.
     """
-    tensors = read_torch_file(path)
+    tensors = read_tensors(path)
     layers = _backbone_layers(tensors)
 
     def rename(name: str) -> str | None:

@@ -1,0 +1,231 @@
+"""Opens a checkpoint of any supported library: its network, arrays, options and class names."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_deeplab._validation import check_choice
+from keras_deeplab.models import BuildOptions
+from keras_deeplab.presets.checkpoints import CHECKPOINTS
+from keras_deeplab.presets.datasets import DATASETS, numbered_classes
+from keras_deeplab.presets.networks import DEEPLABS, DeepLabRow
+from keras_deeplab.presets.weights import WEIGHTS, WeightsRow
+from keras_deeplab.weights.download import file_sha256
+from keras_deeplab.weights.readers.converters import CONVERTERS
+from keras_deeplab.weights.readers.recognition import Recognised, recognise
+from keras_deeplab.weights.readers.tensors import read_tensors
+from keras_deeplab.weights.readers.torch_file import torch_class_names
+
+# Files of these names are other formats; every other one is PyTorch's.
+_CONVERTERS_BY_NAME = {
+    r".*\.tflite": "tflite",
+    r".*(\.tar\.gz|\.tgz|\.index)": "tf_slim",
+    r".*(\.caffemodel|\.zip)": "caffe",
+}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An opened checkpoint.
+
+    Attributes:
+        row: Preset of the network.
+        class_names: Names by label id.
+        options: Options to build the network with.
+        arrays: Arrays by "layer/variable".
+    """
+
+    row: DeepLabRow
+    class_names: tuple[str, ...]
+    options: BuildOptions
+    arrays: dict[str, np.ndarray]
+
+
+def open_checkpoint(
+    path: str | Path,
+    *,
+    converter: str | None = None,
+    network: str | None = None,
+    member: str = "",
+    class_names: Sequence[str] | None = None,
+) -> Checkpoint:
+    """Opens a checkpoint file.
+
+    Normalisation, padding and resize grid are those of the library; those of a published file,
+    known by its hash or its name, are those of its row.
+
+    Args:
+        path: The file.
+        converter: Name of its reader. None: found from the name and content of the file.
+        network: Name of the network. None: found from the content.
+        member: Name of the weights inside the file, if it is an archive with several.
+        class_names: Names by label id. None: those of a published file's dataset, or those that
+            the file has itself; else "class 0", "class 1", ...
+
+    Raises:
+        ValueError: If the file is damaged, is not of a supported network, or names are wrong.
+        FileNotFoundError: If the file does not exist.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"source must be an existing file. Received: {str(path)!r}.")
+    if converter is not None:
+        check_choice("converter", converter, tuple(CONVERTERS))
+    if network is not None:
+        check_choice("network", network, tuple(DEEPLABS))
+    converter, found = _recognised(path, converter)
+    published = _published(path, converter)
+    arrays = CONVERTERS[converter](path, **({"member": member} if member else {}))
+    network = network or (published.network if published else found or _network_of(arrays))
+    if not network:
+        raise ValueError(
+            f"network must be given for a file of the converter {converter!r}, which several "
+            f"networks share. Received: {path}. Choose one that 'keras-deeplab list' shows."
+        )
+    arrays, classes = _with_background(arrays)
+    options = _options(path, converter, network, published)
+    names = class_names or _stored_names(path, converter, published)
+    if class_names is None and names is not None and len(names) != classes:
+        names = None
+    if names is None:
+        names = ("background", "foreground") if classes == 1 else numbered_classes(classes)
+    return Checkpoint(DEEPLABS[network], _checked(names, classes, path), options, arrays)
+
+
+def _recognised(path: Path, converter: str | None) -> tuple[str, str]:
+    """Returns the converter and the network, "" if unknown."""
+    by_name = next((c for p, c in _CONVERTERS_BY_NAME.items() if re.fullmatch(p, path.name)), None)
+    if (converter or by_name) in ("arrays", "caffe", "tf_slim", "tflite"):
+        return str(converter or by_name), ""
+    if path.name.endswith(".h5"):
+        raise ValueError(
+            f"A checkpoint must be a file of PyTorch, safetensors, TF-Slim, TFLite or Caffe. "
+            f"Received: {str(path)!r}. For .weights.h5 files build the model first, then call its "
+            f"load_weights method."
+        )
+    found: Recognised = recognise(read_tensors(path))
+    if found.title and not found.converter:
+        raise ValueError(
+            f"The file must hold a network of this package. Received: {path}, {found}. "
+            f"'keras-deeplab convert --help' lists what can be read."
+        )
+    if converter is None and not found.converter:
+        raise ValueError(
+            f"The file's network must be one that is known. Received: {path}, {found}. "
+            f"If it is one of this package's networks, convert it: keras-deeplab convert "
+            f"{path.name} --converter NAME --network NAME --out net.keras."
+        )
+    same = converter in (None, found.converter)
+    return converter or found.converter, found.network if same else ""
+
+
+def _published(path: Path, converter: str) -> WeightsRow | None:
+    """Returns the row of a published file: by its hash, or by its name if no hash was published."""
+    rows = [row for row in WEIGHTS.values() if row.converter == converter]
+    hashed = [row for row in rows if row.sha256]
+    digest = file_sha256(path) if hashed else ""
+    for row in rows:
+        own_name = path.name in (row.file, (row.url or "").rpartition("/")[2])
+        if digest.startswith(row.sha256) if row.sha256 else own_name and not row.member:
+            return row
+    return None
+
+
+def _network_of(arrays: dict[str, np.ndarray]) -> str:
+    """Returns the network of a TF-Slim or TFLite file."""
+    if "entry_flow_conv1_1/kernel" in arrays:
+        if any(key.startswith("entry_flow_block4_") for key in arrays):
+            return "deeplab_v3_plus_xception_71"
+        deep = any(key.startswith("middle_flow_block1_unit_9_") for key in arrays)
+        return "deeplab_v3_plus_xception_65" if deep else "deeplab_v3_plus_xception_41"
+    if "stem/kernel" not in arrays or "block_16_project/kernel" not in arrays:
+        return ""
+    plus = any(key.startswith("decoder_") for key in arrays)
+    half = "_050" * (arrays["stem/kernel"].shape[3] == 16)
+    return "deeplab_v3_plus_mobilenet_v2" if plus else f"deeplab_v3_mobilenet_v2{half}"
+
+
+def _options(
+    path: Path, converter: str, network: str, published: WeightsRow | None
+) -> BuildOptions:
+    if published is not None and published.network == network:
+        return BuildOptions.published(published)
+    row = CHECKPOINTS[converter]
+    options = BuildOptions(
+        preprocessing=row.preprocessing,
+        align_corners=row.align_corners,
+        padding="symmetric" if "xception" in network else row.padding,
+        batch_norm=row.batch_norm,
+        output_stride=row.output_stride,
+        multi_scale_grid=row.multi_scale_grid,
+    )
+    if converter == "hugging_face":
+        config = _hugging_face_config(path)
+        if config.get("output_stride") in DEEPLABS[network].output_strides:
+            options = replace(options, output_stride=config["output_stride"])
+        if config.get("tf_padding") is False:
+            options = replace(options, padding="symmetric")
+    multi_scale = (0.5, 0.75, 1.0)
+    if converter == "kazuto" and all(n.startswith(("base.", "scale.")) for n in read_tensors(path)):
+        options = replace(options, multi_scale_inputs=multi_scale)
+    if converter == "caffe" and network == "deeplab_v2_resnet101_caffe_aspp":
+        options = replace(options, multi_scale_inputs=multi_scale)
+    return options
+
+
+def _with_background(arrays: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], int]:
+    """Returns arrays with two classes or more, and the number of classes in the file.
+
+    A single score z is one of a sigmoid: with a score of 0 for the background, softmax gives the
+    same probability, and the larger score is the foreground's where it is above 1/2.
+    """
+    layers = [key for key in arrays if re.fullmatch(r"classifier\w*/(kernel|bias)", key)]
+    classes = {arrays[key].shape[-1] for key in layers} or {0}
+    if classes != {1}:
+        return arrays, max(classes)
+    widened = {
+        key: np.concatenate([np.zeros_like(arrays[key]), arrays[key]], axis=-1) for key in layers
+    }
+    return {**arrays, **widened}, 1
+
+
+def _stored_names(path: Path, converter: str, published: WeightsRow | None) -> Sequence[str] | None:
+    if published is not None:
+        return DATASETS[published.dataset].class_names
+    if converter == "hugging_face":
+        labels = _hugging_face_config(path).get("id2label")
+        names = list(labels.values()) if isinstance(labels, dict) else []
+        own = names and not all(re.fullmatch(r"LABEL_\d+", str(name)) for name in names)
+        return tuple(map(str, names)) if own else None
+    if converter == "mmseg" and path.suffix != ".safetensors":
+        return torch_class_names(path)
+    return None
+
+
+def _hugging_face_config(path: Path) -> dict[str, Any]:
+    """Returns the configuration beside a file of Hugging Face; empty without one."""
+    try:
+        config = json.loads(path.with_name("config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _checked(names: Sequence[str], classes: int, path: Path) -> tuple[str, ...]:
+    wanted = max(classes, 2)
+    names = tuple(map(str, names))
+    if len(names) == classes == 1:
+        names = ("background", *names)
+    if len(names) != wanted or len(set(names)) < wanted:
+        raise ValueError(
+            f"class_names must be {wanted} distinct names, one for each class of the network. "
+            f"Received: {len(names)} names, {list(names)[:5]}, for {path}."
+        )
+    return names
