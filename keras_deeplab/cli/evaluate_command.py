@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_deeplab.cli.arguments import (
@@ -63,13 +64,21 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         print(reading(arguments.data, data))
     network = resolve_network(arguments, dataset_names(data))
     result = evaluate(network, data, limit=arguments.limit, progressbar=None, options=options)
-    files = write_report(result, arguments.out)
+    files = write_report(result, arguments.out, training_log=_training_log(arguments.model))
     if arguments.json:
         print(json.dumps(result.to_dict(), allow_nan=False))
     else:
         print(_table(result))
         print("\n".join(f"  {file}" for file in files))
     return 0
+
+
+def _training_log(model: str) -> list[dict[str, float]]:
+    """Returns the log of the run that a network is in the folder of; empty if it is in none."""
+    from keras_deeplab.training.callbacks import read_log
+
+    path = Path(model).expanduser()
+    return read_log(path.with_name("log.csv")) if path.suffix == ".keras" else []
 
 
 def _submit(arguments: argparse.Namespace, options: InferenceOptions) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from keras_deeplab.evaluation.charts import curves, heat_map
 from keras_deeplab.evaluation.gallery import gallery
 from keras_deeplab.evaluation.numbers import duration, percent
 from keras_deeplab.evaluation.result import Evaluation
-from keras_deeplab.visualize import display_palette
+from keras_deeplab.visualize import display_palette, training_curves
 
 _CONFUSIONS = 10
 _TRIMAP_ROWS = (1, 2, 3, 5, 10, 15, 20, 30, 40)
@@ -29,7 +30,12 @@ _SUMMARY = (
 )
 
 
-def write_report(evaluation: Evaluation, folder: str | Path) -> tuple[Path, Path]:
+def write_report(
+    evaluation: Evaluation,
+    folder: str | Path,
+    *,
+    training_log: Sequence[Mapping[str, float]] = (),
+) -> tuple[Path, Path]:
     """Writes ``result.json`` and ``report.html``.
 
     The page is a single file without scripts or external resources. It adapts to phones and to the
@@ -38,6 +44,8 @@ def write_report(evaluation: Evaluation, folder: str | Path) -> tuple[Path, Path
     Args:
         evaluation: From `evaluate`.
         folder: Folder to write into; created if it does not exist.
+        training_log: Log of the run that trained the network, one mapping per epoch: the report
+            shows its curves.
 
     Returns:
         The paths of the two files.
@@ -48,7 +56,7 @@ def write_report(evaluation: Evaluation, folder: str | Path) -> tuple[Path, Path
     data, report = folder / "result.json", folder / "report.html"
     texts = {
         data: json.dumps(result, indent=1, allow_nan=False) + "\n",
-        report: _page(evaluation, result),
+        report: _page(evaluation, result, training_log),
     }
     for path, text in texts.items():
         with write_atomically(path) as partial:
@@ -56,7 +64,9 @@ def write_report(evaluation: Evaluation, folder: str | Path) -> tuple[Path, Path
     return data, report
 
 
-def _page(evaluation: Evaluation, result: dict[str, Any]) -> str:
+def _page(
+    evaluation: Evaluation, result: dict[str, Any], training_log: Sequence[Mapping[str, float]]
+) -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -80,6 +90,7 @@ def _page(evaluation: Evaluation, result: dict[str, Any]) -> str:
         curves=Markup(curves(drawn, label="Quality in bands around the borders; see the table")),
         widths=[width for width in _TRIMAP_ROWS if width <= len(evaluation.trimap)],
         galleries=gallery(evaluation),
+        training=base64.b64encode(training_curves(training_log)).decode() if training_log else "",
     )
 
 

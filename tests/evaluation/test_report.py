@@ -182,3 +182,11 @@ def test_nothing_to_measure_is_still_a_page(examples, model, tmp_path):
     check = Page(report.read_text("utf-8")).numbers
     assert check["mean_iou"] == ("", "\N{EN DASH}")
     assert json.loads(data.read_text())["trimap"]["mean_iou"][0] is None
+
+
+def test_curves_of_the_training(result, tmp_path: Path):
+    log = [{"epoch": 1, "loss": 0.5, "learning_rate": 0.1}]
+    _, page = write_report(result, tmp_path, training_log=log)
+    assert "<h2>Training</h2>" in page.read_text("utf-8")
+    _, page = write_report(result, tmp_path)
+    assert "<h2>Training</h2>" not in page.read_text("utf-8")

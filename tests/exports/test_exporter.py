@@ -201,6 +201,7 @@ def test_equal_vectors_are_stored_once(tmp_path: Path):
         output_dtype=None,
     )
     metadata = {
+        "format_version": 1,
         "network": "net",
         "class_names": ["a", "b"],
         "inference_size": [9, 9],

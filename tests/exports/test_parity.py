@@ -22,7 +22,8 @@ def test_equal_scores():
 
 
 def test_differences_are_relative_to_the_largest_score():
-    result = parity([*SCORES, [[[0, 0], [3, 0], [0, 0], [0, 0]]]])
+    change = np.array([[[[0, 0], [3, 0], [0, 0], [0, 0]]]])
+    result = parity(SCORES + change)
     assert result.equal_labels == 0.75
     assert (result.max_difference, result.relative_difference) == (3, 0.75)
 
