@@ -131,6 +131,21 @@ RESULTS = {
         assert result.labels.shape == (300, 451)
         assert Path("voc_int8.tflite").stat().st_size < Path("voc.tflite").stat().st_size
     """,
+    "docs/deployment.md": """
+        assert list(image["shape"]) == [1, 129, 129, 3] and image["dtype"] is np.uint8
+        assert list(labels["shape"]) == [1, 129, 129] and labels["dtype"] is np.uint8
+    """,
+    "docs/recipes.md": """
+        assert features.shape[:3] == (1, *cam.shape)
+        assert cam.min() >= 0
+        assert infrared.input_shape == (None, None, None, 4)
+        assert labels.shape == masks.shape
+        kernel = infrared.get_layer("stem").kernel.numpy()
+        assert 0.4 < np.mean(kernel == 0) < 0.6
+    """,
+    "docs/troubleshooting.md": """
+        assert loaded.layers[-1].class_names == model.layers[-1].class_names
+    """,
     "docs/scaling.md": """
         assert Path("runs", "gpus", "last.keras").is_file()
         assert Path("runs", "hosts", "last.keras").is_file()

@@ -11,7 +11,7 @@ from pathlib import Path
 import skimage.data
 from PIL import Image
 
-FOLDER = Path(__file__).parents[1] / "keras_deeplab" / "cli" / "page_files" / "examples"
+FOLDER = Path(__file__).parents[1] / "keras_deeplab" / "data" / "samples"
 SIDE = 512
 
 

@@ -28,10 +28,10 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from keras_deeplab.cli.static_page import write_static_page
+from keras_deeplab.data import example_photos
 
 ROOT = Path(__file__).parents[1]
-EXAMPLES = ROOT / "keras_deeplab" / "cli" / "page_files" / "examples"
-PHOTOS = [EXAMPLES / f"{name}.jpg" for name in ("motorcycle", "cat")]
+PHOTOS = [example_photos()[name] for name in ("motorcycle", "cat")]
 SIZES = {"phone": (390, 844), "tablet": (820, 1100), "desktop": (1440, 900)}
 IN_DOCS = [("desktop", "light"), ("phone", "dark")]
 

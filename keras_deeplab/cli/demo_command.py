@@ -52,6 +52,21 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         help="reject larger files (default: %(default)s)",
     )
+    demo.add_argument(
+        "--max-total-megabytes",
+        type=int,
+        default=2000,
+        metavar="N",
+        help="reject uploads once uploads and results take more (default: %(default)s)",
+    )
+    demo.add_argument(
+        "--allow-host",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="names by which browsers may address the page, as behind a proxy; localhost and IP "
+        "addresses always may",
+    )
     demo.set_defaults(run=_demo)
 
 
@@ -60,14 +75,15 @@ def _demo(arguments: argparse.Namespace) -> int:
         return _write_page(arguments)
     if not 1 <= arguments.port <= 65535:
         raise ValueError(f"--port must be between 1 and 65535. Received: {arguments.port}.")
-    for option in ("max_megapixels", "max_megabytes"):
+    for option in ("max_megapixels", "max_megabytes", "max_total_megabytes"):
         if not getattr(arguments, option) > 0:
             words = option.replace("_", "-")
             raise ValueError(f"--{words} must be above 0. Received: {getattr(arguments, option)}.")
     with quiet_start():
-        from keras_deeplab.cli.demo_page import import_gradio, serve
+        from keras_deeplab.cli.demo_page import import_gradio
 
         import_gradio()
+        from keras_deeplab.cli.demo_server import serve
     if arguments.host not in ("127.0.0.1", "::1", "localhost"):
         print(
             f"keras-deeplab: anyone who can reach {arguments.host} can use the page: it has no "
@@ -82,6 +98,8 @@ def _demo(arguments: argparse.Namespace) -> int:
         port=arguments.port,
         max_megapixels=arguments.max_megapixels,
         max_megabytes=arguments.max_megabytes,
+        max_total_megabytes=arguments.max_total_megabytes,
+        allow_hosts=arguments.allow_host,
     )
     return 0
 

@@ -2,118 +2,38 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import io
-import json
-import os
 import tempfile
-import warnings
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from keras_deeplab.cli.page_cards import (
+    SavedResult,
+    cards,
+    file_url,
+    save_result,
+    status,
+    zip_results,
+)
+from keras_deeplab.cli.page_photos import finder, local_models, segment_photo
+from keras_deeplab.data import example_photos
 
-from keras_deeplab.cli.arguments import is_model_name
-from keras_deeplab.deeplab import DeepLab
-from keras_deeplab.inference import Segmenter, open_segmenter
-from keras_deeplab.inference.segmentation import OVERLAY_SIZE, Segmentation, segment
-from keras_deeplab.presets.crfs import CRFS
-from keras_deeplab.presets.weights import WEIGHTS
-from keras_deeplab.weights.download import cache_folder
-
-_VIEW_SIZE = 1024
+RESULTS = "results"
 _MOST_PHOTOS = 20
 _NO_CRF = "none"
-# With this policy, the browser blocks requests for fonts and scripts from other hosts.
-_POLICY = (
-    b"default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
-    b"style-src 'self' 'unsafe-inline'"
-)
-_HOVER = """<script>
-const readers = new WeakMap();
-function classAt(event) {
-  const image = event.target;
-  if (!image.matches || !image.matches("img.kd-photo")) return;
-  let reader = readers.get(image);
-  if (!reader) {
-    const ids = image.parentElement.querySelector("img.kd-ids");
-    const canvas = document.createElement("canvas");
-    [canvas.width, canvas.height] = [ids.naturalWidth, ids.naturalHeight];
-    reader = canvas.getContext("2d", {willReadFrequently: true});
-    reader.drawImage(ids, 0, 0);
-    readers.set(image, reader);
-  }
-  const box = image.getBoundingClientRect();
-  const x = Math.floor((event.clientX - box.left) / box.width * reader.canvas.width);
-  const y = Math.floor((event.clientY - box.top) / box.height * reader.canvas.height);
-  const pixel = reader.getImageData(x, y, 1, 1).data;
-  image.closest("figure").querySelector(".kd-class").textContent =
-    JSON.parse(image.dataset.names)[pixel[0]] || "";
+_CRF_WORDS = {
+    _NO_CRF: "Off",
+    "v1": "Standard: follows the edges of the photo",
+    "v2_resnet101": "Fine: keeps small parts (DeepLab v2)",
+    "v1_msc": "Wide: joins larger regions (DeepLab v1, multi-scale)",
+    "v1_deeplab": "Tolerant of colour changes inside an object",
+    "pydensecrf": "Smooth: strongest, five iterations",
 }
-document.addEventListener("pointermove", classAt);
-document.addEventListener("pointerdown", classAt);
-</script>"""
-_CSS = """
-.kd-grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 1fr));
-  gap: 16px; }
-.kd-grid figure { margin: 0; } .kd-photo { width: 100%; cursor: crosshair; display: block; }
-.kd-ids { display: none; } .kd-class { float: right; font-weight: 600; }
-.kd-legend span { display: inline-block; margin-right: 14px; }
-.kd-legend i { display: inline-block; width: 12px; height: 12px; margin-right: 5px;
-  border: 1px solid #888; }
-.kd-error { color: #b00020; padding: 6px 0; overflow-wrap: anywhere; }
-"""
-
-
-def local_models() -> list[str]:
-    """Returns "voc" and the names of the weights already downloaded to this machine."""
-    mirror = os.environ.get("KERAS_DEEPLAB_MIRROR", "")
-    folders = [cache_folder()]
-    if mirror and "://" not in mirror:
-        folders.append(Path(mirror).expanduser())
-    bundled = Path(str(package_files("keras_deeplab"))) / "weights" / "bundled"
-    return ["voc"] + [
-        row.name
-        for row in WEIGHTS.values()
-        if not (row.recommended and row.dataset == "voc")
-        and any((f / row.file).is_file() for f in ([bundled] if row.url is None else folders))
-    ]
-
-
-def segment_photo(
-    model: Any, path: str | Path, *, crf: str | bool, max_megapixels: float
-) -> Segmentation:
-    """Segments an uploaded photo; checks its size before decoding its pixels.
-
-    Raises:
-        ValueError: If the file is not a photo, is damaged, or has more pixels than allowed.
-    """
-    name = Path(path).name
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            try:
-                with Image.open(path) as image:
-                    width, height = image.size
-            except (OSError, SyntaxError):
-                width = height = 0  # `segment` reports the error
-            if width * height > max_megapixels * 1e6:
-                raise ValueError(
-                    f"The photo must have at most {max_megapixels:g} megapixels. Received: "
-                    f"{width}x{height}. Scale it down, or start with a higher --max-megapixels."
-                )
-            return segment(model, path, crf=crf)
-    except Image.DecompressionBombError as error:
-        raise ValueError(
-            f"{name}: The photo must have at most {max_megapixels:g} megapixels. Received: many "
-            f"more. Scale it down."
-        ) from error
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{name}: {str(error).replace(str(path), name)}") from error
+PAGE_FILES = Path(str(package_files("keras_deeplab.cli"))) / "page_files"
+_EMPTY = '<p class="kd-empty">Drop a photo, or click an example.</p>'
 
 
 def build_page(
@@ -134,123 +54,126 @@ def build_page(
         ModuleNotFoundError: If Gradio is not installed.
     """
     gr = import_gradio()
-    find = _finder(model)
-
-    def run(paths: Any, name: str, crf: str, opacity: float) -> tuple[Any, str, Any]:
-        results: list[tuple[Segmentation, Path]] = []
-        errors: list[str] = []
-        paths = paths or []
-        if len(paths) > _MOST_PHOTOS:
-            errors.append(f"Only the first {_MOST_PHOTOS} of {len(paths)} photos are shown.")
-        try:
-            network = find(name) if paths else None
-        except (ValueError, OSError, ModuleNotFoundError) as error:
-            return ([], [str(error)]), _cards([], [str(error)], opacity), None
-        for path in paths[:_MOST_PHOTOS]:
-            try:
-                result = segment_photo(
-                    network,
-                    path,
-                    crf=False if crf == _NO_CRF else crf,
-                    max_megapixels=max_megapixels,
-                )
-            except ValueError as error:
-                errors.append(str(error))
-                continue
-            target = Path(tempfile.mkdtemp(dir=folder))
-            result.save(target, opacity=opacity)
-            # A page may stay open for long: redrawing needs only the reduced photo.
-            results.append((result.at_most(OVERLAY_SIZE), target))
-        return (results, errors), *draw((results, errors), opacity)
-
-    def draw(state: Any, opacity: float) -> tuple[str, Any]:
-        results, errors = state or ([], [])
-        saved = []
-        for result, target in results:
-            mask, overlay = (target / f"{result.name}_{kind}.png" for kind in ("mask", "overlay"))
-            result.overlay(opacity=opacity).save(overlay, compress_level=1)
-            saved += [str(mask), str(overlay)]
-        return _cards([result for result, _ in results], errors, opacity), saved or None
-
+    runner = _Runner(
+        gr,
+        model,
+        Path(folder or tempfile.mkdtemp(prefix="keras-deeplab-")) / RESULTS,
+        max_megapixels,
+    )
     with gr.Blocks(title="keras-deeplab", analytics_enabled=False) as page:
-        gr.Markdown("# keras-deeplab\nSemantic segmentation of photos.")
-        state = gr.State(None)
-        with gr.Row():
-            with gr.Column(scale=1, min_width=280):
-                photos = gr.File(
-                    label="Photos", file_count="multiple", file_types=["image"], height=140
+        gr.Markdown(
+            "# keras-deeplab\nFinds the regions of known classes in photos. "
+            "Photos stay on the machine that serves this page."
+        )
+        state = gr.State([])
+        with gr.Row(elem_classes="kd-row"):
+            with gr.Column(scale=1, min_width=280, elem_classes="kd-controls"):
+                photos = gr.File(label="Photos", file_count="multiple", file_types=["image"])
+                gr.HTML('<button class="kd-shoot lg secondary" type="button">Take a photo</button>')
+                gr.HTML(_examples())
+                choice = gr.Dropdown(
+                    runner.names,
+                    value=runner.names[0],
+                    label="Model",
+                    info="Other names of 'keras-deeplab list' appear here once downloaded.",
                 )
-                names = [model] if model else local_models()
-                choice = gr.Dropdown(names, value=names[0], label="Model")
-                crf = gr.Dropdown([_NO_CRF, *CRFS], value=_NO_CRF, label="CRF")
-                opacity = gr.Slider(0, 1, 0.5, step=0.05, label="Opacity")
-            with gr.Column(scale=2, min_width=320):
-                view = gr.HTML(_cards([], [], 0.5))
-                downloads = gr.File(label="Masks and overlays", interactive=False)
+                crf = gr.Dropdown(
+                    [*((words, name) for name, words in _CRF_WORDS.items())],
+                    value=_NO_CRF,
+                    label="Sharper borders (dense CRF)",
+                )
+                opacity = gr.Slider(0, 1, 0.6, step=0.05, label="Opacity")
+            with gr.Column(scale=3, min_width=320, elem_classes="kd-results"):
+                line = gr.HTML(status("", []))
+                view = gr.HTML(_EMPTY)
+                archive = gr.DownloadButton("Download all (zip)", visible=False)
         for event in (photos.change, choice.change, crf.change):
             event(
-                run,
+                runner.run,
                 [photos, choice, crf, opacity],
-                [state, view, downloads],
+                [state, view, line, archive],
                 concurrency_id="network",
+                show_progress="hidden",
+                trigger_mode="always_last",
                 api_visibility="private",
             )
         # `release` fires for the pointer only, not for the arrow keys.
         opacity.change(
-            draw,
+            runner.draw,
             [state, opacity],
-            [view, downloads],
+            [view, archive],
+            show_progress="hidden",
             trigger_mode="always_last",
             api_visibility="private",
         )
     return page
 
 
-def serve(
-    *,
-    model: str | None = None,
-    host: str = "127.0.0.1",
-    port: int = 7860,
-    max_megapixels: float = 25,
-    max_megabytes: int = 50,
-) -> None:
-    """Serves the page until interrupted, then deletes uploads and results.
+def _examples() -> str:
+    # A click puts the photo into the file input, as demo.js says.
+    return "".join(
+        f'<button type="button" class="kd-example" data-name="{path.name}" title="{path.stem}">'
+        f'<img alt="{path.stem}" src="{file_url(path)}"></button>'
+        for path in example_photos().values()
+    )
 
-    Raises:
-        ModuleNotFoundError: If Gradio is not installed.
-        OSError: If the port is taken.
-    """
-    with tempfile.TemporaryDirectory(prefix="keras-deeplab-") as folder:
-        os.environ.update(
-            GRADIO_TEMP_DIR=folder, GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1"
-        )
-        gr = import_gradio()
-        page = build_page(model=model, max_megapixels=max_megapixels, folder=folder)
-        try:
-            _, url, _ = page.launch(
-                server_name=host,
-                server_port=port,
-                share=False,
-                quiet=True,
-                ssr_mode=False,
-                footer_links=[],
-                max_file_size=f"{max_megabytes}mb",
-                prevent_thread_lock=True,
-                app_kwargs={"middleware": [_policy_middleware()]},
-                theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
-                css=_CSS,
-                head=_HOVER,
+
+class _Runner:
+    """What the page does when a photo or a setting changes."""
+
+    def __init__(self, gr: Any, model: str | None, folder: Path, max_megapixels: float) -> None:
+        self.gr = gr
+        self.names = [model] if model else local_models()
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        find = finder(model)
+
+        # A photo that comes back, as after a look at another setting, is not computed again.
+        @lru_cache(maxsize=2 * _MOST_PHOTOS)
+        def saved(path: str, name: str, crf: str) -> SavedResult:
+            start = time.perf_counter()
+            result = segment_photo(
+                find(name),
+                path,
+                crf=False if crf == _NO_CRF else crf,
+                max_megapixels=max_megapixels,
             )
-        except OSError as error:
-            raise OSError(
-                f"The port must be free, and the address this machine's. Received: {host}, port "
-                f"{port}. Choose another --port or --host."
-            ) from error
-        print(f"The page is at {url} (Ctrl-C ends it).", flush=True)
-        try:
-            page.block_thread()
-        finally:
-            page.close(verbose=False)
+            return save_result(result, folder, seconds=time.perf_counter() - start)
+
+        self.saved = saved
+
+    def run(self, paths: Any, name: str, crf: str, opacity: float) -> Iterator[tuple[Any, ...]]:
+        """Yields results, their HTML, the line on progress and the zip file, photo by photo."""
+        paths = paths or []
+        done: list[SavedResult] = []
+        errors: list[str] = []
+        if len(paths) > _MOST_PHOTOS:
+            errors.append(f"Only the first {_MOST_PHOTOS} of {len(paths)} photos are shown.")
+            paths = paths[:_MOST_PHOTOS]
+        start = time.perf_counter()
+        for number, path in enumerate(paths, 1):
+            line = f"Segmenting {Path(path).name} ({number} of {len(paths)}) ..."
+            yield list(done), cards(done, opacity), status(line, errors), self._archive([], opacity)
+            try:
+                done.append(self.saved(path, name, crf))
+            except (ValueError, OSError, ModuleNotFoundError) as error:
+                errors.append(str(error))
+        line = f"{len(done)} of {len(paths)} done in {time.perf_counter() - start:.1f} s."
+        yield (
+            done,
+            cards(done, opacity) or _EMPTY,
+            status(line if paths else "", errors),
+            self._archive(done, opacity),
+        )
+
+    def draw(self, done: list[SavedResult], opacity: float) -> tuple[str, Any]:
+        """Returns the HTML and the zip file with another opacity."""
+        return cards(done, opacity) or _EMPTY, self._archive(done, opacity)
+
+    def _archive(self, done: list[SavedResult], opacity: float) -> Any:
+        if not done:
+            return self.gr.DownloadButton(visible=False)
+        return self.gr.DownloadButton(value=str(zip_results(done, opacity)), visible=True)
 
 
 def import_gradio() -> Any:
@@ -264,67 +187,3 @@ def import_gradio() -> Any:
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("The page needs Gradio. Run: pip install gradio") from error
     return gradio
-
-
-def _finder(model: str | None) -> Callable[[str], Segmenter]:
-    if model:
-        opened = open_segmenter(DeepLab(weights=model) if is_model_name(model) else model)
-        return lambda name: opened
-
-    @lru_cache(maxsize=2)
-    def find(name: str) -> Segmenter:
-        return open_segmenter(DeepLab(weights=name))
-
-    return find
-
-
-def _policy_middleware() -> Any:
-    from starlette.middleware import Middleware
-
-    class Policy:
-        def __init__(self, app: Any):
-            self.app = app
-
-        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-            async def send_with_policy(message: Any) -> None:
-                if message["type"] == "http.response.start":
-                    header = (b"content-security-policy", _POLICY)
-                    message = {**message, "headers": [*message["headers"], header]}
-                await send(message)
-
-            await self.app(scope, receive, send_with_policy)
-
-    return Middleware(Policy)
-
-
-def _cards(results: list[Segmentation], errors: list[str], opacity: float) -> str:
-    if not results and not errors:
-        return "<p>Drop a photo to see its classes.</p>"
-    lines = [f'<div class="kd-error" role="alert">{html.escape(e)}</div>' for e in errors]
-    return "".join(lines) + (
-        f'<div class="kd-grid">{"".join(_card(r, opacity) for r in results)}</div>'
-    )
-
-
-def _card(result: Segmentation, opacity: float) -> str:
-    shown = result.at_most(_VIEW_SIZE)
-    overlay = shown.overlay(opacity=opacity, legend=False)
-    ids = Image.fromarray(shown.labels.astype("uint8"))
-    colours = dict(zip(result.class_names, result.colours, strict=True))
-    legend = "".join(
-        f'<span><i style="background:rgb{colours[name]}"></i>{html.escape(name)} {share:.1%}</span>'
-        for name, share in result.shares().items()
-    )
-    names = html.escape(json.dumps(list(result.class_names)))
-    return (
-        f'<figure><div><img class="kd-photo" alt="overlay" src="{_url(overlay)}" '
-        f'data-names="{names}"><img class="kd-ids" alt="" src="{_url(ids)}"></div>'
-        f'<figcaption>{html.escape(result.name)}<span class="kd-class"></span></figcaption>'
-        f'<div class="kd-legend">{legend}</div></figure>'
-    )
-
-
-def _url(image: Image.Image) -> str:
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

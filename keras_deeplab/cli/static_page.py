@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_deeplab.cli.arguments import is_model_name
-from keras_deeplab.presets.datasets import dataset_of
+from keras_deeplab.data import example_photos
+from keras_deeplab.visualize import display_palette, has_background
 from keras_deeplab.weights.download import cache_folder, file_sha256
 
 # MIT licence. The archive holds the builds for all platforms; the page needs two of them: one for
@@ -56,9 +57,13 @@ def write_static_page(folder: str | Path, *, model: str | None = None) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     settings = _write_network(target / _NETWORK, model or "voc")
     with as_file(package_files("keras_deeplab.cli").joinpath("page_files")) as files:
-        shutil.copytree(files, target, dirs_exist_ok=True)
-        settings["examples"] = sorted(path.stem for path in (files / "examples").glob("*.jpg"))
+        shutil.copytree(files, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("demo.*"))
     _unpack(archive, target / "ort")
+    photos = target / "examples"
+    photos.mkdir(exist_ok=True)
+    for path in example_photos().values():
+        shutil.copyfile(path, photos / path.name)
+    settings["examples"] = list(example_photos())
     (target / _SETTINGS).write_text(json.dumps(settings) + "\n", encoding="utf-8")
     return target
 
@@ -79,14 +84,15 @@ def _write_network(path: Path, name: str) -> dict[str, Any]:
     export(model, path, input_size=size, batch=1, class_names=segmenter.class_names)
     path.with_name(f"{path.name}.json").unlink()
     names, palette = segmenter.class_names, segmenter.palette
-    clear = 0 if tuple(palette[0]) == (0, 0, 0) else None
+    colours = display_palette(palette)
+    clear = 0 if has_background(palette) else None
     shown = [one for label, one in enumerate(names) if label != clear]
     more = f" and {len(shown) - 6} more" if len(shown) > 6 else ""
     return {
         "size": size,
         "names": names,
-        "palette": palette,
-        "mask_palette": dataset_of(names).palette,
+        "palette": colours,
+        "mask_palette": palette,
         "clear": clear,
         "summary": ", ".join(shown[:6]) + more,
         "bytes": path.stat().st_size,

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from keras_deeplab.data.formats.folder import read_folder as read_folder
     from keras_deeplab.data.formats.registry import dataset_splits as dataset_splits
     from keras_deeplab.data.formats.registry import read_dataset as read_dataset
+    from keras_deeplab.data.images import read_image as read_image
     from keras_deeplab.data.pipeline import training_batches as training_batches
     from keras_deeplab.data.pipeline import validation_batches as validation_batches
+    from keras_deeplab.data.samples import example_photos as example_photos
     from keras_deeplab.data.sources import Example as Example
     from keras_deeplab.data.sources import SegmentationData as SegmentationData
     from keras_deeplab.data.sources import SegmentationFiles as SegmentationFiles
@@ -40,6 +42,8 @@ _MODULES = {
     "check_sources": "checks.label_check",
     "dataset_splits": "formats.registry",
     "draw_dataset": "drawn",
+    "example_photos": "samples",
+    "read_image": "images",
     "from_tfds": "tfds_source",
     "label_sheet": "checks.sheet",
     "read_dataset": "formats.registry",

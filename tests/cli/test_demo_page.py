@@ -1,10 +1,10 @@
 """The page, in headless Chromium."""
 
-import os
 import shutil
 import socket
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -45,27 +45,30 @@ def test_cat(url: str, photo: np.ndarray, tmp_path: Path):
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     Image.fromarray(photo).save(tmp_path / "chelsea.png")
     (tmp_path / "text.jpg").write_text("not a photo")
-    pictures = os.environ.get("KERAS_DEEPLAB_SCREENSHOTS")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 800}, accept_downloads=True)
         page.set_default_timeout(40_000)
+        playwright.expect.set_options(timeout=40_000)
         asked: set[str] = set()
         page.on("request", lambda request: asked.add(request.url))
         page.goto(url)
         uploads = page.locator("input[type=file]").first
         uploads.set_input_files([tmp_path / "chelsea.png", tmp_path / "text.jpg"])
         playwright.expect(page.locator(".kd-legend")).to_contain_text("cat")
-        playwright.expect(page.locator(".kd-error")).to_contain_text("text.jpg: The file must be")
-        page.locator(".kd-photo").hover()
+        playwright.expect(page.locator(".kd-error")).to_contain_text("text.jpg: The photo must be")
+        page.locator(".kd-view").hover()
         playwright.expect(page.locator(".kd-class")).to_have_text("cat")
         with page.expect_download() as download:
             page.locator("a[download='chelsea_mask.png']").first.click()
         download.value.save_as(tmp_path / "mask.png")
-        if pictures:
-            page.screenshot(path=f"{pictures}/demo_desktop.png")
-            page.set_viewport_size({"width": 390, "height": 844})
-            page.screenshot(path=f"{pictures}/demo_phone.png", full_page=True)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download all").click()
+        with zipfile.ZipFile(download.value.path()) as archive:
+            assert archive.namelist() == ["chelsea_mask.png", "chelsea_overlay.png"]
+        page.reload()
+        page.locator(".kd-example").nth(1).click()
+        playwright.expect(page.locator(".kd-name b")).to_have_text("cat")
         browser.close()
     assert not [address for address in asked if not address.startswith((url, "data:", "blob:"))]
 

@@ -15,11 +15,12 @@ from PIL import Image
 from keras_deeplab import DeepLab, segment
 from keras_deeplab.cli import static_page
 from keras_deeplab.cli.commands import main
+from keras_deeplab.data import example_photos
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # A folder with onnxruntime-web, as `npm pack` writes it.
 ARCHIVES = Path(os.environ.get("KERAS_DEEPLAB_ONNXRUNTIME_WEB", "/nowhere"))
-EXAMPLES = Path(static_page.__file__).parent / "page_files" / "examples"
+EXAMPLES = next(iter(example_photos().values())).parent
 
 
 class Quiet(SimpleHTTPRequestHandler):
