@@ -176,14 +176,6 @@ def test_without_crf_and_pictures(examples, model, tmp_path):
     assert "1 image, 4 classes. Images at their own size" in report.read_text("utf-8")
 
 
-def test_nothing_to_measure_is_still_a_page(examples, model, tmp_path):
-    empty = {**examples[0], "labels": np.full((20, 30), 255)}
-    data, report = write_report(evaluate(model, [empty], size="own", progressbar=False), tmp_path)
-    check = Page(report.read_text("utf-8")).numbers
-    assert check["mean_iou"] == ("", "\N{EN DASH}")
-    assert json.loads(data.read_text())["trimap"]["mean_iou"][0] is None
-
-
 def test_curves_of_the_training(result, tmp_path: Path):
     log = [{"epoch": 1, "loss": 0.5, "learning_rate": 0.1}]
     _, page = write_report(result, tmp_path, training_log=log)

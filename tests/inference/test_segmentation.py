@@ -188,8 +188,8 @@ def test_one_line_in_python_and_a_picture_in_a_notebook(model: keras.Model, phot
     with Image.open(io.BytesIO(result._repr_png_())) as image:
         assert image.size[0] == 40
     several = segment(model, [photo_array] * 3)
-    assert repr(several) == "Segmentations(3 photos, computed by functional on access)"
-    assert repr(several.segmenter).startswith("Segmenter(functional: 3 classes (red, ")
+    assert repr(several) == f"Segmentations(3 photos, computed by {model.name} on access)"
+    assert repr(several.segmenter).startswith(f"Segmenter({model.name}: 3 classes (red, ")
 
 
 def test_results_of_one_call_do_not_overwrite_each_other(
