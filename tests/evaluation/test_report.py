@@ -7,7 +7,6 @@ import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from keras_deeplab import DenseCRF, evaluate
