@@ -23,7 +23,7 @@ def suggestion(value: object, options: Iterable[object]) -> str:
         for name in plain
         if min(len(name), len(wanted)) > 2 and (name in wanted or wanted in name)
     ]
-    near = near or difflib.get_close_matches(wanted, plain, n=1)
+    near += difflib.get_close_matches(wanted, plain, n=1, cutoff=0.9 if near else 0.6)
     if not near:
         return ""
     best = max(near, key=lambda name: difflib.SequenceMatcher(None, name, wanted).ratio())

@@ -46,7 +46,7 @@ RESULTS = {
         assert 0.9 < tflite.parity.equal_labels < 1
         assert tflite.bytes < 0.4 * onnx.bytes
         assert (results["network"].labels == results["ONNX"].labels).mean() > 0.99
-        assert 0.3 < (labels == facts["class_names"].index("cat")).mean() < 0.9
+        assert 0.15 < (labels == facts["class_names"].index("person")).mean() < 0.9
     """,
 }
 

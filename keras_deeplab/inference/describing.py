@@ -55,6 +55,7 @@ def checked(opened: Opened, hints: Hints) -> Segmenter:
         ValueError: If it does not map images to scores or labels of their size, or its classes
             are unknown.
     """
+    opened.sidecar.check_images()
     shape = opened.input_shape
     if len(shape) != 4 or shape[-1] != 3:
         raise ValueError(

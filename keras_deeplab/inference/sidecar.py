@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class Sidecar:
         ignore_class: Label that was ignored in training.
         output: "logits", "probabilities" or "labels".
         inference_size: (height, width) that photos are resized to fit.
+        images: Range and layout of the images.
     """
 
     path: Path
@@ -36,6 +38,16 @@ class Sidecar:
     ignore_class: int | None = None
     output: str | None = None
     inference_size: tuple[int, int] | None = None
+    images: Mapping[str, Any] = field(default_factory=dict)
+
+    def check_images(self) -> None:
+        """Raises `ValueError` unless the network takes RGB 0-255, channels last."""
+        for key, value in (("range", "RGB 0-255"), ("layout", "NHWC")):
+            if self.images.get(key, value) != value:
+                raise ValueError(
+                    f"The network must take images of {key} {value}. Received: {self.path} with "
+                    f"{self.images[key]!r}. Export a model with include_preprocessing=True."
+                )
 
 
 def sidecar_path(network: Path) -> Path:
@@ -53,7 +65,7 @@ def read_sidecar(network: Path, embedded: str | bytes | None = None) -> Sidecar:
         embedded: Content of the entry `METADATA` in the file, if it has one.
 
     Raises:
-        ValueError: If it is damaged, of another version, or its input is not RGB 0-255.
+        ValueError: If it is damaged or of another version.
     """
     path = sidecar_path(network)
     if path.exists():
@@ -89,15 +101,6 @@ def _check_version(path: Path, content: Any) -> None:
             f"{path} must have format_version {FORMAT_VERSION}. Received: "
             f"{content.get('format_version')!r}. Update keras_deeplab."
         )
-    images = content.get("input")
-    if not isinstance(images, dict):
-        return
-    for key, value in (("range", "RGB 0-255"), ("layout", "NHWC")):
-        if images.get(key, value) != value:
-            raise ValueError(
-                f"The network must take images of {key} {value}. Received: {path} with "
-                f"{images[key]!r}. Export a model with include_preprocessing=True."
-            )
 
 
 def _parsed(path: Path, content: dict[str, Any]) -> Sidecar:
@@ -115,6 +118,7 @@ def _parsed(path: Path, content: dict[str, Any]) -> Sidecar:
         if not min(size):
             raise ValueError(f"inference_size={size}")
     return Sidecar(
+        images=content["input"] if isinstance(content.get("input"), dict) else {},
         path=path,
         class_names=tuple(str(name) for name in names),
         palette=palette,

@@ -46,7 +46,8 @@ def test_converts_consistently(name: str, rng):
         # The statistics of `keras.layers.Normalization` are no weights any more.
         assert 0 <= network.count_params() - result.count_params() <= 7
         features = result.compute_output_shape((1, 256, 256, 3))
-        assert abs(features[1] - 256 // output_stride) <= 2
+        # The "valid" convolutions of Inception's stem cut off borders: 256, 127, 125, 62, 60, 29.
+        assert abs(features[1] - 256 // output_stride) <= 3
         assert features[3] == network.output_shape[3]
     del network, result
     keras.backend.clear_session()

@@ -1,7 +1,6 @@
 """The packaged photos."""
 
-from keras_deeplab import read_image
-from keras_deeplab.data import example_photos
+from keras_deeplab.data import example_photos, read_image
 
 
 def test_photos_are_read():

@@ -320,7 +320,9 @@ def test_models_that_cannot_be_exported(tmp_path: Path):
         export(network(size=(24, 30)), tmp_path / "net.tflite", input_size=(24, 31))
     with pytest.raises(ValueError, match="Leave crf out"):
         export(network(crf=True), tmp_path / "net.tflite", crf="v1")
-    bare = keras.Model(image, SegmentationOutput(NAMES)(keras.layers.Conv2D(3, 1)(image)))
+    bare = keras.Model(
+        image, SegmentationOutput(NAMES)(keras.layers.Conv2D(3, 1, name="upsampling")(image))
+    )
     with pytest.raises(ValueError, match="include_preprocessing=False"):
         export(bare, tmp_path / "net.tflite", uint8_input=True)
     assert export(bare, tmp_path / "net.tflite").metadata["input"]["range"] == "RGB -1 to 1"

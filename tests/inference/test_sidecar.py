@@ -45,7 +45,6 @@ def test_values(tmp_path: Path):
     ("changes", "words"),
     [
         ({"format_version": 99}, "format_version 1. Received: 99"),
-        ({"input": {"range": "-1..1"}}, "range RGB 0-255"),
         ({"class_names": 3}, "must describe an export"),
         ({"palette": [[1, 2]]}, "net.onnx.json"),
     ],
@@ -53,6 +52,13 @@ def test_values(tmp_path: Path):
 def test_wrong_values(tmp_path: Path, changes: dict, words: str):
     with pytest.raises(ValueError, match=words):
         read_sidecar(written(tmp_path, **changes))
+
+
+def test_other_images_are_refused_on_request(tmp_path: Path):
+    sidecar = read_sidecar(written(tmp_path, input={"range": "RGB -1 to 1", "layout": "NHWC"}))
+    with pytest.raises(ValueError, match="range RGB 0-255"):
+        sidecar.check_images()
+    read_sidecar(written(tmp_path, input={"range": "RGB 0-255"})).check_images()
 
 
 def test_damaged_files(tmp_path: Path):

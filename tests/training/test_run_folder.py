@@ -114,7 +114,7 @@ def test_another_run_is_named(folder: Path, tmp_path: Path):
         pass
     (run / "run.json").write_text(json.dumps(settings | {"training_data": {}}))
     with (
-        pytest.raises(ValueError, match=r"differs in training_data\. Choose"),
+        pytest.raises(ValueError, match=r"differs in training_data\. Only"),
         open_folder(run, settings),
     ):
         pass

@@ -41,13 +41,13 @@ class Inert:
         pass
 
     def append(self, value: Any) -> None:
-        pass
+        """Takes an element of a list."""
 
     def extend(self, values: Any) -> None:
-        pass
+        """Takes elements of a list."""
 
     def add(self, value: Any) -> None:
-        pass
+        """Takes an element of a set."""
 
 
 def inert_class(module: str, name: str) -> type[Inert]:

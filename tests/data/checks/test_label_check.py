@@ -282,12 +282,12 @@ def test_dark_images_are_warnings(folder: Path):
 
 
 def test_files_that_are_passed_over(folder: Path, caplog: pytest.LogCaptureFixture):
-    (folder / "images" / "d.HEIC").touch()
+    (folder / "images" / "d.cr2").touch()
     (folder / "masks" / "d").touch()
     (folder / "masks" / "notes.txt").touch()
     report = check_data(folder, class_names=CLASSES)
     assert kinds(report) == [
-        ("warning", "file passed over", "d.HEIC"),
+        ("warning", "file passed over", "d.cr2"),
         ("warning", "file passed over", "d"),
     ]
     assert "Passed over 2 files" in caplog.text

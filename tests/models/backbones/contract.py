@@ -21,13 +21,12 @@ def randomize(model: keras.Model, rng: np.random.Generator) -> None:
     """Gives batch norm statistics that differ from the identity."""
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            shape = layer.gamma.shape
             layer.set_weights(
                 [
-                    rng.uniform(0.5, 1.5, shape),
-                    rng.normal(0, 0.3, shape),
-                    rng.normal(0, 0.3, shape),
-                    rng.uniform(0.5, 1.5, shape),
+                    rng.uniform(0.5, 1.5, weight.shape)
+                    if weight.name in ("gamma", "moving_variance")
+                    else rng.normal(0, 0.3, weight.shape)
+                    for weight in layer.weights
                 ]
             )
 
