@@ -2,7 +2,7 @@
 
     pip install playwright
     python tools/take_page_pictures.py
-    python tools/take_page_pictures.py --out /tmp/pictures --all
+    python tools/take_page_pictures.py --out pictures --all
 
 With --all at three widths, light and dark, and not into the docs.
 """
