@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keras_deeplab.data.annotations.annotation_writers import (
-        AnnotationWriter as AnnotationWriter,
-    )
-    from keras_deeplab.data.annotations.annotation_writers import (
         annotation_writer as annotation_writer,
     )
+    from keras_deeplab.data.annotations.base_writer import AnnotationWriter as AnnotationWriter
     from keras_deeplab.data.checks.data_report import DataReport as DataReport
     from keras_deeplab.data.checks.label_check import check_data as check_data
     from keras_deeplab.data.checks.label_check import check_sources as check_sources
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from keras_deeplab.data.tfds_source import from_tfds as from_tfds
 
 _MODULES = {
-    "AnnotationWriter": "annotations.annotation_writers",
+    "AnnotationWriter": "annotations.base_writer",
     "DataReport": "checks.data_report",
     "Example": "sources",
     "SegmentationData": "sources",

@@ -1,0 +1,183 @@
+"""Writes the JSON annotations of COCO, LabelMe and Label Studio."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+from PIL import Image
+
+from keras_deeplab.data.annotations.base_writer import AnnotationWriter, bounds, rounded, write_text
+from keras_deeplab.data.annotations.label_studio_rle import encode_brush
+from keras_deeplab.data.annotations.outlines import Outline, for_inclusive
+
+
+class CocoWriter(AnnotationWriter):
+    """One JSON file of COCO's instances."""
+
+    file = "coco.json"
+
+    def _one(
+        self, photo: Path, size: tuple[int, int], found: list[Outline]
+    ) -> tuple[tuple[Path, ...], Any]:
+        rows = []
+        for outline in found:
+            top, left, bottom, right = bounds(outline.mask)
+            rows.append(
+                {
+                    "category_id": outline.label + 1 - self.labels[0],
+                    "segmentation": _coco_runs(outline.mask)
+                    if self.masks
+                    else [rounded(ring).ravel().tolist() for ring in outline.rings],
+                    "area": int(outline.mask.sum()),
+                    "bbox": [left, top, right - left, bottom - top],
+                    "iscrowd": 0,
+                }
+            )
+        image = {"file_name": photo.name, "height": size[0], "width": size[1]}
+        return (), (image, rows)
+
+    def _all(self, contents: list[Any]) -> tuple[Path, ...]:
+        images: list[Any] = []
+        annotations: list[Any] = []
+        for number, (image, rows) in enumerate(contents, 1):
+            images.append({"id": number, **image})
+            for row in rows:
+                annotations.append({"id": len(annotations) + 1, "image_id": number, **row})
+        categories = [
+            {"id": label + 1 - self.labels[0], "name": self.class_names[label], "supercategory": ""}
+            for label in self.labels
+        ]
+        info = {"description": "Written by keras_deeplab"}
+        content: dict[str, Any] = {
+            "info": info,
+            "licenses": [],
+            "images": images,
+            "annotations": annotations,
+            "categories": categories,
+        }
+        return (write_text(self.folder / self.file, json.dumps(content)),)
+
+
+class LabelMeWriter(AnnotationWriter):
+    """One LabelMe file for each photo."""
+
+    file = ""
+
+    def _one(
+        self, photo: Path, size: tuple[int, int], found: list[Outline]
+    ) -> tuple[tuple[Path, ...], Any]:
+        shapes = []
+        for number, outline in enumerate(found, 1):
+            if self.masks:
+                top, left, bottom, right = bounds(outline.mask)
+                points = [[left, top], [right - 1, bottom - 1]]
+                shapes.append(self._shape(outline, "mask", points, None))
+                shapes[-1]["mask"] = _png(outline.mask[top:bottom, left:right])
+                continue
+            rings = [one for ring in outline.rings for one in for_inclusive(ring)]
+            group = number if len(rings) > 1 else None
+            shapes += [
+                self._shape(outline, "polygon", rounded(ring).tolist(), group) for ring in rings
+            ]
+        content: dict[str, Any] = {
+            "version": "5.5.0",
+            "flags": {},
+            "shapes": shapes,
+            "imagePath": os.path.relpath(photo, self.folder).replace(os.sep, "/"),
+            "imageData": None,
+            "imageHeight": size[0],
+            "imageWidth": size[1],
+        }
+        path = self.folder / f"{photo.stem}.json"
+        return (write_text(path, json.dumps(content, indent=1)),), None
+
+    def _shape(
+        self, outline: Outline, kind: str, points: list[Any], group: int | None
+    ) -> dict[str, Any]:
+        return {
+            "label": self.class_names[outline.label],
+            "points": points,
+            "group_id": group,
+            "description": "",
+            "shape_type": kind,
+            "flags": {},
+            "mask": None,
+        }
+
+    def _all(self, contents: list[Any]) -> tuple[Path, ...]:
+        names = ["__ignore__", "_background_"]
+        names += [self.class_names[label] for label in self.labels]
+        return (write_text(self.folder / "labels.txt", "\n".join(names) + "\n"),)
+
+
+class LabelStudioWriter(AnnotationWriter):
+    """Tasks with predictions for Label Studio, and a labelling interface for them."""
+
+    file = "label_studio.json"
+
+    def _one(
+        self, photo: Path, size: tuple[int, int], found: list[Outline]
+    ) -> tuple[tuple[Path, ...], Any]:
+        height, width = size
+        kind = "brushlabels" if self.masks else "polygonlabels"
+        results: list[Any] = []
+        for outline in found:
+            values: list[dict[str, Any]] = [
+                {"points": (rounded(ring) * (100 / width, 100 / height)).tolist(), "closed": True}
+                for ring in outline.rings
+            ]
+            if self.masks:
+                values = [{"format": "rle", "rle": encode_brush(outline.mask)}]
+            for value in values:
+                results.append(
+                    {
+                        "id": f"r{len(results)}",
+                        "type": kind,
+                        "from_name": "label",
+                        "to_name": "image",
+                        "original_width": width,
+                        "original_height": height,
+                        "image_rotation": 0,
+                        "value": {**value, kind: [self.class_names[outline.label]]},
+                    }
+                )
+        return (), {
+            "data": {"image": f"/data/local-files/?d={photo.name}"},
+            "predictions": [{"model_version": "keras_deeplab", "result": results}],
+        }
+
+    def _all(self, contents: list[Any]) -> tuple[Path, ...]:
+        tag = "BrushLabels" if self.masks else "PolygonLabels"
+        labels = "".join(
+            f"    <Label value={quoteattr(self.class_names[label])} "
+            f'background="{self._colour(label)}"/>\n'
+            for label in self.labels
+        )
+        interface = (
+            f'<View>\n  <Image name="image" value="$image" zoom="true"/>\n'
+            f'  <{tag} name="label" toName="image">\n{labels}  </{tag}>\n</View>\n'
+        )
+        return (
+            write_text(self.folder / self.file, json.dumps(contents)),
+            write_text(self.folder / "label_studio_interface.xml", interface),
+        )
+
+
+def _coco_runs(mask: np.ndarray) -> dict[str, Any]:
+    from pycocotools import mask as coco
+
+    runs = coco.encode(np.asfortranarray(mask.astype("uint8")))
+    return {"size": [int(side) for side in runs["size"]], "counts": runs["counts"].decode()}
+
+
+def _png(mask: np.ndarray) -> str:
+    file = io.BytesIO()
+    Image.fromarray(mask).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
