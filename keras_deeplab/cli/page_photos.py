@@ -15,7 +15,8 @@ from PIL import Image
 from keras_deeplab.cli.arguments import is_model_name
 from keras_deeplab.deeplab import DeepLab
 from keras_deeplab.inference import Segmenter, open_segmenter
-from keras_deeplab.inference.segmentation import Segmentation, segment
+from keras_deeplab.inference.segment_photos import segment
+from keras_deeplab.inference.segmentation import Segmentation
 from keras_deeplab.presets.weights import WEIGHTS
 from keras_deeplab.weights.download import cache_folder
 

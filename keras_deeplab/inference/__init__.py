@@ -11,7 +11,8 @@ from keras_deeplab.inference.options import (
     resolve_options,
 )
 from keras_deeplab.inference.scores import Scores
-from keras_deeplab.inference.segmentation import Segmentation, Segmentations, segment
+from keras_deeplab.inference.segment_photos import Segmentations, segment
+from keras_deeplab.inference.segmentation import Segmentation
 from keras_deeplab.inference.segmenter import Segmenter
 from keras_deeplab.inference.streaming import in_order, read_ahead
 from keras_deeplab.inference.video import segment_video

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import logging
 import math
@@ -19,8 +18,6 @@ from keras_deeplab.data.sources import SegmentationData, named_failures
 from keras_deeplab.inference import open_segmenter
 from keras_deeplab.layers import SegmentationOutput
 from keras_deeplab.losses import CrossEntropy
-from keras_deeplab.metrics import MeanIoU
-from keras_deeplab.models.multi_scale import training_model
 from keras_deeplab.presets.recipes import RecipeChanges, RecipeRow
 from keras_deeplab.training.callbacks import (
     BestCheckpoint,
@@ -34,6 +31,7 @@ from keras_deeplab.training.callbacks import (
     save_network,
 )
 from keras_deeplab.training.checkpoint import checkpoints, restore_checkpoint
+from keras_deeplab.training.compiled_model import compiled_model, for_outputs, strategy_scope
 from keras_deeplab.training.pictures import PredictionSheet
 from keras_deeplab.training.preconditions import check_classes, check_files
 from keras_deeplab.training.recipe import build_optimizer, resolve_recipe
@@ -90,7 +88,7 @@ def train(
     each epoch, "best.keras", "last.keras" after the last epoch, and "tensorboard" if TensorBoard is
     installed. If the folder already contains a run with the same settings, training resumes after
     its last completed epoch and produces the same result as an uninterrupted run. With more
-    epochs, a run goes on: the learning rate continues on the schedule of the longer run.
+    epochs, training continues, with the learning rate of the longer schedule.
 
     Args:
         model: A model of `DeepLab`.
@@ -150,20 +148,11 @@ def train(
         steps = row.steps * accumulate or row.epochs * steps_per_epoch
         epochs = math.ceil(steps / steps_per_epoch)
         _keep_size(model, size)
-        with _scope(model):
+        with strategy_scope(model):
             optimizer = build_optimizer(row, steps, accumulate)
-            trained, monitor = _compiled(model, data, row, loss, optimizer)
+            trained, monitor = compiled_model(model, data, row, loss, optimizer)
             start, best = _resume(folder, trained)
-        if start >= epochs:
-            _logger.warning("%s has its %d epochs. With more epochs, it goes on.", folder, epochs)
-        elif start:
-            _logger.warning(
-                "%s resumes after epoch %d of %d, with the learning rate %.2g.",
-                folder,
-                start,
-                epochs,
-                float(keras.ops.convert_to_numpy(trained.optimizer.learning_rate)),
-            )
+        _report_start(folder, start, epochs, trained.optimizer)
         keeper = BestCheckpoint(
             model,
             folder,
@@ -181,16 +170,13 @@ def train(
                 start=start * steps_per_epoch,
                 **{name: getattr(row, name) for name in _OF_BATCHES},
             )
-            measured = validation_data and validation_batches(
-                validation_data, batch_size=row.batch_size, size=size
-            )
             trained.fit(
-                _for_outputs(batches, trained),
+                for_outputs(batches, trained),
                 initial_epoch=start,
                 epochs=epochs,
                 shuffle=False,
                 steps_per_epoch=steps_per_epoch,
-                validation_data=measured and _for_outputs(measured, trained),
+                validation_data=_validation(validation_data, trained, row, size),
                 validation_freq=sorted({*range(validate_every, epochs, validate_every), epochs}),
                 callbacks=[*_own_callbacks(folder, row, start), keeper, *callbacks],
                 verbose=verbose,
@@ -206,6 +192,22 @@ def train(
         )
 
 
+def _report_start(
+    folder: Path, start: int, epochs: int, optimizer: keras.optimizers.Optimizer
+) -> None:
+    if start >= epochs:
+        _logger.warning("%s is complete after %d epochs. Set more to continue.", folder, epochs)
+    elif start:
+        rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+        _logger.warning(
+            "%s resumes after epoch %d of %d, with the learning rate %.2g.",
+            folder,
+            start,
+            epochs,
+            rate,
+        )
+
+
 def _sheet(
     model: keras.Model, data: SegmentationData, folder: Path, number: int, size: tuple[int, int]
 ) -> PredictionSheet:
@@ -213,29 +215,12 @@ def _sheet(
     return PredictionSheet(model, data, folder / "pictures", number=number, size=size)
 
 
-def _compiled(
-    model: keras.Model,
-    data: SegmentationData,
-    row: RecipeRow,
-    loss: keras.losses.Loss,
-    optimizer: keras.optimizers.Optimizer,
-) -> tuple[keras.Model, str]:
-    """Returns a compiled model with the same layers, and the name of mean IoU in its logs."""
-    metric = MeanIoU(len(data.class_names), ignore_class=data.ignore_class)
-    trained = _with_losses(model, row.targets)
-    output = model.output_names[-1]
-    inner = [name for name in trained.output_names if name != output]
-    trained.compile(
-        optimizer=optimizer,
-        loss=dict.fromkeys(inner or [output], loss),
-        metrics={output: [metric]},
-        # With XLA, training is several times slower on a CPU.
-        jit_compile="auto" if keras.backend.backend() == "jax" else False,
-    )
-    # Variables created during the first trace of a step would make TensorFlow trace it again.
-    trained.optimizer.build(trained.trainable_variables)
-    # With several outputs, Keras prefixes metric names with the name of the output.
-    return trained, f"val_{output}_mean_iou" if inner else "val_mean_iou"
+def _validation(
+    data: SegmentationData | None, model: keras.Model, row: RecipeRow, size: tuple[int, int]
+) -> Any:
+    if data is None:
+        return None
+    return for_outputs(validation_batches(data, batch_size=row.batch_size, size=size), model)
 
 
 def _own_callbacks(folder: Path, row: RecipeRow, start: int) -> list[keras.callbacks.Callback]:
@@ -276,21 +261,3 @@ def _resume(folder: Path, model: keras.Model) -> tuple[int, tuple[float, int]]:
     start, run = restore_checkpoint(found[-1], model)
     value, epoch = run["best"]
     return start, (float(value), int(epoch))
-
-
-def _with_losses(model: keras.Model, targets: str) -> keras.Model:
-    """Returns a model with the same layers and the outputs of the losses, by name."""
-    if targets == "scores":
-        return training_model(model)
-    return keras.Model(model.input, {model.output_names[-1]: model.output})
-
-
-def _for_outputs(batches: Any, model: keras.Model) -> Any:
-    """Maps batches so that every output of a model gets the labels."""
-    return batches.map(lambda images, labels: (images, dict.fromkeys(model.output_names, labels)))
-
-
-def _scope(model: keras.Model) -> Any:
-    """The scope of the `tf.distribute` strategy that the model was built under, if any."""
-    strategy = getattr(model, "distribute_strategy", None)
-    return strategy.scope() if strategy is not None else contextlib.nullcontext()

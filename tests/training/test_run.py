@@ -164,7 +164,7 @@ def test_a_finished_run_can_have_more_epochs(data, tmp_path: Path, caplog):
     assert recipe["epochs"] == 2
     assert result.log[-1]["learning_rate"] < 1e-6
     train(network(), data, tmp_path, epochs=2, **SMALL)
-    assert "has its 2 epochs" in caplog.text
+    assert "is complete after 2 epochs" in caplog.text
     with pytest.raises(ValueError, match="differs in epochs.*Only the number of epochs may grow"):
         train(network(), data, tmp_path, epochs=1, **SMALL)
 

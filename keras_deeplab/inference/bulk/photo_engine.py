@@ -8,7 +8,8 @@ from typing import Any
 from keras_deeplab.data.photo_sources import Item
 from keras_deeplab.inference.bulk.result_files import ResultFiles
 from keras_deeplab.inference.options import InferenceOptions
-from keras_deeplab.inference.segmentation import Segmentation, segment
+from keras_deeplab.inference.segment_photos import segment
+from keras_deeplab.inference.segmentation import Segmentation
 
 
 def segment_photos(
