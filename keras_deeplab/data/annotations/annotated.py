@@ -27,7 +27,8 @@ class Region:
         name: Its class.
         shape: Its shape.
         order: Drawing order; regions of a higher one are drawn later.
-        ignored: Whether its pixels are ignored, as in COCO's crowds.
+        ignored: Whether its pixels are ignored, as in COCO's crowds. Where smaller regions cover
+            larger ones, all others cover it.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Annotations:
         colours: RGB by class, where the format has them.
         problems: Problems in the files.
         unannotated: Photos without annotations, which are left out.
+        set_aside: Annotated photos that no split list names.
     """
 
     title: str
@@ -104,6 +106,7 @@ class Annotations:
     colours: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     unannotated: list[Path] = field(default_factory=list)
+    set_aside: list[Path] = field(default_factory=list)
 
     def find(self, level: str, kind: str, file: Path, message: str) -> None:
         """Adds a problem."""
@@ -166,10 +169,9 @@ class Drawing:
             patch = region.shape.patch(size) if label is not None else None
             if patch is None or label is None:
                 continue
-            # Ignored regions are below all others.
-            key = -np.inf if region.ignored else float(region.order)
-            if self.smaller_on_top and not region.ignored:
-                key = -float(np.count_nonzero(patch.mask))
+            key = float(region.order)
+            if self.smaller_on_top:
+                key = -np.inf if region.ignored else -float(np.count_nonzero(patch.mask))
             drawn.append((key, label, patch))
         for _, label, (mask, top, left) in sorted(drawn, key=lambda one: one[0]):
             part = labels[top : top + mask.shape[0], left : left + mask.shape[1]]

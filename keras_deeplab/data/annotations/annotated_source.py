@@ -16,6 +16,7 @@ from keras_deeplab.data.annotations.cvat_xml import find_cvat, read_cvat
 from keras_deeplab.data.annotations.file_tree import FileTree
 from keras_deeplab.data.annotations.label_studio_json import find_label_studio, read_label_studio
 from keras_deeplab.data.annotations.labelme_json import find_labelme, read_labelme
+from keras_deeplab.data.annotations.split_lists import divide_by_lists
 from keras_deeplab.data.annotations.supervisely_json import find_supervisely, read_supervisely
 from keras_deeplab.data.annotations.yolo_seg import find_yolo, read_yolo
 from keras_deeplab.data.sources import Example, SegmentationFiles
@@ -88,11 +89,12 @@ _last: dict[str, Any] = {}
 
 def _load(tree: FileTree, name: str) -> Annotations:
     annotations = FORMATS[name].read(tree)
+    divide_by_lists(annotations, tree)
     if annotated_splits(annotations):
         for photo in annotations.photos:
             photo.split = photo.split or "train"
     annotated = {photo.image for photo in annotations.photos}
-    known = annotated | set(annotations.unannotated)
+    known = annotated | set(annotations.unannotated) | set(annotations.set_aside)
     drawn = {photo.file for photo in annotations.photos if photo.raster}
     annotations.unannotated += [
         image for one in tree.images if (image := tree.path(one)) not in known | drawn
@@ -147,6 +149,7 @@ def read_annotated(
         FileNotFoundError: If a split is missing, or photos.
         ValueError: If classes are unknown.
     """
+    _warn(annotations, path)
     unlabelled = unlabelled or annotations.unlabelled
     check_choice("unlabelled", unlabelled, ("background", "ignore"))
     check_choice("other_classes", other_classes, ("error", "unlabelled"))
@@ -177,6 +180,17 @@ def read_annotated(
         )
         sources[-1].read_as = annotations.title
     return sources
+
+
+def _warn(annotations: Annotations, path: str | Path) -> None:
+    errors = [one.message for one in annotations.problems if one.level == "error"]
+    if errors:
+        _logger.warning(
+            "%d problems in the annotations of %s, which check-data lists, such as: %s",
+            len(errors),
+            path,
+            errors[0],
+        )
 
 
 def _classes(

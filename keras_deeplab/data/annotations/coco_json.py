@@ -110,7 +110,7 @@ def _add_regions(
             )
             continue
         # Instances and keypoints of COCO repeat the same annotations.
-        key = (id(photo), row.get("id"), name)
+        key = (id(photo), row.get("id"), name, tuple(row.get("bbox") or ()), row.get("area"))
         if key in seen and row.get("id") is not None:
             continue
         seen.add(key)

@@ -21,8 +21,8 @@ from keras_deeplab.data.annotations.shapes import (
 )
 
 _KEYS = (rb"<annotations\b", rb"<(image|track)\b[^>]*>", rb"<version>\s*1\.")
-# Elements that have no area.
-_WITHOUT_AREA = ("polyline", "points", "skeleton", "cuboid")
+# Elements, and types of labels, that have no area.
+_WITHOUT_AREA = ("polyline", "points", "skeleton", "cuboid", "tag")
 
 
 def find_cvat(tree: FileTree) -> str | None:
@@ -39,16 +39,22 @@ def read_cvat(tree: FileTree) -> Annotations:
     names: dict[str, None] = {}
     for relative in tree.holding(".xml", *_KEYS):
         path = tree.path(relative)
+        frames: dict[int, AnnotatedPhoto] = {}
         try:
             for _, element in iterparse(path):
                 if element.tag == "label" and (name := element.findtext("name")):
-                    names[name.strip()] = None
+                    # Parts of skeletons have a parent.
+                    if not element.findtext("parent") and element.findtext("type") not in (
+                        _WITHOUT_AREA
+                    ):
+                        names[name.strip()] = None
                     _add_colour(result, name.strip(), element.findtext("color"))
                 elif element.tag == "image":
                     _add_photo(result, tree, relative, element)
                     element.clear()
                 elif element.tag == "track":
-                    raise ValueError("it is of a video; export it as CVAT for images 1.1")
+                    _add_track(result, tree, relative, element, frames)
+                    element.clear()
         except (ParseError, DefusedXmlException, *DAMAGED) as error:
             note_damage(result, path, error)
     used = {name for photo in result.photos for name in photo.names()}
@@ -73,30 +79,58 @@ def _add_photo(result: Annotations, tree: FileTree, relative: str, element: Any)
     photo = AnnotatedPhoto(reference, image, tree.path(relative), size, split=subset)
     result.photos.append(photo)
     for part in element:
-        if part.tag in ("tag", "attribute"):
+        if part.tag not in ("tag", "attribute"):
+            _add_shape(result, photo, part, str(part.get("label")).strip())
+
+
+def _add_track(
+    result: Annotations,
+    tree: FileTree,
+    relative: str,
+    element: Any,
+    frames: dict[int, AnnotatedPhoto],
+) -> None:
+    """Adds a track of a video: its shape in each frame in which it is seen.
+
+    CVAT names the photos of frames frame_000000.png, ...
+    """
+    split = split_of(relative)
+    for part in element:
+        if part.get("outside") == "1":
             continue
-        try:
-            shape = _shape(part)
-        except DAMAGED as error:
-            result.find(
-                "error",
-                "shape not readable",
-                photo.file,
-                f"A {part.tag} must have its coordinates. Received: one of {reference!r} in "
-                f"{str(photo.file)!r} ({error}).",
+        number = int(part.attrib["frame"])
+        if number not in frames:
+            reference = f"images/frame_{number:06d}"
+            image = tree.find_image(reference, near=relative, split=split)
+            frames[number] = AnnotatedPhoto(
+                reference, image, tree.path(relative), None, split=split
             )
-            continue
-        if shape is None:
-            result.find(
-                "warning",
-                "shape without area",
-                photo.file,
-                f"A {part.tag} has no area and is left out. Received: one of "
-                f"{part.get('label')!r} in {reference!r} in {str(photo.file)!r}.",
-            )
-            continue
-        order = int(part.get("z_order") or 0)
-        photo.regions.append(Region(str(part.get("label")).strip(), shape, order))
+            result.photos.append(frames[number])
+        _add_shape(result, frames[number], part, str(element.get("label")).strip())
+
+
+def _add_shape(result: Annotations, photo: AnnotatedPhoto, part: Any, name: str) -> None:
+    try:
+        shape = _shape(part)
+    except DAMAGED as error:
+        result.find(
+            "error",
+            "shape not readable",
+            photo.file,
+            f"A {part.tag} must have its coordinates. Received: one of {photo.reference!r} in "
+            f"{str(photo.file)!r} ({error}).",
+        )
+        return
+    if shape is None:
+        result.find(
+            "warning",
+            "shape without area",
+            photo.file,
+            f"A {part.tag} has no area and is left out. Received: one of {name!r} in "
+            f"{photo.reference!r} in {str(photo.file)!r}.",
+        )
+        return
+    photo.regions.append(Region(name, shape, int(part.get("z_order") or 0)))
 
 
 def _shape(part: Any) -> Shape | None:

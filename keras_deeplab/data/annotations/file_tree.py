@@ -12,16 +12,14 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from keras_deeplab.data.images import IMAGE_SUFFIXES
+from keras_deeplab.data.split_names import SPLITS
 
 _DEPTH = 6
 # Files of one folder that are opened to recognise a format.
 _TRIED = 10
 _TRIED_IN_ALL = 200
 _ANNOTATIONS = (".json", ".xml", ".txt", ".yaml", ".yml", ".names")
-_SPLITS = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
-    "dev": "val", "test": "test", "testing": "test",
-}  # fmt: skip
+_SPLITS = {alias: split for split, aliases in SPLITS.items() for alias in aliases}
 # Label Studio puts eight hexadecimal digits before the name of an uploaded file.
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(.+)")
 

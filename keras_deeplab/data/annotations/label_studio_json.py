@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from keras_deeplab.data.annotations.annotated import AnnotatedPhoto, Annotations, Region
+import numpy as np
+
+from keras_deeplab.data.annotations.annotated import (
+    AnnotatedPhoto,
+    Annotations,
+    Region,
+    upright_size,
+)
 from keras_deeplab.data.annotations.file_tree import FileTree, split_of
 from keras_deeplab.data.annotations.json_files import DAMAGED, note_damage, points_of, read_json
 from keras_deeplab.data.annotations.label_studio_rle import decode_brush
@@ -13,11 +22,13 @@ from keras_deeplab.data.annotations.shapes import (
     Bitmap,
     Polygon,
     Shape,
+    Size,
     base64_bytes,
     ellipse,
     png_mask,
     rectangle,
 )
+from keras_deeplab.data.images import IMAGE_SUFFIXES
 
 _GEOMETRY = rb"(polygon|brush|rectangle|ellipse|bitmask|)labels"
 _TASKS = (rb'"(annotations|completions|predictions)"\s*:\s*\[', rb'"data"\s*:\s*\{')
@@ -61,6 +72,15 @@ def _add_task(result: Annotations, tree: FileTree, relative: str, task: Any) -> 
         return
     result.photos.append(photo)
     for row, names in regions:
+        if _is_point(row):
+            result.find(
+                "warning",
+                "region without area",
+                photo.file,
+                f"A region must have an area; others are left out. Received: the keypoint or line "
+                f"{row.get('id')!r} of {reference!r} in {str(photo.file)!r}.",
+            )
+            continue
         try:
             _add_region(result, photo, row, names)
         except DAMAGED as error:
@@ -76,10 +96,22 @@ def _add_task(result: Annotations, tree: FileTree, relative: str, task: Any) -> 
 def _reference(data: Any) -> str:
     """Returns the address of a task's photo: "image", or the first that looks like one."""
     texts = [str(data[key]) for key in ("image", "img") if isinstance(data.get(key), str)]
-    texts += [value for value in data.values() if isinstance(value, str) and "." in value]
+    others = [value for value in data.values() if isinstance(value, str)]
+    texts += [value for value in others if _suffix(value) in IMAGE_SUFFIXES]
+    texts += [value for value in others if "/" in value]
     if not texts:
         raise ValueError("a task without the address of its photo")
     return texts[0]
+
+
+def _suffix(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
+    # Local files: /data/local-files/?d=folder/photo.jpg
+    path = parts.query if parts.query.startswith("d=") else parts.path
+    return PurePosixPath(unquote(path)).suffix.lower()
 
 
 def _regions(task: Any) -> list[tuple[Any, list[str]]] | None:
@@ -112,7 +144,13 @@ def _regions(task: Any) -> list[tuple[Any, list[str]]] | None:
 
 
 def _has_geometry(value: dict[str, Any]) -> bool:
-    return any(key in value for key in ("points", "rle", "width", "radiusX", "imageDataURL"))
+    return any(key in value for key in ("points", "rle", "x", "vertices", "imageDataURL"))
+
+
+def _is_point(row: dict[str, Any]) -> bool:
+    """Returns whether a region is a keypoint, or a vector of lines."""
+    shapes = ("points", "rle", "height", "radiusX", "imageDataURL")
+    return not any(key in row for key in shapes)
 
 
 def _labels(value: dict[str, Any]) -> list[str]:
@@ -125,26 +163,33 @@ def _labels(value: dict[str, Any]) -> list[str]:
 
 
 def _add_region(result: Annotations, photo: AnnotatedPhoto, row: Any, names: list[str]) -> None:
-    size = (int(row["original_height"]), int(row["original_width"]))
+    own = None
+    if "original_width" in row and "original_height" in row:
+        own = (int(row["original_height"]), int(row["original_width"]))
     if photo.size is None:
-        photo.size = size
+        # Early exports and imported predictions do not state the size.
+        photo.size = own or (upright_size(photo.image) if photo.image else None)
+    if photo.size is None:
+        raise ValueError("it has no original_width and original_height")
     if row.get("image_rotation"):
         raise ValueError("the photo was rotated in the tool")
     if not names:
         raise ValueError("it has no label")
-    photo.regions.append(Region(names[0], _shape(row, size)))
+    photo.regions.append(Region(names[0], _shape(row, own or photo.size, photo.size)))
 
 
-def _shape(row: Any, size: tuple[int, int]) -> Shape:
+def _shape(row: Any, own: Size, size: Size) -> Shape:
+    """Returns the shape of a region in an image of `size`; its brush is of the size `own`."""
     height, width = size
 
     def pixels(key: str, side: int) -> float:
         return float(row[key]) * side / 100
 
     if "rle" in row:
-        return Bitmap(partial(decode_brush, row["rle"], height, width))
+        stream = np.frombuffer(bytes(row["rle"]), "uint8")
+        return Bitmap(partial(_brush, stream, own, size))
     if "imageDataURL" in row:
-        return Bitmap(partial(png_mask, base64_bytes(row["imageDataURL"])))
+        return Bitmap(partial(_picture, base64_bytes(row["imageDataURL"]), size))
     if "points" in row:
         return Polygon((points_of(row["points"]) * (width / 100, height / 100),))
     x, y = pixels("x", width), pixels("y", height)
@@ -154,3 +199,21 @@ def _shape(row: Any, size: tuple[int, int]) -> Shape:
         return Polygon((ellipse(x, y, radii, rotation),))
     corners = rectangle(x, y, pixels("width", width), pixels("height", height), rotation)
     return Polygon((corners,))
+
+
+def _brush(stream: np.ndarray, own: Size, size: Size) -> np.ndarray:
+    return _scaled(decode_brush(stream, *own), size)
+
+
+def _picture(data: bytes, size: Size) -> np.ndarray:
+    return _scaled(png_mask(data), size)
+
+
+def _scaled(mask: np.ndarray, size: Size) -> np.ndarray:
+    """Returns a mask in another size, by nearest neighbour."""
+    if mask.shape == size:
+        return mask
+    rows, columns = (
+        (np.arange(new) + 0.5) * old // new for new, old in zip(size, mask.shape, strict=True)
+    )
+    return mask[np.ix_(rows.astype(int), columns.astype(int))]

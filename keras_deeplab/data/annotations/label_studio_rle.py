@@ -15,7 +15,7 @@ import numpy as np
 _WIDTHS = (3, 4, 8, 16)
 
 
-def decode_brush(stream: Sequence[int], height: int, width: int) -> np.ndarray:
+def decode_brush(stream: Sequence[int] | np.ndarray, height: int, width: int) -> np.ndarray:
     """Returns the bool mask (height, width) of a brush: where its alpha is not 0.
 
     Args:

@@ -33,6 +33,8 @@ _STROKES = {
     "linestrip": ("line", 2),
     "point": ("point", 1),
 }
+# X-AnyLabeling writes the last two.
+_POLYGONS = ("polygon", "oriented_rectangle", "rotation", "quadrilateral")
 _ENDINGS = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"BM": ".bmp", b"GIF8": ".gif"}
 
 
@@ -107,7 +109,7 @@ def _add_region(result: Annotations, photo: AnnotatedPhoto, number: int, row: An
 def _shape(row: Any) -> Shape:
     kind = row.get("shape_type") or "polygon"
     points = points_of(row["points"])
-    if kind in ("polygon", "oriented_rectangle"):
+    if kind in _POLYGONS:
         return Polygon((points,), inclusive=True)
     if kind == "mask":
         left, top = np.floor(points[0]).astype(int).tolist()

@@ -22,7 +22,8 @@ from keras_deeplab.data.annotations.shapes import (
 
 _META = (rb'"classes"\s*:\s*\[', rb'"title"\s*:')
 _KEYS = (rb'"objects"\s*:\s*\[', rb'"size"\s*:\s*\{')
-_WITHOUT_AREA = ("point", "line", "graph", "cuboid")
+_BITMAPS = ("bitmap", "alpha_mask")
+_WITHOUT_AREA = ("point", "line", "graph", "cuboid", "cuboid_2d")
 
 
 def find_supervisely(tree: FileTree) -> str | None:
@@ -93,16 +94,17 @@ def _shape(row: Any) -> Shape | None:
     row["classTitle"]  # An object without a class is damaged.
     if kind in _WITHOUT_AREA:
         return None
-    if kind == "bitmap":
+    if kind in _BITMAPS:
         left, top = (int(side) for side in row["bitmap"]["origin"])
         data = base64_bytes(row["bitmap"]["data"])
         return Bitmap(partial(_bitmap, data), top, left)
-    outer = points_of(row["points"]["exterior"])
+    # The tool rounds points to whole pixels.
+    outer = np.round(points_of(row["points"]["exterior"]))
     if kind == "rectangle":
         return Stroke("rectangle", outer)
     if kind != "polygon":
         raise ValueError(f"geometryType {kind!r} is not known")
-    holes = tuple(points_of(hole) for hole in row["points"].get("interior") or ())
+    holes = tuple(np.round(points_of(hole)) for hole in row["points"].get("interior") or ())
     return Polygon((outer,), holes, inclusive=True)
 
 

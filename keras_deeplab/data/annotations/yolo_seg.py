@@ -24,7 +24,10 @@ _LISTS = ("classes.txt", "labels.txt", "obj.names")
 
 
 def find_yolo(tree: FileTree) -> str | None:
-    """Returns data.yaml, or classes.txt beside folders of images and labels, if there is one."""
+    """Returns data.yaml, or a file of labels in a folder of that name, if there is one."""
+    stems = {_stem(path) for path in tree.files.get(".txt", ())}
+    if stems.isdisjoint(_stem(path) for path in tree.images):
+        return None
     for suffix in (".yaml", ".yml"):
         if found := tree.first_holding(suffix, *_KEYS):
             return found
@@ -32,6 +35,10 @@ def find_yolo(tree: FileTree) -> str | None:
     if "labels" in folders or any("/labels/" in f"/{path}" for path in tree.files.get(".txt", ())):
         return tree.first_holding(".txt", _LINE)
     return None
+
+
+def _stem(path: str) -> str:
+    return os.path.splitext(path.rpartition("/")[2])[0]
 
 
 def read_yolo(tree: FileTree) -> Annotations:

@@ -75,13 +75,15 @@ def _named(path: Path) -> tuple[str, tuple[str, ...] | None]:
 def _names_from_roboflow(path: Path) -> tuple[str, ...]:
     names: dict[int, str] = {}
     for row in list(csv.reader(read_text(path).splitlines()))[1:]:
-        if len(row) != 2 or not row[0].strip().isdigit():
+        if len(row) < 2 or not row[0].strip().isdigit():
             raise ValueError(
                 f"A _classes.csv must have lines ID, NAME after its heading. Received: {row} in "
                 f"{str(path)!r}."
             )
-        names[int(row[0])] = row[1].strip()
-    numbered = numbered_classes(max(names, default=-1) + 1)
+        names[int(row[0])] = ",".join(row[1:]).strip()
+    # What no class covers is 0, also where the list starts with 1.
+    names.setdefault(0, "background")
+    numbered = numbered_classes(max(names) + 1)
     return _checked_names([names.get(i, name) for i, name in enumerate(numbered)], path)[0]
 
 

@@ -14,6 +14,7 @@ from keras_deeplab.data.formats.pairing import (
     stem,
 )
 from keras_deeplab.data.images import IMAGE_SUFFIXES
+from keras_deeplab.data.split_names import SPLITS
 
 # In lower case: folders are found in any case.
 _IMAGES = ("images", "image", "imgs", "img", "jpegimages", "photos", "inputs")
@@ -22,11 +23,6 @@ _MASKS = (
     "segmentationclass", "segmentationclasspng", "segmentation", "segmentations", "ground_truth",
     "targets", "trimaps",
 )  # fmt: skip
-_SPLITS = {
-    "train": ("train", "training"),
-    "val": ("val", "validation", "valid", "dev"),
-    "test": ("test", "testing"),
-}
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 _LISTS = ("", "ImageSets/Segmentation", "ImageSets", "splits", "lists")
 LAYOUTS = """\
@@ -50,12 +46,12 @@ class Layout(NamedTuple):
 def folder_splits(path: str | Path) -> tuple[str, ...]:
     """Returns the splits that `read_folder` finds in a folder, e.g. ("train", "val")."""
     path = Path(path).expanduser()
-    return tuple(split for split in _SPLITS if _split_layout(path, split) is not None)
+    return tuple(split for split in SPLITS if _split_layout(path, split) is not None)
 
 
 def all_layouts(path: Path) -> list[Layout]:
     """Returns the layouts of the usual splits of a folder, and of the whole folder."""
-    found = [*(_split_layout(path, split) for split in _SPLITS), _whole_layout(path)]
+    found = [*(_split_layout(path, split) for split in SPLITS), _whole_layout(path)]
     return [layout for layout in found if layout is not None]
 
 
@@ -91,7 +87,7 @@ def find_layout(path: Path, split: str | None) -> Layout:
         )
     raise ValueError(
         f"The folder must hold images and masks. Received: {str(path)!r} with "
-        f"{_contents(path)}. The supported layouts:\n{LAYOUTS}{_polygon_words(path)}"
+        f"{_contents(path)}. The supported layouts:\n{LAYOUTS}{_json_words(path)}"
     )
 
 
@@ -103,7 +99,7 @@ def _whole_layout(path: Path) -> Layout | None:
 
 
 def _split_layout(path: Path, split: str) -> Layout | None:
-    aliases = _SPLITS.get(split, (split,))
+    aliases = SPLITS.get(split, (split,))
     images, masks = _child(path, _IMAGES), _child(path, _MASKS)
     for alias in aliases:
         folder = _child(path, (alias,)) or path / alias
@@ -178,7 +174,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _is_divided(folder: Path) -> bool:
-    splits = {alias for aliases in _SPLITS.values() for alias in aliases}
+    splits = {alias for aliases in SPLITS.values() for alias in aliases}
     return any(path.name.lower() in splits for path in _folders(folder))
 
 
@@ -207,8 +203,10 @@ def _contents(path: Path) -> str:
     return listed(names) or "nothing in it"
 
 
-def _polygon_words(path: Path) -> str:
-    stems = {entry.stem for entry in path.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES}
-    if not any(entry.suffix.lower() == ".json" for entry in path.iterdir()) or not stems:
+def _json_words(path: Path) -> str:
+    if not any(entry.suffix.lower() in (".json", ".xml") for entry in path.iterdir()):
         return ""
-    return "\nPolygons in JSON files are not read. Export masks from the annotation tool."
+    return (
+        "\nJSON and XML files are read, unless dataset='folder', if they are annotations of COCO, "
+        "LabelMe, CVAT for images 1.1, Label Studio or Supervisely."
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 from keras_deeplab._files import read_text
 from keras_deeplab.data.images import IMAGE_SUFFIXES
 from keras_deeplab.data.sources import Example
+from keras_deeplab.data.split_names import first_column
 
 # What tools append to the names of masks, and of images.
 _MASK_ENDINGS = (
@@ -122,7 +123,7 @@ def read_names(path: Path) -> list[str]:
         ValueError: If the list is empty or names an image twice.
     """
     lines = read_text(path).splitlines()
-    names = [stem(_first(line.replace("\\", "/"))) for line in lines if line.strip(" ,\t")]
+    names = [stem(first_column(line.replace("\\", "/"))) for line in lines if line.strip(" ,\t")]
     if not names:
         raise ValueError(f"A split list must name images. Received: {str(path)!r} without any.")
     if len(set(names)) < len(names):
@@ -131,17 +132,6 @@ def read_names(path: Path) -> list[str]:
             f"A split list must name an image once. Received: {twice!r} twice in {str(path)!r}."
         )
     return names
-
-
-def _first(line: str) -> str:
-    """Returns the first column of a line, or all of it if the rest belongs to the name."""
-    columns = line.replace(",", " ").split()
-    last = columns[-1]
-    is_file = "/" in last or Path(last).suffix.lower() in IMAGE_SUFFIXES
-    is_flag = len(columns) == 2 and last in ("-1", "0", "1")
-    if is_flag or (is_file and ("/" in columns[0] or "." in columns[0])):
-        return columns[0]
-    return line.strip()
 
 
 def examples_of(

@@ -147,8 +147,8 @@ def test_names_that_belong_together(tmp_path: Path, image: str, mask: str, toget
     assert (example.image.name, example.mask.name) == (image, mask)
 
 
-def test_polygons_are_named_in_the_error(tmp_path: Path):
+def test_annotation_formats_are_named_in_the_error(tmp_path: Path):
     write_image(tmp_path / "a.jpg")
     (tmp_path / "a.json").write_text('{"shapes": []}')
-    with pytest.raises(ValueError, match="Polygons in JSON files are not read"):
+    with pytest.raises(ValueError, match="are read, unless dataset='folder', if .* COCO, LabelMe"):
         read_folder(tmp_path)

@@ -1,0 +1,72 @@
+"""Split lists beside annotations: train.txt, val.txt, test.txt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from keras_deeplab._files import read_text
+from keras_deeplab.data.annotations.annotated import Annotations
+from keras_deeplab.data.annotations.file_tree import FileTree
+from keras_deeplab.data.split_names import SPLITS, first_column
+
+
+def divide_by_lists(annotations: Annotations, tree: FileTree) -> None:
+    """Sets the splits of annotated photos by lists, and leaves out photos that no list names.
+
+    Does nothing if the annotations have two splits or more, or no list names an annotated photo.
+
+    Args:
+        annotations: The annotations of the folder.
+        tree: The files of the folder.
+    """
+    if len({photo.split for photo in annotations.photos} - {None}) > 1:
+        return
+    annotated = {photo.image for photo in annotations.photos if photo.image is not None}
+    chosen: dict[Path, str] = {}
+    for split, aliases in SPLITS.items():
+        for path in _lists(tree, aliases):
+            listed = _listed(tree, path)
+            found = {image for image in listed.values() if image in annotated}
+            if not found:
+                continue
+            chosen |= dict.fromkeys(found, split)
+            for name in [name for name, image in listed.items() if image not in annotated]:
+                annotations.find(
+                    "error",
+                    "listed photo not annotated",
+                    tree.path(path),
+                    f"Every name of a split list must be of an annotated photo. Received: {name!r} "
+                    f"in {str(tree.path(path))!r}.",
+                )
+            break
+    if not chosen:
+        return
+    rest = [photo.image for photo in annotations.photos if photo.image not in chosen]
+    for image in rest:
+        if image is not None:
+            annotations.find(
+                "warning",
+                "photo in no split list",
+                image,
+                f"Every annotated photo should be in a split list. Received: {str(image)!r}, which "
+                f"is left out.",
+            )
+    annotations.set_aside += [image for image in rest if image is not None]
+    annotations.photos = [photo for photo in annotations.photos if photo.image in chosen]
+    for photo in annotations.photos:
+        if photo.image is not None:
+            photo.split = chosen[photo.image]
+
+
+def _lists(tree: FileTree, aliases: tuple[str, ...]) -> list[str]:
+    """Returns the files that may list a split, those of higher folders first."""
+    names = {f"{alias}.txt" for alias in aliases}
+    paths = (path for path in tree.files.get(".txt", ()) if path.rpartition("/")[2] in names)
+    return sorted(paths, key=lambda path: (path.count("/"), path))
+
+
+def _listed(tree: FileTree, path: str) -> dict[str, Path | None]:
+    """Returns the photos that a list names, by their names in it."""
+    lines = (line.replace("\\", "/") for line in read_text(tree.path(path)).splitlines())
+    names = dict.fromkeys(first_column(line) for line in lines if line.strip(" ,\t"))
+    return {name: tree.find_image(name, near=path) for name in names}
