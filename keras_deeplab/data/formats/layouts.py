@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from keras_deeplab._validation import listed, suggestion
+from keras_deeplab.data.formats.listing import entries
 from keras_deeplab.data.formats.pairing import (
     files_by_stem,
     image_bases,
@@ -132,29 +134,30 @@ def layout_files(layout: Layout) -> tuple[dict[str, Path], dict[str, Path]]:
 
 def _pairs(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     """Separates the images and masks in one folder."""
-    paths = [
-        path
-        for path in (sorted(folder.iterdir()) if folder.is_dir() else ())
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-    ]
-    stems = {base for path in paths for base in image_bases(stem(path.name))}
-    marked = {path for path in paths if is_mask_name(stem(path.name)) in stems}
-    rest = [path for path in paths if path not in marked]
+    found = {name: stem(name) for name in entries(folder).files if is_image(name)}
+    named = {name: base for name in found if (base := is_mask_name(found[name]))}
+    bases: set[str] = set()
+    if named:
+        bases = {base for own in found.values() for base in image_bases(own)}
+    marked = {name for name, base in named.items() if base in bases}
+    rest = {name: own for name, own in found.items() if name not in marked}
     twins = _twins(rest)
-    images = {stem(path.name): path for path in rest if path not in twins}
-    return images, {stem(path.name): path for path in sorted(marked | twins)}
+    images = {own: folder / name for name, own in rest.items() if name not in twins}
+    return images, {found[name]: folder / name for name in sorted(marked | twins)}
 
 
-def _twins(paths: Sequence[Path]) -> set[Path]:
-    """Returns the mask of each two files of one name: the PNG file, or else the one not a JPEG."""
-    by_stem: dict[str, list[Path]] = {}
-    for path in paths:
-        by_stem.setdefault(stem(path.name), []).append(path)
+def _twins(stems: Mapping[str, str]) -> set[str]:
+    """Returns the mask of each two files of one stem: the PNG file, or else the one not a JPEG."""
+    by_stem: dict[str, list[str]] = {}
+    for name, own in stems.items():
+        by_stem.setdefault(own, []).append(name)
     found = set()
     for two in by_stem.values():
+        if len(two) != 2:
+            continue
         for kinds in ((".png",), _JPEG):
-            chosen = [path for path in two if path.suffix.lower() in kinds]
-            if len(two) == 2 and len(chosen) == 1:
+            chosen = [name for name in two if name.lower().endswith(kinds)]
+            if len(chosen) == 1:
                 found |= set(chosen) if kinds == (".png",) else {*two} - {*chosen}
                 break
     return found
@@ -165,36 +168,37 @@ def _has_pairs(folder: Path) -> bool:
     return bool(images and masks)
 
 
+def is_image(name: str) -> bool:
+    """Returns whether a file's name has the suffix of an image."""
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
 def _has_images(folder: Path) -> bool:
-    return any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.iterdir())
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    return any(map(is_image, entries(folder).files))
 
 
 def _is_divided(folder: Path) -> bool:
     splits = {alias for aliases in SPLITS.values() for alias in aliases}
-    return any(path.name.lower() in splits for path in _folders(folder))
+    return any(name.lower() in splits for name in entries(folder).folders)
 
 
 def _with_images(folder: Path) -> Path:
     """Returns the folder, or its one subfolder with images, such as Oxford pets' trimaps."""
-    inner = [] if _has_images(folder) else [path for path in _folders(folder) if _has_images(path)]
-    known = [path for path in inner if path.name.lower() in _MASKS]
-    return known[0] if known else folder
+    if _has_images(folder):
+        return folder
+    known = (folder / name for name in entries(folder).folders if name.lower() in _MASKS)
+    return next((path for path in known if _has_images(path)), folder)
 
 
 def _child(folder: Path, names: Sequence[str]) -> Path | None:
     """Returns the first folder of the names, in any case; one with files or folders if possible."""
     if not folder.is_dir():
         return None
-    # Folders of 100,000 files are searched by name first.
     found = [folder / name for name in names if (folder / name).is_dir()]
     if not found:
-        by_name = {path.name.lower(): path for path in sorted(_folders(folder), reverse=True)}
+        by_name = {name.lower(): folder / name for name in reversed(entries(folder).folders)}
         found = [by_name[name.lower()] for name in names if name.lower() in by_name]
-    usable = (path for path in found if _has_images(path) or _folders(path))
+    usable = (path for path in found if _has_images(path) or entries(path).folders)
     return next(usable, found[0] if found else None)
 
 
@@ -204,7 +208,7 @@ def _contents(path: Path) -> str:
 
 
 def _json_words(path: Path) -> str:
-    if not any(entry.suffix.lower() in (".json", ".xml") for entry in path.iterdir()):
+    if not any(name.lower().endswith((".json", ".xml")) for name in entries(path).files):
         return ""
     return (
         "\nJSON and XML files are read, unless dataset='folder', if they are annotations of COCO, "

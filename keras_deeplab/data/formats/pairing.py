@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from keras_deeplab._files import read_text
+from keras_deeplab.data.formats.listing import entries
 from keras_deeplab.data.images import IMAGE_SUFFIXES
 from keras_deeplab.data.sources import Example
 from keras_deeplab.data.split_names import first_column
@@ -23,6 +25,10 @@ _MASK_STARTS = (
     "mask", "label",
 )  # fmt: skip
 _IMAGE_STARTS = ("", "image_", "images_", "img_", "photo_", "image-", "img-", "image", "img")
+_LONGEST_FIRST = tuple(sorted(_MASK_ENDINGS[1:], key=len, reverse=True))
+_SUFFIXES = IMAGE_SUFFIXES | {".mat"}
+# Links may lead in circles.
+_DEEPEST = 8
 
 
 def stem(name: str) -> str:
@@ -33,10 +39,10 @@ def stem(name: str) -> str:
     >>> stem("masks/2007.1.jpg.png")
     '2007.1'
     """
-    name = Path(name).name
-    while (suffix := Path(name).suffix).lower() in IMAGE_SUFFIXES | {".mat"}:
-        name = name.removesuffix(suffix)
-    return name
+    base, suffix = os.path.splitext(os.path.basename(name))
+    while suffix.lower() in _SUFFIXES:
+        base, suffix = os.path.splitext(base)
+    return base + suffix
 
 
 def files_by_stem(
@@ -53,10 +59,16 @@ def files_by_stem(
         ValueError: If two files have the same stem.
     """
     found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*") if deep else folder.iterdir()):
-        inside = path.relative_to(folder)
-        if path.suffix.lower() in suffixes and not any(x.startswith(".") for x in inside.parts):
-            key = (inside.parent / stem(path.name)).as_posix()
+    if not deep and not folder.is_dir():
+        raise FileNotFoundError(f"The folder must exist. Received: {str(folder)!r}.")
+    inner: Iterable[str] = entries(folder).files
+    if deep:
+        inner = sorted(_inside(folder, ""), key=lambda name: name.split("/"))
+    wanted = frozenset(suffixes)
+    for name in inner:
+        if os.path.splitext(name)[1].lower() in wanted:
+            place, slash, file = name.rpartition("/")
+            key, path = f"{place}{slash}{stem(file)}", folder / name
             if key in found:
                 raise ValueError(
                     f"A folder must hold one file of each name. Received: "
@@ -64,6 +76,14 @@ def files_by_stem(
                 )
             found[key] = path
     return found
+
+
+def _inside(folder: Path, prefix: str) -> Iterator[str]:
+    """Yields the files in a folder and its subfolders, relative to it."""
+    files, folders = entries(folder)
+    yield from (prefix + name for name in files)
+    for name in folders if prefix.count("/") < _DEEPEST else ():
+        yield from _inside(folder / name, f"{prefix}{name}/")
 
 
 def mask_of(name: str, masks: dict[str, Path]) -> Path | None:
@@ -95,7 +115,9 @@ def image_bases(name: str) -> set[str]:
     >>> sorted(image_bases("img_1"))
     ['1', '_1', 'img_1']
     """
-    bases = (_between(start, name, end) for start in _IMAGE_STARTS for end in _IMAGE_ENDINGS)
+    starts = [start for start in _IMAGE_STARTS if name.startswith(start)]
+    ends = [end for end in _IMAGE_ENDINGS if name.endswith(end)]
+    bases = (_between(start, name, end) for start in starts for end in ends)
     return {base for base in bases if base}
 
 
@@ -108,7 +130,9 @@ def _between(start: str, name: str, ending: str) -> str | None:
 
 def is_mask_name(name: str) -> str | None:
     """Returns the image name in a mask stem such as `cat_mask`, or None for other stems."""
-    for ending in sorted(_MASK_ENDINGS[1:], key=len, reverse=True):
+    if not name.endswith(_LONGEST_FIRST) and not name.startswith(_MASK_STARTS[1:]):
+        return None
+    for ending in _LONGEST_FIRST:
         if base := _between("", name, ending):
             return base
     return next((base for start in _MASK_STARTS[1:] if (base := _between(start, name, ""))), None)
@@ -174,8 +198,7 @@ def find_folder(root: str | Path, *paths: str, depth: int = 3) -> Path | None:
             for path in paths:
                 if (folder / path).exists():
                     return folder / path
-        # Skips folders without subfolders: listing thousands of images twice is slow.
-        level = [child for folder in level for child in sorted(_folders(folder))]
+        level = [folder / name for folder in level for name in entries(folder).folders]
     return None
 
 
@@ -193,9 +216,3 @@ def need_folder(root: str | Path, *paths: str, what: str, remedy: str = "") -> P
             f"{' ' + remedy if remedy else ''}"
         )
     return found
-
-
-def _folders(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]

@@ -20,6 +20,7 @@ from keras_deeplab.data.annotations.file_tree import FileTree
 from keras_deeplab.data.formats.classes import CLASS_FILES
 from keras_deeplab.data.formats.folder import all_masks, read_folder, unread
 from keras_deeplab.data.formats.layouts import all_layouts, folder_splits, layout_files
+from keras_deeplab.data.formats.listing import listed_once
 from keras_deeplab.data.formats.numbering import Numbering, published_numbering
 from keras_deeplab.data.formats.oxford_pets import pets, pets_splits
 from keras_deeplab.data.formats.pairing import find_folder, mask_of
@@ -236,7 +237,11 @@ def recognise(path: str | Path) -> str:
 
 def find_dataset(path: str | Path) -> Found:
     """Returns the dataset or format of a folder, and what it was recognised by."""
-    path = Path(path).expanduser()
+    with listed_once():
+        return _find_dataset(Path(path).expanduser())
+
+
+def _find_dataset(path: Path) -> Found:
     if find_folder(path, "gtFine", depth=1) and find_folder(path, "leftImg8bit", depth=1):
         return Found("cityscapes", "gtFine and leftImg8bit")
     for name, folders in (
