@@ -32,6 +32,8 @@ class AnnotationWriter(ABC):
     """
 
     file: ClassVar[str]
+    # Whether the tool fills the pixels on an outline too.
+    inclusive: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -66,7 +68,15 @@ class AnnotationWriter(ABC):
             The files that were written for this photo; none if there is one for all.
         """
         skip = tuple(label for label in np.unique(labels).tolist() if label not in self.labels)
-        found = list(outlines(labels, skip=skip, smallest=self.smallest, tolerance=self.tolerance))
+        found = list(
+            outlines(
+                labels,
+                skip=skip,
+                smallest=self.smallest,
+                tolerance=0 if self.masks else self.tolerance,
+                inclusive=self.inclusive,
+            )
+        )
         written, content = self._one(photo, (labels.shape[0], labels.shape[1]), found)
         with self._lock:
             self._photos[photo] = content

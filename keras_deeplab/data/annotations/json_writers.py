@@ -15,7 +15,7 @@ from PIL import Image
 
 from keras_deeplab.data.annotations.base_writer import AnnotationWriter, bounds, rounded, write_text
 from keras_deeplab.data.annotations.label_studio_rle import encode_brush
-from keras_deeplab.data.annotations.outlines import Outline, for_inclusive
+from keras_deeplab.data.annotations.outlines import Outline
 
 
 class CocoWriter(AnnotationWriter):
@@ -69,6 +69,7 @@ class LabelMeWriter(AnnotationWriter):
     """One LabelMe file for each photo."""
 
     file = ""
+    inclusive = True
 
     def _one(
         self, photo: Path, size: tuple[int, int], found: list[Outline]
@@ -81,10 +82,10 @@ class LabelMeWriter(AnnotationWriter):
                 shapes.append(self._shape(outline, "mask", points, None))
                 shapes[-1]["mask"] = _png(outline.mask[top:bottom, left:right])
                 continue
-            rings = [one for ring in outline.rings for one in for_inclusive(ring)]
-            group = number if len(rings) > 1 else None
+            group = number if len(outline.rings) > 1 else None
             shapes += [
-                self._shape(outline, "polygon", rounded(ring).tolist(), group) for ring in rings
+                self._shape(outline, "polygon", rounded(ring).tolist(), group)
+                for ring in outline.rings
             ]
         content: dict[str, Any] = {
             "version": "5.5.0",

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_deeplab.data.annotations.shapes import Polygon
 
-# A region keeps this share of its pixels and no more than as many others: IoU of the round trip.
+# IoU of a region's pixels and those of its outlines, as the tool draws them.
 _LEAST_IOU = 0.99
 # Distances, pixels, by which an outline may be moved; the largest that keeps the IoU is used.
 _TOLERANCES = (1.5, 1.0, 0.75, 0.5, 0.35)
@@ -21,7 +21,8 @@ class Outline(NamedTuple):
     Attributes:
         label: Label id.
         rings: Closed outlines without holes whose union is the region, float64 (points, 2), x and
-            y. A region with holes is cut through them into several.
+            y. A region with holes is cut through them into several. In pixel corners, or in pixel
+            centres if they are inclusive.
         mask: Its pixels, bool (height, width).
     """
 
@@ -36,6 +37,7 @@ def outlines(
     skip: tuple[int, ...] = (),
     smallest: int = 10,
     tolerance: float = 1.5,
+    inclusive: bool = False,
 ) -> Iterator[Outline]:
     """Yields the connected regions of a mask, largest first.
 
@@ -44,7 +46,9 @@ def outlines(
         skip: Labels to leave out, such as the background.
         smallest: Least number of pixels of a region, and of a hole.
         tolerance: Largest distance, pixels, by which an outline may be moved. It is lowered where
-            the IoU with the region would fall below 0.99.
+            the IoU with the region's pixels would fall below 0.99.
+        inclusive: Whether outlines are for tools that fill the pixels on an outline too, such as
+            LabelMe.
     """
     found: list[tuple[float, int, Any]] = []
     for label in np.unique(labels).tolist():
@@ -56,12 +60,10 @@ def outlines(
             ]
     for _, label, polygon in sorted(found, key=lambda one: (-one[0], one[1])):
         polygon = _without_small_holes(polygon, smallest)
-        simple = _simplified(polygon, tolerance)
-        rings = tuple(
-            np.asarray(part.exterior.coords)[:-1] for part in _without_holes(simple) if part.area
-        )
+        mask = _pixels(polygon, labels.shape)
+        rings = _simplified(polygon, mask, tolerance, inclusive)
         if rings:
-            yield Outline(label, rings, _pixels(polygon, labels.shape))
+            yield Outline(label, rings, mask)
 
 
 def _polygons(mask: np.ndarray) -> list[Any]:
@@ -86,17 +88,46 @@ def _without_small_holes(polygon: Any, smallest: int) -> Any:
     return shapely.Polygon(polygon.exterior, holes)
 
 
-def _simplified(polygon: Any, tolerance: float) -> Any:
+def _simplified(
+    polygon: Any, mask: np.ndarray, tolerance: float, inclusive: bool
+) -> tuple[np.ndarray, ...]:
+    """Returns the simplest outlines that keep the IoU."""
     for step in sorted({tolerance, *_TOLERANCES}, reverse=True):
         if step > tolerance or step <= 0:
             continue
         simple = polygon.simplify(step, preserve_topology=True)
         if not simple.is_valid or simple.geom_type != "Polygon":
             continue
-        shared = simple.intersection(polygon).area
-        if shared / (simple.area + polygon.area - shared) >= _LEAST_IOU:
-            return simple
-    return polygon
+        rings = _rings(simple, inclusive)
+        if rings and _iou(Polygon(rings, inclusive=inclusive), mask) >= _LEAST_IOU:
+            return rings
+    return _rings(polygon, inclusive)
+
+
+def _rings(polygon: Any, inclusive: bool) -> tuple[np.ndarray, ...]:
+    parts = [part for part in _without_holes(polygon) if part.area]
+    if inclusive:
+        # Half a pixel inside, in the coordinates of pixel centres.
+        inner = [part.buffer(-0.49, join_style="mitre") for part in parts]
+        parts = [one for part in inner for one in _polygons_of(part)]
+    shift = 0.48 if inclusive else 0.0
+    return tuple(np.asarray(part.exterior.coords)[:-1] - shift for part in parts)
+
+
+def _polygons_of(shape: Any) -> list[Any]:
+    import shapely
+
+    parts = shapely.get_parts(shape).tolist()
+    return [part for part in parts if part.geom_type == "Polygon" and part.area]
+
+
+def _iou(shape: Polygon, mask: np.ndarray) -> float:
+    patch = shape.patch((mask.shape[0], mask.shape[1]))
+    if patch is None:
+        return 0.0
+    drawn, top, left = patch
+    shared = int((mask[top : top + drawn.shape[0], left : left + drawn.shape[1]] & drawn).sum())
+    return shared / (int(drawn.sum()) + int(mask.sum()) - shared)
 
 
 def _without_holes(polygon: Any) -> Iterator[Any]:
@@ -112,10 +143,8 @@ def _without_holes(polygon: Any) -> Iterator[Any]:
     if not top < middle < bottom:
         middle = (hole[1] + hole[3]) / 2
     for low, high in ((top, middle), (middle, bottom)):
-        part = polygon.intersection(shapely.box(left, low, right, high))
-        for one in shapely.get_parts(part).tolist():
-            if one.geom_type == "Polygon":
-                yield from _without_holes(one)
+        for one in _polygons_of(polygon.intersection(shapely.box(left, low, right, high))):
+            yield from _without_holes(one)
 
 
 def _pixels(polygon: Any, size: tuple[int, ...]) -> np.ndarray:
@@ -126,18 +155,3 @@ def _pixels(polygon: Any, size: tuple[int, ...]) -> np.ndarray:
         height, width = patch.mask.shape
         mask[patch.top : patch.top + height, patch.left : patch.left + width] = patch.mask
     return mask
-
-
-def for_inclusive(ring: np.ndarray) -> list[np.ndarray]:
-    """Returns outlines for tools that fill the pixels on an outline too, such as LabelMe.
-
-    They lie half a pixel inside, in the coordinates of pixel centres.
-    """
-    import shapely
-
-    inside = shapely.Polygon(ring).buffer(-0.49, join_style="mitre")
-    return [
-        np.asarray(part.exterior.coords)[:-1] - 0.48
-        for part in shapely.get_parts(inside).tolist()
-        if part.geom_type == "Polygon" and part.area
-    ]

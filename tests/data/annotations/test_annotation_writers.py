@@ -1,6 +1,7 @@
 import base64
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -183,3 +184,29 @@ def test_wrong_options(tmp_path: Path):
         annotation_writer("coco", tmp_path, NAMES, tolerance=-1)
     writer = annotation_writer(str(tmp_path / "new" / "mine.json"), tmp_path, NAMES)
     assert writer.finish() == (tmp_path / "new" / "mine.json",)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", FORMATS)
+def test_real_masks_come_back(shared: Path, tmp_path: Path, kind: str):
+    """With thin poles and scattered leaves; all classes together and each by itself."""
+    data = read_dataset(shared / "data" / "camvid", "val", dataset="camvid")
+    writer = annotation_writer(kind, tmp_path / "out", data.class_names)
+    chosen = range(0, len(data), 20)
+    for index in chosen:
+        shutil.copy(data.examples[index].image, tmp_path / "out")
+        writer.add(tmp_path / "out" / data.examples[index].image.name, data.read_labels(index))
+    writer.finish()
+    if kind == "yolo":
+        for path in (tmp_path / "out").glob("*.*g"):
+            path.unlink()
+    split = "train" if kind == "yolo" else None
+    names = data.class_names
+    back = read_dataset(tmp_path / "out", split, class_names=names, unlabelled="ignore")
+    shared_pixels, either = np.zeros((2, len(names)))
+    for place, index in enumerate(chosen):
+        one, other = back.read_labels(place), data.read_labels(index)
+        for label in range(len(names)):
+            shared_pixels[label] += ((one == label) & (other == label)).sum()
+            either[label] += ((one == label) | (other == label)).sum()
+    assert (shared_pixels / either).min() >= 0.98
