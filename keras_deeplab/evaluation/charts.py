@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
+from math import ceil, floor, isfinite, log10
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,20 +13,35 @@ from keras_deeplab.evaluation.numbers import percent
 
 _CELL, _LABEL_WIDTH, _LETTER = 26, 8, 6.2
 _MOST_NUMBERED = 30
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 640, 320, 60, 44, 12, 12
+_SMALLEST = 0.7
+_BOTTOM, _TOP, _RIGHT = 50, 14, 20
+
+
+class Line(NamedTuple):
+    """A curve: CSS class, name, and points (x, y), of which NaN and infinity are skipped."""
+
+    style: str
+    name: str
+    points: Sequence[tuple[float, float]]
 
 
 def heat_map(matrix: np.ndarray, names: Sequence[str]) -> str:
     """Draws a confusion matrix with rows normalised by the true pixels.
 
+    Classes that are neither in the truth nor in the predictions are left out.
+
     Args:
         matrix: Pixels by true label (row) and predicted label.
         names: Names by label id.
     """
+    occurs = np.flatnonzero(matrix.sum(0) + matrix.sum(1))
+    matrix, names = matrix[np.ix_(occurs, occurs)], [names[label] for label in occurs]
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
-    cell = _CELL if len(names) <= _MOST_NUMBERED else _CELL / 2
+    cell = max(_CELL, min(40, 320 // max(len(names), 1)))
+    if len(names) > _MOST_NUMBERED:
+        cell = _CELL // 2
     font = 11 if len(names) <= _MOST_NUMBERED else 8
-    margin = _LABEL_WIDTH + font * _LETTER / 11 * max(len(name) for name in names)
+    margin = _LABEL_WIDTH + font * _LETTER / 11 * max(map(len, names), default=0)
     side = cell * len(names)
     parts = [
         f'<rect class="plate" x="{margin:.1f}" y="{margin:.1f}" width="{side}" height="{side}"/>'
@@ -57,57 +74,81 @@ def heat_map(matrix: np.ndarray, names: Sequence[str]) -> str:
     return (
         f'<svg class="map" role="img" aria-label="Confusion of the classes, in percent of the true '
         f'pixels; the largest are in the table below" viewBox="0 0 {size:.0f} {size:.0f}" '
-        f'width="{size:.0f}" font-size="{font}">{"".join(parts)}</svg>'
+        f'width="{size:.0f}" style="min-width:{size * _SMALLEST:.0f}px" font-size="{font}">'
+        f"{''.join(parts)}</svg>"
     )
 
 
-def curves(lines: Sequence[tuple[str, str, np.ndarray]], *, label: str) -> str:
-    """Draws shares over the widths 1, 2, ... of a band.
+def curves(
+    lines: Sequence[Line],
+    *,
+    label: str,
+    across: str,
+    size: tuple[int, int] = (320, 640),
+    form: Callable[[float], str] = lambda value: f"{value:g}",
+) -> str:
+    """Draws lines over whole numbers, such as epochs or the widths of a band.
 
     Args:
-        lines: CSS class, name and values of each line; NaN is skipped.
+        lines: The lines.
         label: Description of the chart for screen readers.
+        across: Title of the horizontal axis.
+        size: (height, width) in pixels.
+        form: Writes a value of the vertical axis.
     """
-    values = np.concatenate([line for _, _, line in lines])
-    values = values[~np.isnan(values)]
-    low = np.floor(values.min() * 20 - 0.2) / 20 if values.size else 0
-    high = np.ceil(values.max() * 20 + 0.2) / 20 if values.size else 1
-    low, high = max(low, 0), min(high, 1)
-    widths = max(len(line) for _, _, line in lines)
+    height, width = size
+    points = [point for line in lines for point in line.points if isfinite(point[1])]
+    first, last = min((x for x, _ in points), default=0), max((x for x, _ in points), default=1)
+    step, (low, high) = _axis([y for _, y in points] or [0.0, 1.0])
+    ticks = [k * step for k in range(round(low / step), round(high / step) + 1)]
+    # Wide enough for the larger letters on phones.
+    left = 14 + max(len(form(tick)) for tick in ticks) * width // 52
 
-    def x(width: float) -> float:
-        return _LEFT + (width - 1) / max(widths - 1, 1) * (_WIDTH - _LEFT - _RIGHT)
+    def x(value: float) -> float:
+        return left + (value - first) / max(last - first, 1) * (width - left - _RIGHT)
 
-    def y(share: float) -> float:
-        return _TOP + (high - share) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+    def y(value: float) -> float:
+        return _TOP + (high - value) / (high - low) * (height - _TOP - _BOTTOM)
 
     parts = []
-    step = 0.05 if high - low <= 0.4 else 0.1
-    for k in range(round(low / step), round(high / step) + 1):
-        share = k * step
-        if low - 1e-9 <= share <= high + 1e-9:
-            parts.append(
-                f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(share):.1f}" '
-                f'y2="{y(share):.1f}"/><text class="end" x="{_LEFT - 6}" y="{y(share):.1f}">'
-                f"{100 * share:.0f} %</text>"
-            )
-    ticks = [1, *range(5, widths + 1, 5)] if widths >= 5 else range(1, widths + 1)
-    for width in ticks:
+    for tick in ticks:
         parts.append(
-            f'<text class="middle" x="{x(width):.1f}" y="{_HEIGHT - _BOTTOM + 16}">{width}</text>'
+            f'<line class="grid" x1="{left}" x2="{width - _RIGHT}" y1="{y(tick):.1f}" '
+            f'y2="{y(tick):.1f}"/><text class="end" x="{left - 6}" y="{y(tick):.1f}">'
+            f"{escape(form(tick))}</text>"
+        )
+    apart = max(1, round(_nice(max(last - first, 1) * 56 / width)))
+    for whole in sorted({first, *range(int(first // apart + 1) * apart, int(last) + 1, apart)}):
+        parts.append(
+            f'<text class="middle" x="{x(whole):.1f}" y="{height - _BOTTOM + 16}">'
+            f"{whole:.0f}</text>"
         )
     parts.append(
-        f'<text class="middle" x="{(_LEFT + _WIDTH - _RIGHT) / 2}" y="{_HEIGHT - 8}">'
-        f"width of the band around the true borders, pixels</text>"
+        f'<text class="middle" x="{(left + width - _RIGHT) / 2}" y="{height - 13}">'
+        f"{escape(across)}</text>"
     )
-    for style, name, line in lines:
-        points = " ".join(
-            f"{x(i + 1):.1f},{y(value):.1f}" for i, value in enumerate(line) if value == value
-        )
+    for line in lines:
+        drawn = [f"{x(at):.1f},{y(value):.1f}" for at, value in line.points if isfinite(value)]
+        # Twice the same point is a dot.
         parts.append(
-            f'<polyline class="{style}" points="{points}"><title>{escape(name)}</title></polyline>'
+            f'<polyline class="{line.style}" points="{" ".join(drawn * (1 + (len(drawn) == 1)))}">'
+            f"<title>{escape(line.name)}</title></polyline>"
         )
     return (
         f'<svg class="curves" role="img" aria-label="{escape(label)}" '
-        f'viewBox="0 0 {_WIDTH} {_HEIGHT}">{"".join(parts)}</svg>'
+        f'viewBox="0 0 {width} {height}">{"".join(parts)}</svg>'
     )
+
+
+def _axis(values: Sequence[float]) -> tuple[float, tuple[float, float]]:
+    """Returns the distance of the ticks and the limits; shares stay between 0 and 1."""
+    least, most = min(values), max(values)
+    step = _nice(max(most - least, abs(most) / 20, 1e-9) / 5)
+    low, high = floor(least / step - 0.2) * step, ceil(most / step + 0.2) * step
+    return step, (low if least < 0 else max(low, 0.0), high if most > 1 else min(high, 1.0))
+
+
+def _nice(least: float) -> float:
+    """Returns the smallest of 1, 2, 5, 10, ..., or of their decimal fractions, that is enough."""
+    unit = 10.0 ** floor(log10(least))
+    return next(factor * unit for factor in (1, 2, 5, 10) if factor * unit > least * (1 - 1e-9))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,11 +12,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from keras_deeplab._files import make_folder, write_atomically
-from keras_deeplab.evaluation.charts import curves, heat_map
+from keras_deeplab.evaluation.charts import Line, curves, heat_map
 from keras_deeplab.evaluation.gallery import gallery
 from keras_deeplab.evaluation.numbers import duration, percent
 from keras_deeplab.evaluation.result import Evaluation
-from keras_deeplab.visualize import display_palette, training_curves
+from keras_deeplab.visualize import display_palette
+from keras_deeplab.visualize.curves import curve_points
 
 _CONFUSIONS = 10
 _TRIMAP_ROWS = (1, 2, 3, 5, 10, 15, 20, 30, 40)
@@ -77,7 +77,12 @@ def _page(
     )
     environment.filters.update(at=_at, duration=duration, percent=percent)
     lines = _lines(evaluation)
-    drawn = [(line["style"], line["name"], line["values"]) for line in lines]
+    borders = curves(
+        [Line(line["style"], line["name"], [*enumerate(line["values"], 1)]) for line in lines],
+        label="Quality in bands around the borders; see the table",
+        across="width of the band around the true borders, pixels",
+        form=lambda share: f"{100 * share:.0f} %",
+    )
     return environment.get_template("report.html.jinja").render(
         result=result,
         images=len(evaluation.images),
@@ -87,11 +92,23 @@ def _page(
         confusions=_confusions(evaluation),
         heat_map=Markup(heat_map(evaluation.confusion, evaluation.class_names)),
         lines=lines,
-        curves=Markup(curves(drawn, label="Quality in bands around the borders; see the table")),
+        curves=Markup(borders),
         widths=[width for width in _TRIMAP_ROWS if width <= len(evaluation.trimap)],
         galleries=gallery(evaluation),
-        training=base64.b64encode(training_curves(training_log)).decode() if training_log else "",
+        training=_training_charts(training_log),
     )
+
+
+def _training_charts(log: Sequence[Mapping[str, float]]) -> list[tuple[str, Markup]]:
+    """Returns titles and charts of the curves of a run."""
+    charts = []
+    for title, lines in curve_points(log).items():
+        drawn = [Line(words, words, points) for words, points in lines.items()]
+        if drawn:
+            label = f"{title} by epoch"
+            svg = curves(drawn, label=label, across="epoch", size=(240, 360), form="{:.3g}".format)
+            charts.append((title, Markup(svg)))
+    return charts
 
 
 def _at(result: dict[str, Any], path: Sequence[str | int]) -> Any:

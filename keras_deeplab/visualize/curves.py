@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 
-_PANELS = (("loss", "loss"), ("mean_iou", "mean IoU"), ("learning_rate", "learning rate"))
+_PANELS = (("loss", "Loss"), ("mean_iou", "Mean IoU"), ("learning_rate", "Learning rate"))
 _COLOURS = {"training": "#0096c3", "validation": "#d22d78"}
 
 
@@ -28,14 +28,12 @@ def training_curves(rows: Sequence[Mapping[str, float]]) -> bytes:
     from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(12, 3.4), layout="constrained")
-    for axis, (key, title) in zip(figure.subplots(1, len(_PANELS)), _PANELS, strict=True):
-        for words, prefix in (("training", ""), ("validation", "val_")):
-            points = [(row["epoch"], value) for row in rows for value in _values(row, prefix, key)]
-            if points:
-                label = None if key == "learning_rate" else words
-                axis.plot(*zip(*points, strict=True), ".-", color=_COLOURS[words], label=label)
-                if label:
-                    axis.legend(frameon=False)
+    panels = curve_points(rows)
+    for axis, (title, lines) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+        for words, points in lines.items():
+            axis.plot(*zip(*points, strict=True), ".-", color=_COLOURS[words], label=words)
+        if lines and title != _PANELS[-1][1]:
+            axis.legend(frameon=False)
         axis.set_title(title, loc="left")
         axis.set_xlabel("epoch")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -44,6 +42,20 @@ def training_curves(rows: Sequence[Mapping[str, float]]) -> bytes:
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()
+
+
+def curve_points(
+    rows: Sequence[Mapping[str, float]],
+) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """Returns (epoch, value) pairs by title of the chart and "training" or "validation"."""
+    found: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for key, title in _PANELS:
+        found[title] = {}
+        for words, prefix in (("training", ""), ("validation", "val_")):
+            points = [(row["epoch"], value) for row in rows for value in _values(row, prefix, key)]
+            if points:
+                found[title][words] = points
+    return found
 
 
 def _values(row: Mapping[str, float], prefix: str, key: str) -> list[float]:

@@ -139,8 +139,9 @@ def test_a_browser_shows_the_numbers_of_the_json(files, browser):
     check_numbers(Page(browser(report)), data)
 
 
-def test_the_page_fits_a_phone(files, browser, tmp_path):
-    _, report = files
+def test_the_page_fits_a_phone(result, browser, tmp_path):
+    log = [{"epoch": i, "loss": 1234.5 / i, "learning_rate": 0.0125 / i} for i in (1, 2, 3)]
+    _, report = write_report(result, tmp_path / "out", training_log=log)
     # A headless window can't be as narrow as a phone; a frame can.
     probe = tmp_path / "probe.html"
     script = (
@@ -148,7 +149,11 @@ def test_the_page_fits_a_phone(files, browser, tmp_path):
         "const e = document.createElement('pre'); e.textContent = 'width ' + d.scrollWidth + '/' "
         "+ d.clientWidth + ' shown ' + i.filter(x => x.naturalWidth).length + '/' + i.length"
         "+ ' clipped ' + [...document.querySelectorAll('.scroll:not([role])')]"
-        ".filter(x => x.scrollWidth > x.clientWidth).length;"
+        ".filter(x => x.scrollWidth > x.clientWidth).length + ' cut '"
+        "+ [...document.querySelectorAll('svg text')].filter(x => {"
+        "const a = x.getBoundingClientRect(), b = x.ownerSVGElement.getBoundingClientRect();"
+        "return a.left < b.left || a.right > b.right || a.top < b.top || a.bottom > b.bottom})"
+        ".length;"
         "parent.postMessage(e.textContent, '*'); }</script>"
     )
     inner = report.read_text("utf-8").replace("</head>", f"{script}</head>").replace('"', "&quot;")
@@ -157,13 +162,16 @@ def test_the_page_fits_a_phone(files, browser, tmp_path):
         f'<iframe width="{PHONE_WIDTH}" height="800" style="border:0" srcdoc="{inner}"></iframe>',
         "utf-8",
     )
-    shown = re.search(r"width (\d+)/(\d+) shown (\d+)/(\d+) clipped (\d+)</body>", browser(probe))
+    shown = re.search(
+        r"width (\d+)/(\d+) shown (\d+)/(\d+) clipped (\d+) cut (\d+)</body>", browser(probe)
+    )
     assert shown is not None
-    scroll, client, drawn, images, clipped = map(int, shown.groups())
+    scroll, client, drawn, images, clipped, cut = map(int, shown.groups())
     assert scroll <= client <= PHONE_WIDTH
     assert drawn == images == 24
     # Only the confusion matrix scrolls sideways.
     assert clipped == 0
+    assert cut == 0
 
 
 def test_without_crf_and_pictures(examples, model, tmp_path):
@@ -178,6 +186,8 @@ def test_without_crf_and_pictures(examples, model, tmp_path):
 def test_curves_of_the_training(result, tmp_path: Path):
     log = [{"epoch": 1, "loss": 0.5, "learning_rate": 0.1}]
     _, page = write_report(result, tmp_path, training_log=log)
-    assert "<h2>Training</h2>" in page.read_text("utf-8")
+    text = page.read_text("utf-8")
+    assert "<h2>Training</h2>" in text
+    assert text.count('class="curves"') == 3  # borders, loss, learning rate
     _, page = write_report(result, tmp_path)
     assert "<h2>Training</h2>" not in page.read_text("utf-8")
