@@ -33,6 +33,9 @@ _CRF_WORDS = {
     "pydensecrf": "Smooth: strongest, five iterations",
 }
 PAGE_FILES = Path(str(package_files("keras_deeplab.cli"))) / "page_files"
+_OTHER_SOURCES = (
+    '<button class="kd-shoot" type="button">Take a photo</button><div class="kd-examples">{}</div>'
+)
 _EMPTY = '<p class="kd-empty">Drop a photo, or click an example.</p>'
 
 
@@ -69,8 +72,7 @@ def build_page(
         with gr.Row(elem_classes="kd-row"):
             with gr.Column(scale=1, min_width=280, elem_classes="kd-controls"):
                 photos = gr.File(label="Photos", file_count="multiple", file_types=["image"])
-                gr.HTML('<button class="kd-shoot lg secondary" type="button">Take a photo</button>')
-                gr.HTML(_examples())
+                gr.HTML(_OTHER_SOURCES.format(_examples()), padding=False)
                 choice = gr.Dropdown(
                     runner.names,
                     value=runner.names[0],
@@ -84,8 +86,8 @@ def build_page(
                 )
                 opacity = gr.Slider(0, 1, 0.6, step=0.05, label="Opacity")
             with gr.Column(scale=3, min_width=320, elem_classes="kd-results"):
-                line = gr.HTML(status("", []))
-                view = gr.HTML(_EMPTY)
+                line = gr.HTML(status("", []), padding=False)
+                view = gr.HTML(_EMPTY, padding=False)
                 archive = gr.DownloadButton("Download all (zip)", visible=False)
         for event in (photos.change, choice.change, crf.change):
             event(

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from PIL import Image
 
 from keras_deeplab.inference.segmentation import OVERLAY_SIZE, Segmentation
+from keras_deeplab.visualize import has_background
 
 _VIEW_SIZE = 1024
 
@@ -97,13 +98,14 @@ def status(line: str, errors: Sequence[str]) -> str:
 def _card(one: SavedResult, opacity: float) -> str:
     result = one.result
     colours = dict(zip(result.class_names, result.colours, strict=True))
-    shares = [(name, share) for name, share in result.shares().items() if share >= 0.0005]
-    # What is left over is named last.
-    shares.sort(key=lambda item: item[0] == "background")
+    # The background has no colour.
+    clear = result.class_names[0] if has_background(result.palette) else None
     legend = "".join(
         f'<li><i style="background:rgb{colours[name]}"></i>{html.escape(name)} {share:.1%}</li>'
-        for name, share in shares
+        for name, share in result.shares().items()
+        if share >= 0.0005 and name != clear
     )
+    legend = legend or "none of the classes"
     names = html.escape(json.dumps(list(result.class_names)))
     name, (height, width) = html.escape(result.name), one.size
     links = "".join(

@@ -4,6 +4,7 @@ import functools
 import os
 import shutil
 import threading
+import zipfile
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -85,7 +86,9 @@ def test_masks_are_those_of_python(page, url: str, tmp_path: Path):
     model = DeepLab(weights="voc")
     page.locator("#files").set_input_files([*photos, tmp_path / "text.jpg"])
     page.expect(page.locator("#status")).to_contain_text("5 of 6 done")
-    page.expect(page.locator("#status")).to_contain_text("text.jpg: This browser cannot read it")
+    page.expect(page.locator("#failures")).to_have_text(
+        "text.jpg: This browser cannot read it as a photo. Convert it to JPEG or PNG."
+    )
     for place, photo in enumerate(reversed(photos)):
         with page.expect_download() as download:
             page.locator(".mask").nth(place).click()
@@ -95,6 +98,14 @@ def test_masks_are_those_of_python(page, url: str, tmp_path: Path):
         assert mask.mode == "P"
         assert mask.getpalette()[:63] == [level for colour in result.palette for level in colour]
         assert np.mean(np.asarray(mask) == result.labels) >= 0.99, photo.name
+    with page.expect_download() as download:
+        page.get_by_text("Download all (zip)").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.testzip() is None
+        files = [f"{photo.stem}_{kind}.png" for photo in photos for kind in ("mask", "overlay")]
+        assert archive.namelist() == files
+        with Image.open(archive.open("turned_mask.png")) as mask:
+            assert mask.size == Image.open(photos[-1]).size[::-1]
     assert all(address.startswith((url, "blob:", "data:")) for address in page.asked)
 
 

@@ -52,6 +52,7 @@ if (!navigator.mediaDevices?.getUserMedia) $("live").hidden = true;
 function say(text, isWrong = false) {
   $("status").textContent = text;
   $("status").classList.toggle("wrong", isWrong);
+  $("failures").replaceChildren();
   progress(null);
 }
 
@@ -93,7 +94,10 @@ async function show(files) {
     }
   }
   const done = last ? `${files.length - failures.length} of ${files.length} done, the last in ${last.seconds.toFixed(1)} s.` : "";
-  say([...failures, done].join(" "), failures.length > 0);
+  say(done);
+  $("failures").append(...failures.map((text) =>
+    Object.assign(document.createElement("li"), {className: "wrong", textContent: text})));
+  $("all").hidden = $("grid").childElementCount < 2;
 }
 
 async function read(file) {
@@ -192,11 +196,24 @@ function makeCard(name, image, {labels, seconds}) {
   card.querySelector("ul").append(...(items.length ? items : ["none of the classes"]));
   card.draw = () => overlay.getContext("2d").putImageData(blended(small, ids), 0, 0);
   card.draw();
-  save(card.querySelector(".mask"), `${name}_mask.png`, () => maskFile(labels, width, height));
-  save(card.querySelector(".overlay"), `${name}_overlay.png`,
-    () => new Promise((resolve) => overlay.toBlob(resolve)));
+  card.files = [
+    [`${name}_mask.png`, () => maskFile(labels, width, height)],
+    [`${name}_overlay.png`, () => new Promise((resolve) => overlay.toBlob(resolve))],
+  ];
+  save(card.querySelector(".mask"), ...card.files[0]);
+  save(card.querySelector(".overlay"), ...card.files[1]);
   return card;
 }
+
+save($("all"), "masks_and_overlays.zip", async () => {
+  const files = new Map();
+  for (const [place, card] of [...$("grid").children].reverse().entries()) {
+    for (const [name, make] of card.files) {
+      files.set(files.has(name) ? `${place + 1}_${name}` : name, await make());
+    }
+  }
+  return zipFile(files);
+});
 
 // Files are made when they are asked for.
 function save(link, name, make) {
@@ -226,18 +243,49 @@ async function maskFile(labels, width, height) {
   ], {type: "image/png"});
 }
 
+// A zip archive of PNG files, which are compressed already.
+async function zipFile(files) {
+  const parts = [], directory = [];
+  let at = 0;
+  for (const [name, blob] of files) {
+    const letters = new TextEncoder().encode(name);
+    const bytes = new Uint8Array(await blob.arrayBuffer());
+    // Version, UTF-8 names, stored, 1 January 1980, CRC, both sizes, length of the name.
+    const facts = [...short(20), ...short(0x800), ...short(0), ...short(0), ...short(33),
+      ...word(checksum(bytes)).reverse(), ...word(bytes.length).reverse(), ...word(bytes.length).reverse(),
+      ...short(letters.length), ...short(0)];
+    const local = new Uint8Array([80, 75, 3, 4, ...facts, ...letters]);
+    directory.push(new Uint8Array([80, 75, 1, 2, ...short(20), ...facts, ...short(0), ...short(0), ...short(0),
+      ...word(0), ...word(at).reverse(), ...letters]));
+    parts.push(local, bytes);
+    at += local.length + bytes.length;
+  }
+  const size = directory.reduce((total, entry) => total + entry.length, 0);
+  const end = [80, 75, 5, 6, ...word(0), ...short(files.size), ...short(files.size),
+    ...word(size).reverse(), ...word(at).reverse(), ...short(0)];
+  return new Blob([...parts, ...directory, new Uint8Array(end)], {type: "application/zip"});
+}
+
+function short(value) {
+  return [value & 255, value >>> 8];
+}
+
 function word(value) {
   return [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
 }
 
-function chunk(kind, content) {
-  const named = new Uint8Array([...new TextEncoder().encode(kind), ...content]);
+function checksum(bytes) {
   let check = -1;
-  for (const byte of named) {
+  for (const byte of bytes) {
     check ^= byte;
     for (let bit = 0; bit < 8; bit++) check = (check >>> 1) ^ (check & 1 ? 0xedb88320 : 0);
   }
-  return new Blob([new Uint8Array(word(content.length)), named, new Uint8Array(word(~check))]);
+  return ~check;
+}
+
+function chunk(kind, content) {
+  const named = new Uint8Array([...new TextEncoder().encode(kind), ...content]);
+  return new Blob([new Uint8Array(word(content.length)), named, new Uint8Array(word(checksum(named)))]);
 }
 
 // Live camera: the newest frame is segmented as soon as the last one is done.
