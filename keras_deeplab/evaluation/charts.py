@@ -35,7 +35,7 @@ def heat_map(matrix: np.ndarray, names: Sequence[str]) -> str:
         names: Names by label id.
     """
     occurs = np.flatnonzero(matrix.sum(0) + matrix.sum(1))
-    matrix, names = matrix[np.ix_(occurs, occurs)], [names[label] for label in occurs]
+    matrix, names = matrix[np.ix_(occurs, occurs)], [names[int(label)] for label in occurs]
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     cell = max(_CELL, min(40, 320 // max(len(names), 1)))
     if len(names) > _MOST_NUMBERED:
