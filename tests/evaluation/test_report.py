@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -156,7 +157,7 @@ def test_the_page_fits_a_phone(result, browser, tmp_path):
         ".length;"
         "parent.postMessage(e.textContent, '*'); }</script>"
     )
-    inner = report.read_text("utf-8").replace("</head>", f"{script}</head>").replace('"', "&quot;")
+    inner = escape(report.read_text("utf-8").replace("</head>", f"{script}</head>"))
     probe.write_text(
         "<script>onmessage = (e) => { document.body.append(e.data) }</script><body>"
         f'<iframe width="{PHONE_WIDTH}" height="800" style="border:0" srcdoc="{inner}"></iframe>',
