@@ -12,10 +12,10 @@ from PIL import Image
 def lossy_compression(image: Image.Image, path: Path) -> str | None:
     """Returns the name of the lossy compression of an opened file, or None for lossless files.
 
-    AVIF counts as lossy: its files do not say whether the colours were converted.
+    AVIF and HEIC count as lossy: their files do not say whether the colours were converted.
     """
     kind = str(image.format)
-    if kind in ("JPEG", "MPO", "AVIF"):
+    if kind in ("JPEG", "MPO", "AVIF", "HEIF"):
         return kind
     if kind == "TIFF":
         inner = str(image.info.get("compression"))

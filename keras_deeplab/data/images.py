@@ -38,7 +38,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 # A photo of 16 bits whose brightest level is below this, of 255, probably has 14 bits or fewer.
-DARK = 64
+DARK = 65
 _MOST_WARNINGS = 20
 _warned: set[str] = set()
 _logger = logging.getLogger("keras_deeplab")

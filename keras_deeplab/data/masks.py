@@ -82,10 +82,18 @@ def map_labels(labels: np.ndarray, label_map: Mapping[int, int] | None) -> np.nd
     Returns:
         Array of the same shape; uint8 where all labels that `label_map` gives fit in it, and it
         lacks none.
+
+    Raises:
+        ValueError: If a label is not from 0 to 65535.
     """
     if not label_map:
         return labels
-    table = np.arange(np.iinfo(labels.dtype).max + 1, dtype=labels.dtype)
+    wrong = [pair for pair in label_map.items() if not 0 <= min(pair) <= max(pair) <= 65535]
+    if wrong:
+        raise ValueError(
+            f"label_map must hold labels from 0 to 65535. Received: {wrong[0][0]} to {wrong[0][1]}."
+        )
+    table = np.arange(np.iinfo(labels.dtype).max + 1, dtype="uint16")
     inside = {old: new for old, new in label_map.items() if 0 <= old < len(table)}
     table[list(inside)] = list(inside.values())
     labels = table[labels]

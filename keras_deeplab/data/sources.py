@@ -57,6 +57,10 @@ class SegmentationData(ABC):
         """
 
 
+class WrongLabelError(ValueError):
+    """A label of a mask is neither a class nor ignored: the classes are not those of the masks."""
+
+
 class Drawn(Protocol):
     """Draws a mask from annotations."""
 
@@ -132,7 +136,7 @@ class SegmentationFiles(SegmentationData):
         Raises:
             FileNotFoundError: If a file is missing.
             ValueError: If a file is damaged, image and mask differ in size, or a label is neither a
-                class nor ignored.
+                class nor ignored (`WrongLabelError`).
         """
         example = self.examples[index]
         image, labels = read_image(example.image), self.read_labels(index)
@@ -140,7 +144,7 @@ class SegmentationFiles(SegmentationData):
             raise ValueError(size_words(example, image.shape[:2], labels.shape))
         valid = self._valid[labels]
         if not valid.all():
-            raise ValueError(
+            raise WrongLabelError(
                 f"Labels must be 0 to {len(self.class_names) - 1}, or {self.ignore_class} for "
                 f"ignored pixels. Received: {labels[~valid][0]} in {str(example.mask)!r}."
             )

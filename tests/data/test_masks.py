@@ -74,6 +74,13 @@ def test_sixteen_bits_stay(tmp_path: Path):
 def test_label_map_leaves_other_labels():
     assert map_labels(IDS, {1: 2, 2: 1, 300: 7}).tolist() == [[0, 2, 1], [3, 15, 255]]
     assert map_labels(IDS, None) is IDS
+    assert map_labels(IDS, {1: 300}).tolist() == [[0, 300, 2], [3, 15, 255]]
+
+
+@pytest.mark.parametrize("pair", [(7, 70_000), (-1, 2), (7, -1)])
+def test_labels_of_a_label_map_are_bounded(pair: tuple[int, int]):
+    with pytest.raises(ValueError, match=f"65535. Received: {pair[0]} to {pair[1]}"):
+        map_labels(IDS, dict([pair]))
 
 
 def test_rgb_of_equal_channels_are_ids(tmp_path: Path):
@@ -166,6 +173,7 @@ def test_masks_are_turned_by_their_own_exif(
         (".avif", {"quality": 100}),
         (".tif", {"compression": "jpeg"}),
         (".jp2", {"irreversible": True, "quality_layers": [20]}),
+        (".heic", {"quality": 90}),
         (".jfif", {"format": "JPEG"}),
         (".png", {"format": "JPEG"}),
     ],
@@ -173,6 +181,8 @@ def test_masks_are_turned_by_their_own_exif(
 def test_lossy_masks_are_refused(tmp_path: Path, suffix: str, options: dict):
     path = tmp_path / f"m{suffix}"
     labels = np.arange(64, dtype="uint8") // 16 + np.zeros((64, 1), "uint8")
+    if suffix == ".heic":
+        pytest.importorskip("pillow_heif").register_heif_opener()
     Image.fromarray(labels).convert("RGB").save(path, **options)
     with pytest.raises(ValueError, match=rf"without loss, .*m\{suffix}', a file of"):
         read_mask(path)

@@ -167,7 +167,7 @@ def _add_line(
             raise ValueError("coordinates must be pairs of numbers")
         if len(values) > 4 and (values.min() < -0.01 or values.max() > 1.01):
             raise ValueError("coordinates must be shares of the photo's size, 0 to 1")
-    except ValueError as error:
+    except (OverflowError, ValueError) as error:
         result.find("error", "line not readable", photo.file, _words(photo, number, str(error)))
         return
     if len(values) == 4:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -65,11 +66,21 @@ def _named(path: Path) -> tuple[str, tuple[str, ...] | None]:
         return file.name, _names_from_json(file)
     for file in _existing(path, "classes.txt", "labels.txt", "class_names.txt"):
         lines = [line.strip() for line in read_text(file).splitlines()]
-        return file.name, _checked_names([line for line in lines if line], file)[0]
+        names = _without_numbers([line for line in lines if line])
+        return file.name, _checked_names(names, file)[0]
     # Roboflow writes one into the folder of each split.
     for file in sorted([*path.glob("_classes.csv"), *path.glob("*/_classes.csv")]):
         return file.name, _names_from_roboflow(file)
     return "", None
+
+
+def _without_numbers(lines: list[str]) -> list[str]:
+    """Removes label ids in front of the names if each line starts with its own, from 0."""
+    found = [re.fullmatch(r"(\d+)(?:\s*[:,;=]\s*|\s+)(.+)", line) for line in lines]
+    numbers = [int(match[1]) if match else -1 for match in found]
+    if numbers != list(range(len(lines))):
+        return lines
+    return [match[2] for match in found if match]
 
 
 def _names_from_roboflow(path: Path) -> tuple[str, ...]:

@@ -19,11 +19,14 @@ from keras_deeplab.data.images import IMAGE_SUFFIXES
 from keras_deeplab.data.split_names import SPLITS
 
 # In lower case: folders are found in any case.
-_IMAGES = ("images", "image", "imgs", "img", "jpegimages", "photos", "inputs")
+_IMAGES = (
+    "images", "image", "imgs", "img", "jpegimages", "photos", "inputs", "img_dir", "rgb",
+    "camerargb", "original",
+)  # fmt: skip
 _MASKS = (
     "masks", "mask", "labels", "label", "annotations", "annotation", "annots", "annot", "gt",
     "segmentationclass", "segmentationclasspng", "segmentation", "segmentations", "ground_truth",
-    "targets", "trimaps",
+    "targets", "trimaps", "ann_dir", "ann", "cameraseg",
 )  # fmt: skip
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 _LISTS = ("", "ImageSets/Segmentation", "ImageSets", "splits", "lists")

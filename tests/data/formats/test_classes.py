@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_deeplab.data.formats.classes import read_classes
 from keras_deeplab.data.formats.folder import read_folder
 from tests.data.miniatures import SIZE, write_image, write_pairs
 
@@ -152,3 +153,17 @@ def test_class_names_of_roboflow(tmp_path: Path, place: str):
     (tmp_path / place / "_classes.csv").write_text("Pixel Value, Class\nkite, 1\n")
     with pytest.raises(ValueError, match=r"ID, NAME.*_classes.csv"):
         read_folder(tmp_path, "train")
+
+
+@pytest.mark.parametrize(
+    "lines", ["0 sky\n1 old road\n", "0:sky\n1: old road", "0\tsky\r\n1\told road"]
+)
+def test_label_ids_before_the_names(tmp_path: Path, lines: str):
+    (tmp_path / "classes.txt").write_text(lines)
+    assert read_classes(tmp_path)[0] == ("sky", "old road")
+
+
+@pytest.mark.parametrize("lines", ["1 sky\n2 road\n", "0 sky\nroad\n", "3d print\nroad\n"])
+def test_numbers_that_are_no_label_ids_belong_to_the_names(tmp_path: Path, lines: str):
+    (tmp_path / "classes.txt").write_text(lines)
+    assert read_classes(tmp_path)[0] == tuple(lines.splitlines())
