@@ -222,7 +222,8 @@ class MeanIoU(keras.metrics.Metric):
         """Counts a batch.
 
         Args:
-            y_true: Labels of shape (batch, height, width) or (batch, height, width, 1).
+            y_true: Labels of shape (batch, height, width) or (batch, height, width, 1); or one-hot
+                labels of shape (batch, height, width, classes), where pixels of zeros are ignored.
             y_pred: Logits or probabilities of shape (batch, height, width, classes), or labels of
                 shape (batch, height, width).
             sample_weight: Must be None: pixels are counted, not weighted.
@@ -242,6 +243,8 @@ class MeanIoU(keras.metrics.Metric):
         )
         if len(truth.shape) == 4 and truth.shape[-1] == 1:
             truth = ops.squeeze(truth, -1)
+        elif len(truth.shape) == 4 and truth.shape[-1] == self.classes:
+            truth = ops.where(ops.any(truth > 0, -1), ops.argmax(truth, -1), -1)
         if len(labels.shape) == 4:
             if labels.shape[-1] != self.classes:
                 raise ValueError(

@@ -119,11 +119,12 @@ def test_streaming_equals_scikit_learn(batches):
     assert float(metric.result()) == pytest.approx(scores.mean(), rel=precision)
 
 
-def test_labels_logits_and_a_last_axis_of_one_are_alike(batches):
+def test_labels_logits_one_hot_and_a_last_axis_of_one_are_alike(batches):
     truth, logits = batches[0]
     matrices = []
     for predictions in (logits, logits.argmax(-1)):
-        for labels in (truth, truth[..., None], truth.astype("float32")):
+        one_hot = (truth[..., None] == np.arange(5)).astype("float32")
+        for labels in (truth, truth[..., None], truth.astype("float32"), one_hot):
             metric = MeanIoU(5)
             metric.update_state(labels, predictions)
             matrices.append(metric.matrix())

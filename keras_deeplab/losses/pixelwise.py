@@ -107,7 +107,8 @@ class CrossEntropy(_Pixelwise):
         reduction: "sum_over_batch_size", "sum", or None for one value per pixel, 0 where ignored.
 
     Call arguments:
-        y_true: Integer labels of shape (batch, height, width) or (batch, height, width, 1).
+        y_true: Integer labels of shape (batch, height, width) or (batch, height, width, 1); or
+            one-hot labels of shape (batch, height, width, classes).
         y_pred: Logits of shape (batch, new_height, new_width, classes), at most as large.
         sample_weight: Weights of shape (batch,), or (batch, height, width) per pixel. The sum is
             still divided by the number of pixels, as in Keras.
@@ -151,7 +152,8 @@ class Focal(_Pixelwise):
         reduction: "sum_over_batch_size", "sum", or None for one value per pixel, 0 where ignored.
 
     Call arguments:
-        y_true: Integer labels of shape (batch, height, width) or (batch, height, width, 1).
+        y_true: Integer labels of shape (batch, height, width) or (batch, height, width, 1); or
+            one-hot labels of shape (batch, height, width, classes).
         y_pred: Logits of shape (batch, new_height, new_width, classes), at most as large.
         sample_weight: Weights of shape (batch,), or (batch, height, width) per pixel.
 

@@ -98,7 +98,8 @@ class Dice(_Regions):
         reduction: Reduction over images: "sum_over_batch_size", "sum" or None.
 
     Call arguments:
-        y_true: Integer labels of shape (batch, height, width) or (batch, height, width, 1).
+        y_true: Integer labels of shape (batch, height, width) or (batch, height, width, 1); or
+            one-hot labels of shape (batch, height, width, classes).
         y_pred: Logits of shape (batch, new_height, new_width, classes), at most as large.
         sample_weight: Weights of shape (batch,); requires ``per_image``.
 
@@ -165,7 +166,8 @@ class LovaszSoftmax(_Regions):
         reduction: Reduction over images: "sum_over_batch_size", "sum" or None.
 
     Call arguments:
-        y_true: Integer labels of shape (batch, height, width) or (batch, height, width, 1).
+        y_true: Integer labels of shape (batch, height, width) or (batch, height, width, 1); or
+            one-hot labels of shape (batch, height, width, classes).
         y_pred: Logits of shape (batch, new_height, new_width, classes), at most as large.
         sample_weight: Weights of shape (batch,); requires ``per_image``.
 

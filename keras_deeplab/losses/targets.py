@@ -73,7 +73,8 @@ def targets(y_true: Any, y_pred: Any, *, ignore_class: int | None) -> tuple[Any,
     """Returns labels at the logits' size that are valid indices, and a mask of valid pixels.
 
     Args:
-        y_true: Labels of shape (batch, height, width) or (batch, height, width, 1).
+        y_true: Labels of shape (batch, height, width) or (batch, height, width, 1); or one-hot
+            labels of shape (batch, height, width, classes), where pixels of zeros are ignored.
         y_pred: Logits of shape (batch, new_height, new_width, classes).
         ignore_class: Label to ignore. Labels that are not a class are ignored too.
 
@@ -89,10 +90,12 @@ def targets(y_true: Any, y_pred: Any, *, ignore_class: int | None) -> tuple[Any,
         raise ValueError(f"Logits must be (batch, height, width, classes). {shapes}")
     if len(y_true.shape) == 4 and y_true.shape[-1] == 1:
         y_true = ops.squeeze(y_true, -1)
+    elif len(y_true.shape) == 4 and y_true.shape[-1] == y_pred.shape[-1]:
+        y_true = ops.where(ops.any(y_true > 0, -1), ops.argmax(y_true, -1), -1)
     if len(y_true.shape) != 3:
         raise ValueError(
             f"Labels must be class ids of shape (batch, height, width) or (batch, height, width, "
-            f"1). {shapes} Take the argmax of one-hot labels over the last axis."
+            f"1), or one-hot with as many classes as the logits. {shapes}"
         )
     labels = ops.cast(at_logits_size(y_true, y_pred), "int32")
     counts = (labels >= 0) & (labels < y_pred.shape[-1])

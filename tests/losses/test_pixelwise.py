@@ -117,7 +117,7 @@ def test_config_there_and_back(case):
     ("labels", "logits", "words"),
     [
         ((1, 4, 4), (1, 4, 4), "Logits must be .batch, height, width, classes"),
-        ((1, 4, 4, 3), (1, 4, 4, 3), "Take the argmax of one-hot labels"),
+        ((1, 4, 4, 2), (1, 4, 4, 3), "one-hot with as many classes as the logits"),
         ((4, 4), (1, 4, 4, 3), "Labels must be class ids of shape"),
         ((1, 4, 4), (1, 8, 4, 3), "at least as large as the logits"),
     ],

@@ -39,6 +39,16 @@ def test_labels_are_read_at_the_logits_places():
     assert ops.convert_to_numpy(counts)[0, :, 0].tolist() == [True, False, True]
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "bool", "float32"])
+def test_one_hot_labels_are_class_ids(dtype: str):
+    ids = np.array([[[0, 2], [1, 255]]])
+    one_hot = (ids[..., None] == np.arange(3)).astype(dtype)
+    logits = np.zeros((1, 2, 2, 3), "float32")
+    read, counts = targets(ops.convert_to_tensor(one_hot), logits, ignore_class=255)
+    assert ops.convert_to_numpy(read).tolist() == [[[0, 2], [1, 0]]]
+    assert ops.convert_to_numpy(counts).tolist() == [[[True, True], [True, False]]]
+
+
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX has no free sizes")
 def test_free_sizes_in_a_graph():
     tf = pytest.importorskip("tensorflow")
