@@ -70,7 +70,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     else:
         print(_table(result))
         print("\n".join(f"  {file}" for file in files))
-    return 0
+    return int(bool(result.left_out))
 
 
 def _training_log(model: str) -> list[dict[str, float]]:
@@ -131,6 +131,8 @@ def _table(result: Any) -> str:
         rows.append([words, *(percent(getattr(one, key)) for one in results)])
     rows.append(["time per image", *(duration(one.seconds_per_image) for one in results)])
     rows.append(["images", str(len(result.images))])
+    if result.left_out:
+        rows.append(["left out, not readable", str(len(result.left_out))])
     width = max(len(row[0]) for row in rows)
     return "\n".join(
         (f"{row[0]:<{width}}" + "".join(f"{cell:>11}" for cell in row[1:])).rstrip() for row in rows

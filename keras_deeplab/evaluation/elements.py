@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,8 +11,10 @@ import numpy as np
 
 from keras_deeplab.data.images import read_image
 from keras_deeplab.data.masks import read_mask
+from keras_deeplab.data.sources import SegmentationFiles, WrongLabelError
 
 _INFINITE = -1
+_logger = logging.getLogger("keras_deeplab")
 
 
 class Element(NamedTuple):
@@ -51,22 +54,55 @@ def count(dataset: Iterable[Any], limit: int | None) -> int | None:
 
 
 def elements(
-    dataset: Iterable[Any], *, classes: int, ignore_class: int, limit: int | None
+    dataset: Iterable[Any],
+    *,
+    classes: int,
+    ignore_class: int,
+    limit: int | None,
+    left_out: list[str] | None = None,
 ) -> Iterator[Element]:
     """Yields the images of a dataset with their labels, checked.
+
+    Args:
+        dataset: Any supported kind of dataset.
+        classes: Number of classes.
+        ignore_class: Label of ignored pixels.
+        limit: Maximum number of images. None: all.
+        left_out: Names of files that cannot be read are added here. None: they are an error.
 
     Raises:
         ValueError: If an element has an unsupported format, its image and labels differ in size,
             or a label is not a class.
     """
     number = 0
-    for value in dataset:
+    for value in dataset if left_out is None else _readable(dataset, left_out):
         for element in _split(value, number):
             if number == limit:
                 return
             _check(element, classes, ignore_class)
             yield element
             number += 1
+
+
+def _readable(dataset: Iterable[Any], left_out: list[str]) -> Iterator[Any]:
+    """Yields what can be read; raises the first error if nothing can."""
+    if not isinstance(dataset, SegmentationFiles):
+        yield from dataset
+        return
+    first: Exception | None = None
+    for index, example in enumerate(dataset.examples):
+        try:
+            value = dataset[index]
+        except WrongLabelError:
+            raise
+        except (OSError, ValueError) as error:
+            first = first or error
+            left_out.append(example.name)
+            _logger.warning("%s is left out: %s", example.name, error)
+            continue
+        yield value
+    if first is not None and len(left_out) == len(dataset):
+        raise first
 
 
 def _split(value: Any, number: int) -> Iterator[Element]:

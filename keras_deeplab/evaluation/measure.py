@@ -53,7 +53,8 @@ def evaluate(
 
     Masks are computed like in `segment` and compared with the ground truth at the image's size.
     The mean IoU is computed from the pixel counts of all images, over the classes that occur in
-    the true or the predicted masks.
+    the true or the predicted masks. Files of a `read_dataset` that cannot be read are left out,
+    with a warning; the result names them.
 
     To evaluate at a different output stride, build the model with that stride:
     ``DeepLab(weights="voc", output_stride=8)``.
@@ -81,9 +82,9 @@ def evaluate(
         The metrics; ``evaluation.crf`` holds the metrics with CRF.
 
     Raises:
-        ValueError: If there are no images, an image is damaged, a label is not a class of the
-            network, or the settings are invalid for the network.
-        FileNotFoundError: If a file is missing.
+        ValueError: If no image can be read, a label is not a class of the network, or the settings
+            are invalid for the network.
+        FileNotFoundError: If no file exists.
 
     Example:
 
@@ -110,7 +111,10 @@ def evaluate(
     classes = len(segmenter.class_names)
     tallies = [Tally(classes, ignore_class, trimap_width) for _ in range(1 + bool(options.crf))]
     gallery = _Gallery(pictures)
-    found = elements(dataset, classes=classes, ignore_class=ignore_class, limit=limit)
+    left_out: list[str] = []
+    found = elements(
+        dataset, classes=classes, ignore_class=ignore_class, limit=limit, left_out=left_out
+    )
 
     def compare(item: tuple[Element, Masks]) -> tuple[Element, Masks, list[Counts]]:
         element, masks = item
@@ -143,6 +147,7 @@ def evaluate(
         palette=segmenter.palette,
         ignore_class=ignore_class,
         protocol=segmenter.protocol(options),
+        left_out=tuple(left_out),
     )
     with_crf = tallies[1].result(facts) if options.crf else None
     return tallies[0].result(facts, pictures=gallery.pictures(), crf=with_crf)

@@ -78,6 +78,7 @@ class Evaluation:
         images: Every image's result, in the order of the dataset.
         pictures: The worst images, worst first, and the best, best last.
         crf: The evaluation with CRF, or None.
+        left_out: Names of the images that could not be read.
     """
 
     model: str
@@ -91,6 +92,7 @@ class Evaluation:
     images: tuple[ImageResult, ...]
     pictures: tuple[Picture, ...] = ()
     crf: Evaluation | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def mean_iou(self) -> float:
@@ -154,6 +156,7 @@ class Evaluation:
             "palette": [list(colour) for colour in self.palette],
             "ignore_class": self.ignore_class,
             "protocol": self.protocol,
+            "left_out": list(self.left_out),
             **self._measures(),
             "crf": self.crf._measures() if self.crf else None,
         }

@@ -1,10 +1,14 @@
 """Measures against independent implementations, by hand, and over every kind of dataset."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from keras_deeplab import DenseCRF, evaluate, open_segmenter, segment
+from keras_deeplab.evaluation import write_report
 from keras_deeplab.presets.datasets import DATASETS
 from tests.evaluation.conftest import NAMES, colour_model, picture
 
@@ -290,3 +294,28 @@ def test_a_dataset_without_labelled_pixels(model, examples):
         element["labels"][:] = 255
     with pytest.raises(ValueError, match="labelled pixels. Received: 5 images .* label 255"):
         run(model, examples)
+
+
+def test_unreadable_files_are_left_out_and_named(model, files, caplog, tmp_path: Path):
+    files.examples[1].image.write_bytes(b"no photo")
+    files.examples[3].mask.unlink()
+    result = run(model, files, limit=3)
+    assert [image.name for image in result.images] == ["photo_0", "photo_2", "photo_4"]
+    assert result.left_out == ("photo_1", "photo_3")
+    assert result.to_dict()["left_out"] == ["photo_1", "photo_3"]
+    assert "photo_1 is left out" in caplog.text
+    expected = run(model, files.subset([0, 2, 4]))
+    assert expected.left_out == ()
+    np.testing.assert_array_equal(result.confusion, expected.confusion)
+    (page, *_) = (file for file in write_report(result, tmp_path / "out") if file.suffix == ".html")
+    assert "2 not readable, left out: photo_1, photo_3." in page.read_text(encoding="utf-8")
+    for example in files.examples:
+        example.image.write_bytes(b"no photo")
+    with pytest.raises(ValueError, match="Received: .*photo_0"):
+        run(model, files)
+
+
+def test_a_label_that_is_no_class_is_an_error(model, files):
+    Image.fromarray(np.full((31, 22), 7, "uint8")).save(files.examples[1].mask)
+    with pytest.raises(ValueError, match="Labels must be 0 to 3.*photo_1_mask"):
+        run(model, files)
