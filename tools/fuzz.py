@@ -4,10 +4,12 @@
 
 Whole files of each format are made (tools/fuzz_inputs.py), changed at random by the seed, and given
 to `segment`, `check-data`, `evaluate`, `convert`, `DeepLab` and `open_segmenter` in child processes
-with a limit of time and memory. Outcomes: ok; clear (an error that says what must hold and what was
-received, or names the file); raw (another message); traceback (an exception that the command line
-does not foresee); hang; crash; executed; outside (something written outside the folder). The exit
-code is 1 if there is an outcome other than ok and clear. Files with such outcomes are kept.
+with a limit of time and memory. Videos and the exports of annotation tools are among them.
+
+Outcomes: ok; clear (an error that says what must hold and what was received, or names the file);
+raw (another message); traceback (an exception that the command line does not foresee); hang; crash;
+executed; outside (something written outside the folder). The exit code is 1 if there is an outcome
+other than ok and clear. `--keep` keeps files with such outcomes.
 """
 
 from __future__ import annotations

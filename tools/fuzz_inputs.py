@@ -30,7 +30,7 @@ IMAGE_FORMATS = {
     "gif": {},
     "avif": {},
 }
-# Weight of each family in the number of cases; 100 in all.
+# The file that is damaged, and the weight of the family in the number of cases.
 FAMILIES: dict[str, tuple[str, int]] = {
     **{f"photo_{kind}": (f"photo.{kind}", 5) for kind in IMAGE_FORMATS},
     **{f"mask_{kind}": (f"masks/a.{kind}", 3) for kind in ("png", "tif", "bmp", "gif", "webp")},
@@ -39,6 +39,12 @@ FAMILIES: dict[str, tuple[str, int]] = {
     "list_classes": ("classes.txt", 2),
     "list_json": ("classes.json", 2),
     "list_labelmap": ("labelmap.txt", 2),
+    "annotations_coco": ("annotations.json", 2),
+    "annotations_cvat": ("annotations.xml", 2),
+    "annotations_labelme": ("a.json", 2),
+    "annotations_labelstudio": ("tasks.json", 2),
+    "annotations_yolo": ("labels/a.txt", 2),
+    "video_mp4": ("clip.mp4", 2),
     "convert_arrays": ("net.npz", 3),
     "convert_torchvision": ("net.pth", 3),
     "convert_torchvision_old": ("net.pth", 3),
@@ -77,6 +83,8 @@ def make_inputs(folder: Path, outside: Path) -> None:
     rng = np.random.default_rng(0)
     _images(folder, rng)
     _lists(folder, rng)
+    _annotations(folder, rng)
+    _video(folder, rng)
     _weights(folder, rng)
     _networks(folder)
     _hostile(folder, outside)
@@ -130,6 +138,42 @@ def _lists(folder: Path, rng: np.random.Generator) -> None:
             Image.fromarray(np.eye(16, dtype="uint8")).save(folder / family / f"masks/{name}.png")
         for name, text in files.items():
             (folder / family / name).write_text(text)
+
+
+def _annotations(folder: Path, rng: np.random.Generator) -> None:
+    from PIL import Image
+
+    from keras_deeplab.data.annotations.annotation_writers import annotation_writer
+
+    labels = np.zeros((32, 48), "uint8")
+    labels[4:20, 6:30], labels[18:30, 26:44] = 1, 2
+    for family, (victim, _) in FAMILIES.items():
+        if not family.startswith("annotations_"):
+            continue
+        target = _new(folder / family)
+        kind = family.removeprefix("annotations_")
+        writer = annotation_writer(kind, target, ("background", "sky", "road"))
+        for name in "ab":
+            photo = target / f"{name}.png"
+            if kind == "yolo":
+                photo = _new(target / "images") / photo.name
+            Image.fromarray(rng.integers(0, 256, (32, 48, 3)).astype("uint8")).save(photo)
+            writer.add(photo, labels)
+        writer.finish()
+        if not (target / victim).is_file():
+            (json_file,) = target.glob("*.json")
+            json_file.rename(target / victim)
+
+
+def _video(folder: Path, rng: np.random.Generator) -> None:
+    import av
+
+    with av.open(str(_new(folder / "video_mp4") / "clip.mp4"), "w") as out:
+        stream = out.add_stream("mpeg4", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 32, 48, "yuv420p"
+        for picture in rng.integers(0, 256, (12, 32, 48, 3)).astype("uint8"):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        out.mux(stream.encode(None))
 
 
 def _weights(folder: Path, rng: np.random.Generator) -> None:

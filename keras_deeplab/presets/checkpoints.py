@@ -1,4 +1,4 @@
-"""How the networks of each checkpoint format were trained, whoever trained them."""
+"""Training conventions of each checkpoint format: normalisation, resize grid, padding."""
 
 from __future__ import annotations
 
@@ -32,6 +32,15 @@ class CheckpointRow:
 CHECKPOINTS: dict[str, CheckpointRow] = {
     row.converter: row
     for row in (
+        # This package's own files, written by tools/train_bundled/pack.py.
+        CheckpointRow(
+            converter="arrays",
+            preprocessing="tf",
+            align_corners=True,
+            padding="tensorflow",
+            batch_norm="folded",
+            output_stride=16,
+        ),
         CheckpointRow(converter="caffe", preprocessing="caffe", align_corners=True),
         CheckpointRow(
             converter="hugging_face",
