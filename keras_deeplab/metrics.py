@@ -222,8 +222,7 @@ class MeanIoU(keras.metrics.Metric):
         """Counts a batch.
 
         Args:
-            y_true: Labels of shape (batch, height, width), with a last axis of 1, or one-hot, where
-                pixels of zeros are ignored.
+            y_true: Labels (batch, height, width), with a last axis of 1, or one-hot (0s: ignored).
             y_pred: Logits or probabilities of shape (batch, height, width, classes), or labels of
                 shape (batch, height, width).
             sample_weight: Must be None: pixels are counted, not weighted.
@@ -238,7 +237,7 @@ class MeanIoU(keras.metrics.Metric):
                 "pixels to leave out the label ignore_class."
             )
         truth, labels = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
-        shapes = f"Received: labels of shape {tuple(truth.shape)}, predictions {tuple(labels.shape)}"
+        shapes = f"Received: labels of shape {tuple(truth.shape)}, scores {tuple(labels.shape)}"
         if len(truth.shape) == 4 and truth.shape[-1] == 1:
             truth = ops.squeeze(truth, -1)
         elif len(truth.shape) == 4 and truth.shape[-1] == self.classes:
