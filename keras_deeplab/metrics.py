@@ -213,7 +213,7 @@ class MeanIoU(keras.metrics.Metric):
         super().__init__(name=name, **kwargs)
         self.classes = classes
         self.ignore_class = ignore_class
-        # "int" is the largest integer type of the backend.
+        # "int" is the backend's largest integer type.
         counters = dict(shape=(classes, classes), initializer="zeros", dtype="int")
         self._counts = self.add_variable(**counters, name="counts")
         self._carried = self.add_variable(**counters, name="carried")
@@ -241,7 +241,8 @@ class MeanIoU(keras.metrics.Metric):
         if len(truth.shape) == 4 and truth.shape[-1] == 1:
             truth = ops.squeeze(truth, -1)
         elif len(truth.shape) == 4 and truth.shape[-1] == self.classes:
-            truth = ops.where(ops.any(truth > 0, -1), ops.argmax(truth, -1), -1)
+            hot = ops.cast(truth, "float32")
+            truth = ops.where(ops.any(hot > 0, -1), ops.argmax(hot, -1), -1)
         if len(labels.shape) == 4:
             if labels.shape[-1] != self.classes:
                 raise ValueError(
@@ -282,11 +283,8 @@ class MeanIoU(keras.metrics.Metric):
 
     def matrix(self) -> np.ndarray:
         """Returns the confusion matrix so far, int64, (true labels, predicted labels)."""
-        counts, carried = (
-            ops.convert_to_numpy(variable).astype("int64")
-            for variable in (self._counts, self._carried)
-        )
-        return carried * _CARRY + counts
+        counted, carried = map(ops.convert_to_numpy, (self._counts, self._carried))
+        return carried.astype("int64") * _CARRY + counted
 
     def per_class(self) -> np.ndarray:
         """Returns the intersection over union of every class so far; NaN for absent classes."""

@@ -91,7 +91,8 @@ def targets(y_true: Any, y_pred: Any, *, ignore_class: int | None) -> tuple[Any,
     if len(y_true.shape) == 4 and y_true.shape[-1] == 1:
         y_true = ops.squeeze(y_true, -1)
     elif len(y_true.shape) == 4 and y_true.shape[-1] == y_pred.shape[-1]:
-        y_true = ops.where(ops.any(y_true > 0, -1), ops.argmax(y_true, -1), -1)
+        one_hot = ops.cast(y_true, "float32")
+        y_true = ops.where(ops.any(one_hot > 0, -1), ops.argmax(one_hot, -1), -1)
     if len(y_true.shape) != 3:
         raise ValueError(
             f"Labels must be class ids of shape (batch, height, width) or (batch, height, width, "
