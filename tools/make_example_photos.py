@@ -3,7 +3,8 @@
     python tools/make_example_photos.py
 
 chelsea: Stefan van der Walt, CC0. astronaut: NASA, public domain. motorcycle: Daniel Scharstein,
-Middlebury stereo data, CC0.
+Middlebury stereo data, CC0. coins: Brooklyn Museum, no known copyright restrictions; cut into the
+eight photos that the LabelMe files beside them are for.
 """
 
 from pathlib import Path
@@ -13,6 +14,8 @@ from PIL import Image
 
 FOLDER = Path(__file__).parents[1] / "keras_deeplab" / "data" / "samples"
 SIDE = 512
+# Rows of the photo of coins, and the column between its left and right half in each.
+ROWS, MIDDLES = (0, 83, 150, 226, 303), (182, 182, 182, 211)
 
 
 def main() -> None:
@@ -27,6 +30,12 @@ def main() -> None:
         path = FOLDER / f"{name}.jpg"
         image.save(path, quality=85, optimize=True)
         print(f"{path.name}: {image.size}, {path.stat().st_size / 1000:.0f} kB")
+    coins = Image.fromarray(skimage.data.coins())
+    for row, middle in enumerate(MIDDLES):
+        for side, (left, right) in enumerate(((0, middle), (middle, coins.width))):
+            name = f"{'val' if row == 3 else 'train'}/coins_{2 * row + side + 1}.jpg"
+            part = coins.crop((left, ROWS[row], right, ROWS[row + 1]))
+            part.save(FOLDER / "coins" / name, quality=90, optimize=True)
 
 
 if __name__ == "__main__":

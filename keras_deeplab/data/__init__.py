@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from keras_deeplab.data.images import read_image as read_image
     from keras_deeplab.data.pipeline import training_batches as training_batches
     from keras_deeplab.data.pipeline import validation_batches as validation_batches
+    from keras_deeplab.data.samples import example_annotations as example_annotations
     from keras_deeplab.data.samples import example_photos as example_photos
     from keras_deeplab.data.sources import Example as Example
     from keras_deeplab.data.sources import SegmentationData as SegmentationData
@@ -40,6 +41,7 @@ _MODULES = {
     "check_sources": "checks.label_check",
     "dataset_splits": "formats.registry",
     "draw_dataset": "drawn",
+    "example_annotations": "samples",
     "example_photos": "samples",
     "read_image": "images",
     "from_tfds": "tfds_source",
