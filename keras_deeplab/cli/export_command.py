@@ -15,6 +15,7 @@ from keras_deeplab.presets.crfs import CRFS, DEFAULT_CRF
 _OPTIONS = (
     "format", "quantize", "representative_data", "batch", "argmax", "softmax", "crf",
     "uint8_input", "output_dtype", "opset", "min_agreement",
+    "signature",
 )  # fmt: skip
 _SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "saved_model": ""}
 
@@ -38,7 +39,19 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help="file, or folder of a SavedModel, to write (default: the network's name)",
+        help="file, or folder of a SavedModel, to write (default: the network's name); with "
+        "--triton the model repository (default: triton)",
+    )
+    parser.add_argument(
+        "--signature",
+        choices=("jpeg",),
+        help="SavedModel only: add a signature that takes JPEG files and returns labels and the "
+        "share of each class",
+    )
+    parser.add_argument(
+        "--triton",
+        action="store_true",
+        help="ONNX only: write a model repository of the Triton server, with config.pbtxt",
     )
     parser.add_argument(
         "--quantize", choices=("float16", "dynamic", "int8"), help="TFLite only (default: float32)"
@@ -96,10 +109,16 @@ def add_parser(commands: Any) -> None:
 
 def _export(arguments: argparse.Namespace) -> int:
     size = read_size(arguments.size, own=False)
+    if arguments.triton and arguments.format != "onnx":
+        raise ValueError(
+            f"--triton must come with --format onnx. Received: --format {arguments.format}."
+        )
     with quiet_start():
         model = _model(arguments)
-        from keras_deeplab.exports import export
+        from keras_deeplab.exports import export, model_path, write_config
     path = Path(arguments.out or model.name + _SUFFIXES[arguments.format or "tflite"])
+    if arguments.triton:
+        path = model_path(Path(arguments.out or "triton").expanduser(), model.name)
     print(f"exporting {model.name} to {path} ...", file=sys.stderr, flush=True)
     # The converters report to standard error, too.
     with quiet_start():
@@ -110,6 +129,8 @@ def _export(arguments: argparse.Namespace) -> int:
             **{name: getattr(arguments, name) for name in _OPTIONS},
         )
     print(result)
+    if arguments.triton:
+        print(f"{'config':14}{write_config(path)}")
     return 0
 
 

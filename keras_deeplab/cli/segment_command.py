@@ -11,6 +11,7 @@ from keras_deeplab.cli.arguments import (
     add_classes,
     add_inference,
     add_network,
+    is_model_name,
     resolve_inference,
     resolve_network,
 )
@@ -97,6 +98,7 @@ def add_parser(commands: Any) -> None:
         "%(default)s)",
     )
     _add_output(segment)
+    _add_cluster(segment)
     segment.set_defaults(run=_segment)
 
 
@@ -129,6 +131,67 @@ def _add_output(segment: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_cluster(segment: argparse.ArgumentParser) -> None:
+    segment.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="run here, or on the Ray cluster of RAY_ADDRESS or of this machine (default: "
+        "%(default)s)",
+    )
+    segment.add_argument(
+        "--actors",
+        type=_actors,
+        metavar="N|N-M",
+        help="of Ray, networks that run at a time, or their least and largest number (default: as "
+        "many as fit into the cluster)",
+    )
+    segment.add_argument(
+        "--cpus-per-actor",
+        type=_share,
+        default=1.0,
+        metavar="N",
+        help="CPUs that an actor reserves (default: 1)",
+    )
+    segment.add_argument(
+        "--gpus-per-actor",
+        type=_share,
+        metavar="N",
+        help="GPUs of an actor; 0.5 puts two on a GPU (default: 1 if there are any)",
+    )
+
+
+def _actors(text: str) -> tuple[int, int]:
+    least, _, most = text.partition("-")
+    number = int(least), int(most or least)
+    if not 1 <= number[0] <= number[1]:
+        raise argparse.ArgumentTypeError(f"must be N or N-M, at least 1. Received: {text!r}")
+    return number
+
+
+def _share(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < 1e4:
+        raise argparse.ArgumentTypeError(f"must be a number of 0 or more. Received: {text!r}")
+    return number
+
+
+def _check_engine(arguments: argparse.Namespace) -> None:
+    """Raises an error for what the actors of Ray cannot do."""
+    if arguments.engine != "ray":
+        return
+    if arguments.annotations or arguments.camera is not None:
+        option = "--annotations" if arguments.annotations else "--camera"
+        raise ValueError(f"{option} must come with --engine local. Received: --engine ray.")
+    if not arguments.cpus_per_actor:
+        raise ValueError("--cpus-per-actor must be more than 0. Received: 0.")
+    is_model_name(arguments.model)
+    with quiet_start():
+        from keras_deeplab.inference.bulk import import_ray
+
+        import_ray()
+
+
 def _segment(arguments: argparse.Namespace) -> int:
     from keras_deeplab.data.photo_sources import find_sources
 
@@ -137,6 +200,7 @@ def _segment(arguments: argparse.Namespace) -> int:
     found = find_sources(sources, out=arguments.out, recursive=arguments.recursive)
     if not 0 <= arguments.opacity <= 1:
         raise ValueError(f"--opacity must be between 0 and 1. Received: {arguments.opacity}.")
+    _check_engine(arguments)
     if summary := found.summary():
         print(f"keras-deeplab: {summary}", file=sys.stderr)
     if arguments.annotations:
@@ -145,7 +209,7 @@ def _segment(arguments: argparse.Namespace) -> int:
         from keras_deeplab.cli.segment_run import SegmentRun
 
         run = SegmentRun(arguments, found.items, resolve_inference(arguments))
-    if run.remaining:
+    if run.remaining and arguments.engine == "local":
         with quiet_start():
             import keras
 

@@ -5,23 +5,26 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from keras_deeplab.cli.arguments import resolve_network
 from keras_deeplab.cli.startup import error_text
 from keras_deeplab.data.photo_sources import Item, distinct
 from keras_deeplab.data.video_reader import VideoReader
 from keras_deeplab.inference.bulk import (
+    BulkJob,
     Destination,
+    RayActors,
     RecordBook,
     ResultFiles,
-    segment_photos,
-    write_video,
+    segment_on_ray,
 )
-from keras_deeplab.inference.opening import open_segmenter
 from keras_deeplab.inference.options import InferenceOptions
 
 Outcome = dict[str, Any] | Exception
@@ -31,7 +34,8 @@ class SegmentRun:
     """Segments what is not finished, and prints the results of everything.
 
     Attributes:
-        model: The network; set it before the call if anything remains.
+        model: The network; set it before the call if anything remains, except with Ray, whose
+            actors open it.
         remaining: Photos that are not finished.
     """
 
@@ -39,13 +43,13 @@ class SegmentRun:
         self, arguments: argparse.Namespace, items: Sequence[Item], options: InferenceOptions
     ) -> None:
         self.arguments = arguments
-        self.options = options
         self.model: Any = None
         destination = Destination(arguments.out)
         destination.prepare()
         self.files = ResultFiles(
             destination, arguments.format, arguments.overlay, arguments.opacity
         )
+        self.job = BulkJob(self.files, options, arguments.every, arguments.smoothing)
         self.book = RecordBook(destination, _settings(arguments, options), resume=arguments.resume)
         self.items = list(distinct(items, self.book.taken()))
         self.finished = {
@@ -84,46 +88,37 @@ class SegmentRun:
         return 1 if failed else 0
 
     def _outcomes(self) -> Iterator[tuple[Item, Outcome]]:
-        photos = [item for item in self.remaining if not item.is_video]
-        results = segment_photos(self.model, photos, self.files, options=self.options)
+        results = self._computed()
         for item in self.items:
             if record := self.finished.get(item.identity):
                 yield item, record
                 continue
-            outcome = self._video(item) if item.is_video else next(results)
+            # Ray's actors finish photos in any order.
+            computed, outcome = next(results)
             if not isinstance(outcome, Exception):
-                outcome = self.book.add(item, outcome)
-            yield item, outcome
+                if damage := outcome.get("damage"):
+                    tqdm.write(f"keras-deeplab: {damage}", file=sys.stderr)
+                outcome = self.book.add(computed, outcome)
+            yield computed, outcome
 
-    def _video(self, item: Item) -> Outcome:
-        """Segments a video or camera, with a progress bar of its frames."""
-        arguments = self.arguments
-        try:
-            reader = VideoReader(
-                item.camera if item.is_camera else item.source, every=arguments.every
-            )
-        except (ValueError, OSError) as error:
-            return error
-        total = None if reader.frames is None else -(-reader.frames // arguments.every)
-        progress = tqdm(total=total, desc=item.name, unit="frame", disable=None, leave=False)
-        try:
-            with progress:
-                record = write_video(
-                    open_segmenter(self.model),
-                    reader,
-                    item.name,
-                    self.files,
-                    options=self.options,
-                    smoothing=arguments.smoothing,
-                    on_frame=lambda frame: progress.update() and None,
-                )
-            if damage := reader.damage():
-                tqdm.write(f"keras-deeplab: {damage}", file=sys.stderr)
-            return record
-        except (ValueError, OSError) as error:
-            return error
-        finally:
-            reader.close()
+    def _computed(self) -> Iterator[tuple[Item, Outcome]]:
+        if not self.remaining:
+            return iter(())
+        if self.arguments.engine == "local":
+            return self.job.outcomes(self.model, self.remaining, watch=self._frame_bar)
+        arguments = argparse.Namespace(**vars(self.arguments))
+        path = Path(arguments.model).expanduser()
+        arguments.model = str(path.resolve()) if path.exists() else arguments.model
+        return segment_on_ray(
+            partial(resolve_network, arguments), self.remaining, self.job, actors=_actors(arguments)
+        )
+
+    @contextmanager
+    def _frame_bar(self, item: Item, reader: VideoReader) -> Iterator[Callable[[], object]]:
+        """Shows a progress bar of the frames of a video or camera."""
+        total = None if reader.frames is None else -(-reader.frames // reader.every)
+        with tqdm(total=total, desc=item.name, unit="frame", disable=None, leave=False) as bar:
+            yield bar.update
 
     def _report(self, item: Item, record: dict[str, Any]) -> str:
         shown = self.files.destination.shown
@@ -133,6 +128,12 @@ class SegmentRun:
             return json.dumps({"photo": item.source, **written, "shares": shares})
         listed = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
         return "\n  ".join([f"{item.source}: {listed}", *written.values()])
+
+
+def _actors(arguments: argparse.Namespace) -> RayActors:
+    return RayActors(
+        number=arguments.actors, cpus=arguments.cpus_per_actor, gpus=arguments.gpus_per_actor
+    )
 
 
 def _settings(arguments: argparse.Namespace, options: InferenceOptions) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_deeplab.exports import onnx_export, tflite_export
+from keras_deeplab.exports.export_result import Export
+from keras_deeplab.exports.jpeg_signature import jpeg_function
 from keras_deeplab.exports.output_files import (
     byte_count,
     check_writable,
@@ -30,56 +32,6 @@ from keras_deeplab.exports.saved_model_export import write_saved_model
 from keras_deeplab.exports.serving import float32_clone, image_spec, serving_function
 
 _KERNELS = {"saved_model": "keras", "tflite": "same", "onnx": "explicit"}
-
-
-@dataclass(frozen=True)
-class Export:
-    """An export that has been run.
-
-    Attributes:
-        path: File, or folder of a SavedModel.
-        format: "saved_model", "tflite" or "onnx".
-        bytes: Size of the file or folder, without the separate metadata file.
-        parity: Comparison of its outputs with those of the Keras model.
-        runtime: Name and version of the runtime that ran it.
-        operators: Number of operators by name.
-        foreign_operators: Names of the operators that are not builtin in the format.
-        opset: ONNX operator set version; None for other formats.
-        metadata: Class names, colours, input and output, as written into and next to the file.
-    """
-
-    path: Path
-    format: str
-    bytes: int
-    parity: Parity
-    runtime: str
-    operators: dict[str, int]
-    foreign_operators: tuple[str, ...]
-    opset: int | None
-    metadata: dict[str, Any]
-
-    @property
-    def builtin_only(self) -> bool:
-        """Whether every operator is builtin in the format."""
-        return not self.foreign_operators
-
-    def __str__(self) -> str:
-        parity = self.parity
-        rows = {"file": f"{self.path}, {self.bytes / 1e6:.2f} MB"}
-        if parity.max_difference is not None:
-            rows["max |d score|"] = (
-                f"{parity.max_difference:.2g} ({parity.relative_difference:.1e} of the largest)"
-            )
-        sizes = ", ".join(f"{height}x{width}" for height, width in dict.fromkeys(parity.sizes))
-        rows["labels equal"] = f"{parity.equal_labels:.4%} on {parity.images} images ({sizes})"
-        if parity.exact_crf_labels is not None:
-            rows["exact CRF"] = f"labels equal on {parity.exact_crf_labels:.2%}"
-        rows["run by"] = self.runtime
-        kind = "all builtin" if self.builtin_only else f"not builtin: {self.foreign_operators}"
-        rows["operators"] = f"{sum(self.operators.values())}, {kind}"
-        if self.opset:
-            rows["operators"] += f", opset {self.opset}"
-        return "\n".join(f"{name:14}{value}" for name, value in rows.items())
 
 
 def export(
@@ -99,6 +51,7 @@ def export(
     opset: int = 17,
     class_names: Sequence[str] | None = None,
     min_agreement: float | None = None,
+    signature: str | None = None,
 ) -> Export:
     """Exports a network, runs the file in its target runtime and compares the outputs.
 
@@ -135,6 +88,11 @@ def export(
         min_agreement: Minimum share of pixels, 0 to 1, with the same label as the Keras model.
             Default: 0.999; "float16" 0.99, "dynamic" 0.95, "int8" 0.9. Up to ten photos are
             compared; with fewer, a single difficult photo can cause a failure.
+        signature: For a SavedModel, "jpeg" adds a second signature "jpeg" for servers. It takes
+            JPEG files, a vector of strings, which it resizes to fit `input_size` (default: the
+            size the network was trained for) and pads. It returns "labels" (batch, height,
+            width) with the ignored label in the padding, "size" (batch, 2), height and width of
+            the photo in them, and "shares" (batch, classes).
 
     Returns:
         An `Export`, which prints as a table.
@@ -165,6 +123,7 @@ def export(
         output_dtype=output_dtype,
         opset=opset,
         class_names=class_names,
+        signature=signature,
     ).checked(calibrates=representative_data is not None)
     least = AGREEMENTS[quantize] if min_agreement is None else min_agreement
     if not 0 <= least <= 1:
@@ -229,22 +188,19 @@ def _write(
         request.batch, request.input_size, uint8=request.uint8_input and not in_8_bits
     )
     if request.format == "saved_model":
-        return write_saved_model(path, network, serve, spec), ()
+        return write_saved_model(path, network, serve, spec, jpeg=_jpeg(request, network)), ()
     metadata = request.metadata()
     if request.format == "onnx":
         text = json.dumps(metadata)
         content = onnx_export.convert(serve, spec, opset=request.opset or 17, metadata=text)
         path.write_bytes(content)
         return onnx_export.operators(content)
-    height, width = (
-        own or usual for own, usual in zip(request.input_size, request.usual_size, strict=True)
-    )
     content = tflite_export.convert(
         serve,
         spec,
         quantize=request.quantize,
         calibration=lambda: calibration_batches(
-            photos, size=(height, width), batch=request.batch or 1
+            photos, size=request.full_size, batch=request.batch or 1
         ),
         uint8_input=request.uint8_input,
         output_dtype=request.output_dtype,
@@ -252,6 +208,17 @@ def _write(
     content = tflite_export.finished(content, metadata)
     path.write_bytes(content)
     return tflite_export.operators(content)
+
+
+def _jpeg(request: Request, network: keras.Model) -> Callable[[Any], Any] | None:
+    if request.signature is None:
+        return None
+    return jpeg_function(
+        network,
+        size=request.full_size,
+        ignore_class=request.metadata()["ignore_class"],
+        dtype="uint8" if network.output_shape[-1] <= 255 else "int32",
+    )
 
 
 def _parity(request: Request, path: Path, photos: Sequence[Any]) -> Parity:

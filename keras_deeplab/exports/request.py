@@ -19,6 +19,8 @@ from keras_deeplab.presets.datasets import dataset_of, numbered_classes
 QUANTIZE = ("float16", "dynamic", "int8")
 # For ten photos together: on a single difficult photo, 8 bits can change far more labels.
 AGREEMENTS = {None: 0.999, "float16": 0.99, "dynamic": 0.95, "int8": 0.9}
+# Besides the one that takes images.
+SIGNATURES = ("jpeg",)
 # Operator set versions to which Keras models can be converted.
 OPSETS = range(13, 19)
 
@@ -39,6 +41,7 @@ class Request:
     output_dtype: str | None
     opset: int | None
     class_names: Sequence[str] | None
+    signature: str | None = None
 
     def checked(self, *, calibrates: bool) -> Request:
         """Returns the request with all defaults filled in, checked against the model.
@@ -64,6 +67,7 @@ class Request:
                 "uint8_input must come with a network that normalises its images itself. "
                 "Received: one with include_preprocessing=False."
             )
+        _check_signature(self)
         if self.format == "onnx":
             check_choice("opset", self.opset, OPSETS)
         if self.batch is not None:
@@ -101,6 +105,12 @@ class Request:
         """The (height, width) that photos are resized to fit."""
         own = self.output.inference_size if self.output else None
         return own or dataset_of(tuple(self.class_names or ())).inference_size
+
+    @property
+    def full_size(self) -> tuple[int, int]:
+        """The (height, width) of the images, with the usual one for dynamic sides."""
+        (height, width), usual = self.input_size, self.usual_size
+        return height or usual[0], width or usual[1]
 
     def metadata(self) -> dict[str, Any]:
         """The metadata for users of the file."""
@@ -199,6 +209,22 @@ def _check_crf(request: Request) -> None:
         raise ValueError(
             f"A CRF must be calculated in floats. Received: quantize={quantize!r}. Export with "
             f"'float16', or without the CRF, and use DenseCRF on the scores."
+        )
+
+
+def _check_signature(request: Request) -> None:
+    if request.signature is None:
+        return
+    check_choice("signature", request.signature, SIGNATURES)
+    if request.format != "saved_model":
+        raise ValueError(
+            f"signature must come with format='saved_model'. Received: "
+            f"signature={request.signature!r} with format={request.format!r}."
+        )
+    if not takes_rgb(request.model):
+        raise ValueError(
+            "A signature for JPEG files must come with a network that normalises its images "
+            "itself. Received: one with include_preprocessing=False."
         )
 
 

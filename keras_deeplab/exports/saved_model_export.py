@@ -16,6 +16,8 @@ def write_saved_model(
     network: keras.Model,
     serve: Callable[[tf.Tensor], tf.Tensor],
     spec: tf.TensorSpec,
+    *,
+    jpeg: Callable[[tf.Tensor], dict[str, tf.Tensor]] | None = None,
 ) -> dict[str, int]:
     """Writes a SavedModel with the endpoint "serve", also as the default signature.
 
@@ -24,6 +26,7 @@ def write_saved_model(
         network: The network whose weights `serve` uses.
         serve: Function of images.
         spec: Shape and type of its images.
+        jpeg: Function of JPEG files, for a signature "jpeg".
 
     Returns:
         Number of TensorFlow operators by name.
@@ -31,6 +34,9 @@ def write_saved_model(
     archive = keras.export.ExportArchive()
     archive.track(network)
     archive.add_endpoint("serve", serve, input_signature=[spec])
+    if jpeg is not None:
+        files = tf.TensorSpec((spec.shape[0],), tf.string, name="jpeg")
+        archive.add_endpoint("jpeg", jpeg, input_signature=[files])
     archive.write_out(str(path), verbose=False)
     saved = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
     functions = saved.meta_graphs[0].graph_def.library.function

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 # Mid-grey corresponds to the zero padding inside the networks.
-_PADDING_LEVEL = 127
+PADDING_LEVEL = 127
 
 
 def fit_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -53,7 +53,7 @@ def padded(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Returns a photo padded with grey at the bottom and the right."""
     if image.shape[:2] == size:
         return image
-    filled = np.full((*size, 3), _PADDING_LEVEL, "uint8")
+    filled = np.full((*size, 3), PADDING_LEVEL, "uint8")
     filled[: image.shape[0], : image.shape[1]] = image
     return filled
 

@@ -30,7 +30,7 @@ def write_video(
     *,
     options: InferenceOptions,
     smoothing: float = 0.0,
-    on_frame: Callable[[Segmentation], None] = lambda frame: None,
+    on_frame: Callable[[], object] = lambda: None,
 ) -> dict[str, Any]:
     """Segments a video, writes the results and returns the record.
 
@@ -45,7 +45,7 @@ def write_video(
         files: Where the results go, and their format.
         options: Size, scales, flip, sliding window, CRF, batch size and workers.
         smoothing: Weight of the frames before, from 0 to less than 1.
-        on_frame: Called with each frame's result.
+        on_frame: Called after each frame.
     """
     check_smoothing(segmenter, smoothing)
     segmenter.check(options)
@@ -73,14 +73,16 @@ def write_video(
                 for label, share in frame.shares().items():
                     totals[label] = totals.get(label, 0.0) + share
                 frames, last = frames + 1, frame.time or 0.0
-                on_frame(frame)
+                on_frame()
         written = output.finish()
     except BaseException:
         output.discard()
         raise
     shares = {label: total / frames for label, total in totals.items()}
     ordered = dict(sorted(shares.items(), key=lambda item: -item[1]))
-    return {**written, "frames": frames, "seconds": round(last, 3), "shares": ordered}
+    record = {**written, "frames": frames, "seconds": round(last, 3), "shares": ordered}
+    damage = reader.damage()
+    return record if damage is None else {**record, "damage": damage}
 
 
 class _Output:
