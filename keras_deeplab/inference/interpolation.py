@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 _BLOCK_PIXELS = 1 << 22
+_BLOCK_SCORES = 1 << 20
 
 
 def resized_scores(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -65,19 +66,27 @@ def resized_labels(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     >>> resized_labels(np.array([[[1.0, 0.0], [0.0, 2.0]]]), (1, 4)).tolist()
     [[0, 0, 1, 1]]
     """
-    all_planes = _planes(scores)
-    contenders = _contenders(all_planes)
     labels = np.empty(size, "uint8" if scores.shape[-1] <= 256 else "uint16")
-    if len(contenders) == 1:
-        labels[:] = contenders[0]
-        return labels
-    for rows, planes in _blocks(all_planes[contenders], size):
-        best = next(planes)
-        block = np.full(best.shape, contenders[0]).astype(labels.dtype)
-        for label, plane in zip(contenders[1:], planes, strict=True):
+    top, bottom, down = _taps(scores.shape[0], size[0])
+    left, right, across = _taps(scores.shape[1], size[1])
+    # The scores behind a block of rows stay in the processor's cache.
+    step = _BLOCK_SCORES * size[0] // scores.size
+    for rows in _row_blocks(size, step):
+        first = top[rows.start]
+        planes = _planes(scores[first : bottom[rows.stop - 1] + 1])
+        above, below = top[rows] - first, bottom[rows] - first
+        winner, *others = _contenders(planes)
+        block = labels[rows]
+        block[:] = winner
+        best: np.ndarray | None = None
+        for label in (winner, *others) if others else ():
+            narrow = _lerp(planes[label][above], planes[label][below], down[rows, None])
+            plane = _lerp(narrow[:, left], narrow[:, right], across[None, :])
+            if best is None:
+                best = plane
+                continue
             block[plane > best] = label
             np.maximum(best, plane, out=best)
-        labels[rows] = block
     return labels
 
 
@@ -123,13 +132,18 @@ def _blocks(
     """Yields blocks of rows of the bilinearly resized planes."""
     top, bottom, down = _taps(planes.shape[1], size[0])
     left, right, across = _taps(planes.shape[2], size[1])
-    step = max(1, _BLOCK_PIXELS // size[1])
-    for start in range(0, size[0], step):
-        rows = slice(start, min(start + step, size[0]))
+    for rows in _row_blocks(size):
         narrow = (
             _lerp(plane[top[rows]], plane[bottom[rows]], down[rows, None]) for plane in planes
         )
         yield rows, (_lerp(x[:, left], x[:, right], across[None, :]) for x in narrow)
+
+
+def _row_blocks(size: tuple[int, int], most: int | None = None) -> Iterator[slice]:
+    """Yields blocks of bounded memory, and of at most so many rows."""
+    step = max(1, min(size[0] if most is None else most, _BLOCK_PIXELS // size[1]))
+    for start in range(0, size[0], step):
+        yield slice(start, min(start + step, size[0]))
 
 
 def _taps(length: int, new_length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

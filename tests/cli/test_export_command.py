@@ -77,3 +77,13 @@ def test_too_few_equal_labels_fail(folder: Path, monkeypatch, capsys):
     assert main(["export", "--model", "net.keras"]) == 1
     assert "net.tflite was not written" in capsys.readouterr().err
     assert not Path("net.tflite").exists()
+
+
+def test_a_model_repository_of_triton(folder: Path, capsys: pytest.CaptureFixture[str]):
+    arguments = ["export", "--model", "net.keras", "--triton"]
+    assert main([*arguments, "--format", "onnx"]) == 0
+    assert "triton/net/config.pbtxt" in capsys.readouterr().out
+    files = {path.relative_to("triton").as_posix() for path in Path("triton").rglob("*.*")}
+    assert files == {"net/config.pbtxt", "net/1/model.onnx", "net/1/model.onnx.json"}
+    assert main([*arguments, "--format", "tflite"]) == 1
+    assert "--triton must come with --format onnx" in capsys.readouterr().err

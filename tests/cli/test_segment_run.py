@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_deeplab.cli import main
+from keras_deeplab.cli import main, segment_command, segment_run
 from keras_deeplab.inference.bulk import photo_engine
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +88,40 @@ def test_no_photo_loses_its_results_to_another(folder: Path):
     assert segment("photos/sub/a.png") == 0
     assert Path("segmented/a_mask.png").read_bytes() == first
     assert Path("segmented/a_2_mask.png").is_file()
+
+
+def test_a_cluster_needs_ray_and_an_engine_of_its_own(folder: Path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert segment("photos", "--engine", "ray") == 1
+    assert capsys.readouterr().err.splitlines() == [
+        'keras-deeplab: error: A cluster needs Ray. Run: pip install "keras_deeplab[ray]"'
+    ]
+    assert not Path("segmented").exists()
+    assert segment("photos", "--engine", "ray", "--camera", "0") == 1
+    assert "--camera must come with --engine local" in capsys.readouterr().err
+    for actors in ("0", "4-2", "x"):
+        with pytest.raises(SystemExit):
+            segment("photos", "--engine", "ray", "--actors", actors)
+        assert "--actors" in capsys.readouterr().err
+
+
+def test_results_of_actors_are_recorded(folder: Path, capsys, monkeypatch):
+    """As Ray yields them, in any order, without Ray."""
+
+    def reversed_order(open_network, items, job, *, actors):
+        assert (actors.number, actors.cpus, actors.gpus) == ((2, 4), 1.0, 0.5)
+        return iter(reversed(list(job.outcomes(open_network(), items))))
+
+    monkeypatch.setattr(segment_run, "segment_on_ray", reversed_order)
+    monkeypatch.setattr(segment_command, "_check_engine", lambda arguments: None)
+    Path("photos/broken.png").write_bytes(b"no photo")
+    options = ("--engine", "ray", "--actors", "2-4", "--gpus-per-actor", "0.5", "--recursive")
+    assert segment("photos", *options) == 1
+    assert "1 of 4 photos failed" in capsys.readouterr().err
+    assert {record["name"] for record in records("segmented")} == {"a", "b", "sub/a"}
+    for record in records("segmented"):
+        assert record["photo"].endswith(f"photos/{record['name']}.png")
+        assert Path("segmented", record["mask"]).is_file()
 
 
 @pytest.mark.slow
