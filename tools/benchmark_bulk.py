@@ -276,8 +276,9 @@ def main() -> None:
         known = arguments.json and arguments.json.exists()
         results = json.loads(arguments.json.read_text()) if known else {}
         for name in arguments.contenders:
-            results[name] = contender(name, arguments, folder)
-            print(name, json.dumps(results[name]), flush=True)
+            key = f"{name}, {arguments.photos} photos, {arguments.size} pixels"
+            results[key] = contender(name, arguments, folder)
+            print(key, json.dumps(results[key]), flush=True)
             if arguments.json:
                 arguments.json.write_text(json.dumps(results, indent=2) + "\n")
 

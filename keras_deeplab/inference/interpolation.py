@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 _BLOCK_PIXELS = 1 << 22
-_BLOCK_SCORES = 1 << 20
 
 
 def resized_scores(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -56,7 +55,8 @@ class RowResize:
 def resized_labels(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Returns the best class of every pixel after bilinear resizing to a (height, width).
 
-    The resized scores are computed in blocks and never stored as a whole.
+    A class that is the best of all four neighbours is the best between them, so that only pixels
+    whose neighbours differ are interpolated.
 
     Returns:
         Array of shape (height, width), uint8, or uint16 above 256 classes.
@@ -66,28 +66,46 @@ def resized_labels(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     >>> resized_labels(np.array([[[1.0, 0.0], [0.0, 2.0]]]), (1, 4)).tolist()
     [[0, 0, 1, 1]]
     """
-    labels = np.empty(size, "uint8" if scores.shape[-1] <= 256 else "uint16")
+    best = scores.argmax(axis=-1).astype("uint8" if scores.shape[-1] <= 256 else "uint16")
+    if scores.shape[:2] == size:
+        return best
+    if (best == best[0, 0]).all():
+        return np.full(size, best[0, 0])
     top, bottom, down = _taps(scores.shape[0], size[0])
     left, right, across = _taps(scores.shape[1], size[1])
-    # The scores behind a block of rows stay in the processor's cache.
-    step = _BLOCK_SCORES * size[0] // scores.size
-    for rows in _row_blocks(size, step):
-        first = top[rows.start]
-        planes = _planes(scores[first : bottom[rows.stop - 1] + 1])
-        above, below = top[rows] - first, bottom[rows] - first
-        winner, *others = _contenders(planes)
+    labels = np.empty(size, best.dtype)
+    for rows in _row_blocks(size):
+        above, below = best[top[rows]], best[bottom[rows]]
         block = labels[rows]
-        block[:] = winner
-        best: np.ndarray | None = None
-        for label in (winner, *others) if others else ():
-            narrow = _lerp(planes[label][above], planes[label][below], down[rows, None])
-            plane = _lerp(narrow[:, left], narrow[:, right], across[None, :])
-            if best is None:
-                best = plane
-                continue
-            block[plane > best] = label
-            np.maximum(best, plane, out=best)
+        block[:] = above[:, left]
+        differ = block != above[:, right]
+        differ |= block != below[:, left]
+        differ |= block != below[:, right]
+        all_y, all_x = np.nonzero(differ)
+        step = max(1, _BLOCK_PIXELS // scores.shape[-1])
+        for start in range(0, len(all_y), step):
+            y, x = all_y[start : start + step], all_x[start : start + step]
+            corners = top[rows][y], bottom[rows][y], left[x], right[x]
+            weights = down[rows][y, None], across[x, None]
+            block[y, x] = _between(scores, *corners, *weights).argmax(axis=-1)
     return labels
+
+
+def _between(
+    scores: np.ndarray,
+    top: np.ndarray,
+    bottom: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    down: np.ndarray,
+    across: np.ndarray,
+) -> np.ndarray:
+    """Returns the interpolated scores of pixels, of shape (pixels, classes)."""
+    first, second = (
+        _lerp(scores[top, side].astype("float32"), scores[bottom, side].astype("float32"), down)
+        for side in (left, right)
+    )
+    return _lerp(first, second, across)
 
 
 def nearest_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -112,20 +130,6 @@ def _planes(scores: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(scores, -1, 0), "float32")
 
 
-def _contenders(planes: np.ndarray) -> np.ndarray:
-    """Returns the labels that can win after interpolation.
-
-    If a class scores below another in every pixel, it does so in every weighted mean.
-    """
-    highest = planes.max(axis=0)
-    winners = [label for label, plane in enumerate(planes) if (plane == highest).any()]
-    beaten = [
-        label not in winners and any((plane < planes[winner]).all() for winner in winners)
-        for label, plane in enumerate(planes)
-    ]
-    return np.flatnonzero(~np.array(beaten))
-
-
 def _blocks(
     planes: np.ndarray, size: tuple[int, int]
 ) -> Iterator[tuple[slice, Iterator[np.ndarray]]]:
@@ -139,9 +143,8 @@ def _blocks(
         yield rows, (_lerp(x[:, left], x[:, right], across[None, :]) for x in narrow)
 
 
-def _row_blocks(size: tuple[int, int], most: int | None = None) -> Iterator[slice]:
-    """Yields blocks of bounded memory, and of at most so many rows."""
-    step = max(1, min(size[0] if most is None else most, _BLOCK_PIXELS // size[1]))
+def _row_blocks(size: tuple[int, int]) -> Iterator[slice]:
+    step = max(1, _BLOCK_PIXELS // size[1])
     for start in range(0, size[0], step):
         yield slice(start, min(start + step, size[0]))
 
