@@ -18,7 +18,9 @@ OPTIONS = InferenceOptions(size=33)
 
 
 def job(folder: Path) -> BulkJob:
-    return BulkJob(ResultFiles(Destination(str(folder)), overlay=False), OPTIONS)
+    destination = Destination(str(folder))
+    destination.prepare()
+    return BulkJob(ResultFiles(destination, overlay=False), OPTIONS)
 
 
 @pytest.mark.parametrize(
