@@ -43,17 +43,6 @@ def add_parser(commands: Any) -> None:
         "--triton the model repository (default: triton)",
     )
     parser.add_argument(
-        "--signature",
-        choices=("jpeg",),
-        help="SavedModel only: add a signature that takes JPEG files and returns labels and the "
-        "share of each class",
-    )
-    parser.add_argument(
-        "--triton",
-        action="store_true",
-        help="ONNX only: write a model repository of the Triton server, with config.pbtxt",
-    )
-    parser.add_argument(
         "--quantize", choices=("float16", "dynamic", "int8"), help="TFLite only (default: float32)"
     )
     parser.add_argument(
@@ -104,7 +93,22 @@ def add_parser(commands: Any) -> None:
         help="minimum share of pixels with equal labels (default: 0.999; float16 0.99, dynamic "
         "0.95, int8 0.9)",
     )
+    _add_servers(parser)
     parser.set_defaults(run=_export)
+
+
+def _add_servers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--signature",
+        choices=("jpeg",),
+        help="SavedModel only: add a signature that takes JPEG files and returns labels and the "
+        "share of each class",
+    )
+    parser.add_argument(
+        "--triton",
+        action="store_true",
+        help="ONNX only: write a model repository of the Triton server, with config.pbtxt",
+    )
 
 
 def _export(arguments: argparse.Namespace) -> int:
