@@ -37,6 +37,73 @@ USES_TENSORFLOW = (
 TOO_LONG = ("data/annotations/annotation_writers.py", "exports/exporter.py")
 
 
+# Modules whose tests are in a file of another name.
+TESTED_IN = {
+    # The tools' formats are read through one function, on exports that the tests write.
+    "data/annotations/annotated": "data/annotations/test_tools.py",
+    "data/annotations/base_writer": "data/annotations/test_annotation_writers.py",
+    "data/annotations/coco_json": "data/annotations/test_tools.py",
+    "data/annotations/coco_panoptic": "data/annotations/test_tools.py",
+    "data/annotations/cvat_xml": "data/annotations/test_tools.py",
+    "data/annotations/file_tree": "data/annotations/test_annotated_source.py",
+    "data/annotations/json_files": "data/annotations/test_tools.py",
+    "data/annotations/json_writers": "data/annotations/test_annotation_writers.py",
+    "data/annotations/label_studio_json": "data/annotations/test_tools.py",
+    "data/annotations/label_studio_rle": "data/annotations/test_tools.py",
+    "data/annotations/labelme_json": "data/annotations/test_tools.py",
+    "data/annotations/outlines": "data/annotations/test_annotation_writers.py",
+    "data/annotations/shapes": "data/annotations/test_tools.py",
+    "data/annotations/supervisely_json": "data/annotations/test_tools.py",
+    "data/annotations/text_writers": "data/annotations/test_annotation_writers.py",
+    "data/annotations/yolo_seg": "data/annotations/test_tools.py",
+    # The converters of one export, compared with the network by one function.
+    "exports/onnx_export": "exports/test_exporter.py",
+    "exports/request": "exports/test_exporter.py",
+    "exports/run_exported": "exports/test_exporter.py",
+    "exports/saved_model_export": "exports/test_exporter.py",
+    "exports/serving": "exports/test_exporter.py",
+    "exports/tflite_export": "exports/test_exporter.py",
+    # The runtimes of exported files must all answer as the model does.
+    "inference/runtimes/onnx_runtime": "inference/test_opening.py",
+    "inference/runtimes/saved_model_runtime": "inference/test_opening.py",
+    "inference/runtimes/tflite_runtime": "inference/test_opening.py",
+    # A video is read, segmented and written in one go.
+    "inference/bulk/video_engine": "inference/test_video.py",
+    "inference/bulk/video_writer": "inference/test_video.py",
+    # Conversion is compared with the original network, layer kind by layer kind.
+    "models/rewriting/layer_copies": "models/rewriting/test_rewritten.py",
+    "models/rewriting/layer_kinds": "models/rewriting/test_rewritten.py",
+    "models/rewriting/rewriter": "models/rewriting/test_rewritten.py",
+    "models/rewriting/rules": "models/rewriting/test_rewritten.py",
+    "models/rewriting/value": "models/rewriting/test_rewritten.py",
+    "weights/opening_checkpoint": "weights/test_conversion.py",
+    "weights/readers/inert": "weights/readers/test_torch_file.py",
+    "weights/readers/jfzhang": "weights/readers/test_published_networks.py",
+    "weights/readers/kazuto": "weights/readers/test_published_networks.py",
+    "weights/readers/recognition": "weights/test_conversion.py",
+    "weights/readers/smp": "weights/readers/test_published_networks.py",
+    "weights/readers/vainf": "weights/readers/test_published_networks.py",
+    # The pages in a browser.
+    "cli/demo_command": "cli/test_demo_page.py",
+    "cli/demo_server": "cli/test_demo_page.py",
+    "cli/page_cards": "cli/test_demo_page.py",
+    "cli/page_photos": "cli/test_demo_page.py",
+    "cli/segment_command": "cli/test_commands.py",
+}
+# Definitions without a decision: rows of facts, which the tests of their tables check, and options.
+NOTHING_TO_TEST = (
+    "_version",
+    "models/heads/head_options",
+    "presets/backbone_row",
+    "presets/network_row",
+    "presets/networks_of_peers",
+    "presets/weights_mobile_xception",
+    "presets/weights_row",
+    "presets/weights_torch_caffe",
+    "weights/readers/converters",
+)
+
+
 def relative(path: Path) -> str:
     return str(path.relative_to(tool.PACKAGE))
 
@@ -94,6 +161,27 @@ def test_files_have_at_most_300_lines():
 def test_functions_have_at_most_80_lines():
     """Without docstrings."""
     assert [name for lines, name in tool.functions(FILES) if lines > 80] == []
+
+
+def test_every_module_has_a_test():
+    """In a file of its own name, or in the file that `TESTED_IN` names."""
+    tests = {str(path.relative_to(ROOT / "tests")) for path in (ROOT / "tests").rglob("test_*.py")}
+    modules = {
+        str(Path(relative(path)).with_suffix(""))
+        for path in FILES
+        if path.name not in ("__init__.py", "__main__.py")
+    }
+
+    def mirror(module: str) -> str:
+        return str(Path(module).with_name(f"test_{Path(module).name}.py"))
+
+    untested = {
+        module
+        for module in modules.difference(NOTHING_TO_TEST)
+        if mirror(module) not in tests and TESTED_IN.get(module) not in tests
+    }
+    assert untested == set()
+    assert modules >= {*TESTED_IN, *NOTHING_TO_TEST}
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)

@@ -11,8 +11,6 @@ from PIL import Image
 
 from keras_deeplab.cli import main
 from keras_deeplab.cli.commands import _parser
-from keras_deeplab.presets.networks import DEEPLABS
-from keras_deeplab.presets.weights import WEIGHTS
 
 
 @pytest.fixture
@@ -42,29 +40,11 @@ def test_one_photo(folder: Path, capsys: pytest.CaptureFixture[str]):
 
 
 def test_crf(folder: Path, capsys: pytest.CaptureFixture[str]):
-    assert segment("photos/a.png", "--crf") == 0
     assert segment("photos/a.png", "--crf", "v2_vgg16") == 0
     assert segment("--crf", "photos/a.png") == 0
     with pytest.raises(SystemExit, match="2"):
         segment("photos/a.png", "--crf", "v9")
     assert "invalid choice: 'v9'" in capsys.readouterr().err
-
-
-def test_a_model_is_a_name_or_a_file(folder: Path, capsys, monkeypatch):
-    from keras_deeplab.cli import arguments as shared
-
-    opened: list[str] = []
-    monkeypatch.setattr("keras_deeplab.inference.open_segmenter", lambda *a, **o: opened.append(a))
-    monkeypatch.setattr("keras_deeplab.deeplab.DeepLab", lambda name, **o: (name, o))
-    read = _parser().parse_args
-    Path("net.tflite.json").touch()
-    named = shared.resolve_network(read(["segment", "a.jpg", "--model", "cityscapes"]))
-    assert named == ("cityscapes", {"backbone": None, "output_stride": None})
-    assert shared.resolve_network(read(["segment", "a.jpg"]))[0] == "voc"
-    shared.resolve_network(read(["segment", "a.jpg", "--weights", "net.tflite"]))
-    assert opened == [("net.tflite",)]
-    finer = read(["evaluate", "--data", "d", "--model", "net.tflite", "--output-stride", "8"])
-    assert shared.resolve_network(finer)[1]["output_stride"] == 8
 
 
 def test_folder_gives_every_photo_its_own_files(folder: Path):
@@ -167,56 +147,6 @@ def test_examples_without_arguments(capsys: pytest.CaptureFixture[str]):
     assert len(examples) >= 8
     for example in examples:
         _parser().parse_args(shlex.split(example)[1:])
-
-
-def test_list_fits_a_screen(capsys: pytest.CaptureFixture[str]):
-    assert main(["list"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) <= 34
-    assert max(map(len, lines)) <= 80
-    shown = {line.split()[0] for line in lines if line.startswith("  ")}
-    assert {row.name for row in WEIGHTS.values() if row.recommended} <= shown <= WEIGHTS.keys()
-    assert {WEIGHTS[name].network for name in shown} == {row.network for row in WEIGHTS.values()}
-    for line in lines:
-        name, *figures = line.split()
-        if name in WEIGHTS and WEIGHTS[name].metrics:
-            assert float(figures[0]) == pytest.approx(WEIGHTS[name].metrics[0].mean_iou, abs=0.001)
-
-
-def test_list_long_and_json(capsys: pytest.CaptureFixture[str]):
-    assert main(["list", "--long"]) == 0
-    text = capsys.readouterr().out
-    assert all(name in text for name in [*DEEPLABS, *WEIGHTS])
-    assert main(["list", "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)
-    assert [row["network"] for row in rows] == list(DEEPLABS)
-
-
-def completions(line: str, folder: Path) -> list[str]:
-    """What a shell would offer at the end of a line."""
-    pytest.importorskip("argcomplete")
-    root = str(Path(__file__).parents[2])
-    environment = {
-        "_ARGCOMPLETE": "1",
-        "_ARGCOMPLETE_STDOUT_FILENAME": str(folder / "found"),
-        "_ARGCOMPLETE_IFS": "\n",
-        "COMP_LINE": line,
-        "COMP_POINT": str(len(line)),
-        "COMP_TYPE": "9",
-        "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
-    }
-    code = "from keras_deeplab.cli import main; main(['list'])"
-    subprocess.run(
-        [sys.executable, "-c", code], check=True, env={**os.environ, **environment}, cwd=folder
-    )
-    return [word.strip() for word in (folder / "found").read_text().splitlines()]
-
-
-def test_tab_completion(tmp_path: Path):
-    (tmp_path / "cityhall.keras").touch()
-    assert completions("keras-deeplab ev", tmp_path) == ["evaluate"]
-    models = completions("keras-deeplab segment --model city", tmp_path)
-    assert models == ["cityscapes", "cityhall.keras"]
 
 
 def test_help_and_list_do_not_wait_for_tensorflow():

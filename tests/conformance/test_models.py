@@ -188,7 +188,7 @@ def test_every_weight_has_a_gradient(model: keras.Model, rng):
 
 def test_fit_with_plain_keras(rng):
     keras.utils.set_random_seed(0)
-    model = DeepLab(backbone="mobilenet_v2_050", classes=2)
+    model = DeepLab(backbone="resnet50", classes=2)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     # XLA, which Keras takes by default, needs most of a minute to compile this on a CPU.
     model.compile("adam", loss, jit_compile=False)

@@ -2,7 +2,6 @@ import pytest
 
 from keras_deeplab.models.backbones.families import build_backbone
 from keras_deeplab.presets.backbones import BACKBONES
-from keras_deeplab.presets.imagenet import IMAGENET
 
 
 @pytest.mark.parametrize("name", BACKBONES)
@@ -10,13 +9,6 @@ def test_rows_are_consistent(name: str):
     row = BACKBONES[name]
     assert row.name == name
     assert row.source
-
-
-def test_imagenet_weights_are_of_known_backbones():
-    assert IMAGENET.keys() <= BACKBONES.keys()
-    for row in IMAGENET.values():
-        assert bool(row.application) != bool(row.sha256)
-        assert row.preprocessing in ("tf", "caffe_keras")
 
 
 def test_every_family_has_a_builder():

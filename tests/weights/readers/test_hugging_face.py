@@ -6,30 +6,12 @@ from safetensors.numpy import save_file
 
 from keras_deeplab.presets.networks import DEEPLABS
 from keras_deeplab.weights.readers.hugging_face import convert_hugging_face, hugging_face_layer
-from keras_deeplab.weights.readers.safetensors_file import read_safetensors
 from tests.reference.parity import network, relative_difference
 from tests.reference.torch_peers import import_torch, randomize, run
 
 
 def write_safetensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
     save_file({name: tensor.astype("float32") for name, tensor in tensors.items()}, path)
-
-
-def test_reads_what_safetensors_says(tmp_path: Path, rng: np.random.Generator):
-    tensors = {"a.b": rng.normal(size=(2, 3)).astype("float32"), "c": np.zeros((), "float32")}
-    write_safetensors(tmp_path / "x.safetensors", tensors)
-    read = read_safetensors(tmp_path / "x.safetensors")
-    assert read.keys() == tensors.keys()
-    for name, tensor in tensors.items():
-        np.testing.assert_array_equal(read[name], tensor)
-
-
-def test_bfloat16_is_widened(tmp_path: Path):
-    # bfloat16 is the upper half of float32: 1.0 is 0x3F80, -2.5 is 0xC020.
-    header = b'{"a":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}'
-    data = np.array([0x3F80, 0xC020], "<u2").tobytes()
-    (tmp_path / "x.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + data)
-    assert read_safetensors(tmp_path / "x.safetensors")["a"].tolist() == [1.0, -2.5]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.99])
