@@ -53,6 +53,7 @@ TESTED_IN = {
     "data/annotations/labelme_json": "data/annotations/test_tools.py",
     "data/annotations/outlines": "data/annotations/test_annotation_writers.py",
     "data/annotations/shapes": "data/annotations/test_tools.py",
+    "data/annotations/split_lists": "data/annotations/test_unusual_exports.py",
     "data/annotations/supervisely_json": "data/annotations/test_tools.py",
     "data/annotations/text_writers": "data/annotations/test_annotation_writers.py",
     "data/annotations/yolo_seg": "data/annotations/test_tools.py",

@@ -13,7 +13,7 @@ from keras_deeplab.weights import load_arrays, named_weights
 from tests.reference.small_presets import shrunk_presets
 
 SCALES = (0.5, 0.75, 1.0)
-OPTIONS = dict(backbone="resnet50", classes=3)
+OPTIONS = dict(backbone="resnet50", output_stride=16, classes=3)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -71,11 +71,11 @@ def test_weights_are_shared():
 def test_saved_and_loaded_and_fine_tuned(model: keras.Model, tmp_path: Path, caplog, rng):
     model.save(tmp_path / "m.keras")
     image = rng.uniform(0, 255, (1, 40, 33, 3)).astype("float32")
-    again = DeepLab(tmp_path / "m.keras", backbone="resnet50")
+    again = DeepLab(tmp_path / "m.keras", **OPTIONS)
     np.testing.assert_allclose(again(image), model(image), rtol=1e-5, atol=1e-5)
-    single = DeepLab(tmp_path / "m.keras", backbone="resnet50", multi_scale_inputs=())
+    single = DeepLab(tmp_path / "m.keras", **OPTIONS, multi_scale_inputs=())
     assert "stem" in {layer.name for layer in single.layers}
-    DeepLab(tmp_path / "m.keras", backbone="resnet50", classes=2)
+    DeepLab(tmp_path / "m.keras", **OPTIONS | {"classes": 2})
     assert "the layer classifier starts fresh with 2" in caplog.text
 
 
