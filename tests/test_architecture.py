@@ -58,6 +58,7 @@ TESTED_IN = {
     "data/annotations/text_writers": "data/annotations/test_annotation_writers.py",
     "data/annotations/yolo_seg": "data/annotations/test_tools.py",
     # The converters of one export, compared with the network by one function.
+    "exports/export_result": "exports/test_exporter.py",
     "exports/onnx_export": "exports/test_exporter.py",
     "exports/request": "exports/test_exporter.py",
     "exports/run_exported": "exports/test_exporter.py",
@@ -69,6 +70,7 @@ TESTED_IN = {
     "inference/runtimes/saved_model_runtime": "inference/test_opening.py",
     "inference/runtimes/tflite_runtime": "inference/test_opening.py",
     # A video is read, segmented and written in one go.
+    "inference/bulk/bulk_job": "inference/bulk/test_ray_engine.py",
     "inference/bulk/video_engine": "inference/test_video.py",
     "inference/bulk/video_writer": "inference/test_video.py",
     # Conversion is compared with the original network, layer kind by layer kind.
@@ -181,7 +183,7 @@ def test_every_module_has_a_test():
         for module in modules.difference(NOTHING_TO_TEST)
         if mirror(module) not in tests and TESTED_IN.get(module) not in tests
     }
-    assert untested == set()
+    assert untested == set(), "write the test of each, or name its file in TESTED_IN"
     assert modules >= {*TESTED_IN, *NOTHING_TO_TEST}
 
 
