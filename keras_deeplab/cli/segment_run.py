@@ -146,7 +146,9 @@ def _settings(arguments: argparse.Namespace, options: InferenceOptions) -> dict[
     return settings
 
 
-_SETTINGS = ("model", "backbone", "output_stride", "format", "overlay", "opacity")
+_SETTINGS = (
+    "model", "class_names", "dataset", "backbone", "output_stride", "format", "overlay", "opacity",
+)  # fmt: skip
 
 
 def _stamp(path: Path) -> list[int] | None:

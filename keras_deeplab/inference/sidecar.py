@@ -78,7 +78,7 @@ def read_sidecar(network: Path, embedded: str | bytes | None = None) -> Sidecar:
         content = json.loads(path.read_text("utf-8") if path != network else embedded or "")
     except (ValueError, RecursionError) as error:
         raise _damaged(path, network, error) from error
-    _check_version(path, content)
+    _check_version(path, network, content)
     try:
         return _parsed(path, content)
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
@@ -93,10 +93,12 @@ def _damaged(path: Path, network: Path, error: Exception) -> ValueError:
     )
 
 
-def _check_version(path: Path, content: Any) -> None:
+def _check_version(path: Path, network: Path, content: Any) -> None:
     if not isinstance(content, dict):
         return
-    if content.get("format_version") != FORMAT_VERSION:
+    if "format_version" not in content:
+        raise _damaged(path, network, ValueError("no format_version"))
+    if content["format_version"] != FORMAT_VERSION:
         raise ValueError(
             f"{path} must have format_version {FORMAT_VERSION}. Received: "
             f"{content.get('format_version')!r}. Update keras_deeplab."

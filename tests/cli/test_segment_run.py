@@ -154,3 +154,9 @@ def test_killed_runs_end_with_the_same_masks(folder: Path, rng):
         json.loads(line)["photo"] for line in (out / "results.jsonl").read_text().splitlines()
     ]
     assert len(photos) == len(set(photos)) == 62
+
+
+def test_other_class_names_are_other_results(folder: Path, capsys):
+    assert segment("photos") == 0
+    assert segment("photos", "--dataset", "voc") == 0
+    assert "finished before" not in capsys.readouterr().err

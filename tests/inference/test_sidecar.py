@@ -66,6 +66,9 @@ def test_damaged_files(tmp_path: Path):
     sidecar_path(network).write_text('{"format_version": 1')
     with pytest.raises(ValueError, match="Export net.onnx again"):
         read_sidecar(network)
+    sidecar_path(network).write_text('{"class_names": ["a", "b"]}')
+    with pytest.raises(ValueError, match=r"no format_version.*Export net.onnx again"):
+        read_sidecar(network)
 
 
 def test_the_entry_inside_the_network_counts_where_the_file_is_missing(tmp_path: Path):
