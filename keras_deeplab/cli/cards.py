@@ -11,6 +11,11 @@ from keras_deeplab.presets.networks import DEEPLABS
 from keras_deeplab.presets.normalizations import NORMALIZATIONS
 from keras_deeplab.presets.weights import WEIGHTS, Metric, WeightsRow
 
+_NO_HASH = (
+    "No hash was published: compare the recorded one with that of a copy that you trust. Nothing "
+    "in the file is executed."
+)
+
 
 def card(name: str) -> str:
     """Returns the model card of a weights file.
@@ -133,8 +138,13 @@ def _limits(row: WeightsRow) -> list[str]:
         )
     if row.url is not None and not row.measured:
         limits.append(
-            "The published file was not available to this project: its reader was tested on files "
+            "This project could not download the published file; its reader was tested on files "
             "of the same layout with random weights."
+        )
+    if (row.url or "").startswith("http://"):
+        limits.append(
+            "Its address is known with http only, which does not protect the download. "
+            + ("Its hash does." if row.sha256 else _NO_HASH)
         )
     if row.licence == "NOASSERTION":
         limits.append("Its publisher states no licence.")
@@ -142,7 +152,7 @@ def _limits(row: WeightsRow) -> list[str]:
 
 
 def _grids(row: WeightsRow) -> list[str]:
-    """Returns where padding or grid of the weights matter to whoever compares scores."""
+    """Returns notes on padding and resize grid, which matter when scores are compared."""
     notes = []
     if row.padding == "tensorflow":
         notes.append(

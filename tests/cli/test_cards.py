@@ -28,6 +28,14 @@ def test_a_card_has_every_fact(name: str):
     assert ("states no licence" in text) == (row.licence == "NOASSERTION")
 
 
+def test_an_address_without_protection_is_said():
+    (caffe, *_) = (row for row in WEIGHTS.values() if row.converter == "caffe")
+    assert "No hash was published: compare the recorded one" in card(caffe.name)
+    for name, row in WEIGHTS.items():
+        assert ("with http only" in card(name)) == (row.url or "").startswith("http://")
+        assert ("not published; that of the first" in card(name)) == (row.sha256 is None)
+
+
 def test_numbers_of_a_card():
     text = card(HALF)
     for line in (
