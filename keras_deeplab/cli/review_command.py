@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from keras_deeplab.cli.arguments import (
     add_inference,
@@ -87,12 +88,16 @@ def _choose(arguments: argparse.Namespace, network: Any, out: Path, options: Any
     from keras_deeplab.data.images import folder_images
     from keras_deeplab.evaluation.label_review import worth_labelling
 
+    folder = Path(arguments.photos).expanduser()
     chosen = worth_labelling(
-        network, list(folder_images(arguments.photos)), count=arguments.count, options=options
+        network, list(folder_images(folder)), count=arguments.count, options=options
     )
     (out / "to_label.txt").write_text("".join(f"{path}\n" for path, _ in chosen), "utf-8")
     tasks = [
-        {"data": {"image": f"/data/local-files/?d={path.name}"}, "meta": {"uncertainty": value}}
+        {
+            "data": {"image": f"/data/local-files/?d={quote(path.relative_to(folder).as_posix())}"},
+            "meta": {"uncertainty": value},
+        }
         for path, value in chosen
     ]
     (out / "to_label.json").write_text(json.dumps(tasks, indent=1) + "\n", "utf-8")

@@ -30,6 +30,9 @@ _SIDE = 240
 _LEAD = 0.5
 # Least share of a photo that a region must cover to be listed.
 _LEAST_SHARE = 0.001
+# Above 1, one large region counts more than several small ones of the same area: an object that is
+# missing in the labels is one region.
+_EXPONENT = 1.5
 _BACKGROUND = "background"
 
 
@@ -59,8 +62,9 @@ class Suspect:
     Attributes:
         name: Name of the photo in the dataset.
         image: Image file.
-        score: Disagreement, 0 to 1: the mean lead of the network's class over the labelled one,
-            away from borders, less where the network often confuses the two classes.
+        score: Disagreement, 0 to 1: the lead of the network's class over the labelled one, summed
+            over each region that differs, away from borders. Large regions count more, and regions
+            of two classes that the network often confuses less.
         regions: The regions that differ, largest first.
         index: Position in the dataset.
     """
@@ -122,10 +126,10 @@ def review(
     found = []
     for index, labels, scores in _predicted(segmenter, data, resolve_options(options, settings)):
         found.append(_difference(index, labels, scores, data.ignore_class, counts))
-    # How often the network gives a class to pixels of another: a systematic confusion is no error
-    # of the labels.
-    rates = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    weights = np.append((1 - rates).ravel(), 0)
+    # How often the network gives a class to pixels of another, of the pixels of either: a
+    # systematic confusion is no error of the labels.
+    given, predicted = (counts / np.maximum(counts.sum(i, keepdims=True), 1) for i in (1, 0))
+    weights = np.append(((1 - given) * (1 - predicted)).ravel(), 0)
     names = data.class_names
     suspects = [_suspect(one, weights, data, names) for one in found]
     return sorted(suspects, key=lambda one: -one.score)
@@ -177,12 +181,14 @@ def _suspect(
     one: _Difference, weights: np.ndarray, data: SegmentationFiles, names: Sequence[str]
 ) -> Suspect:
     classes = len(names)
-    score = float((one.lead * weights[one.pairs]).sum()) / max(one.known, 1)
+    evidence = one.lead * weights[one.pairs]
+    score = 0.0
     height, width = one.pairs.shape
     regions = []
     smallest = max(1, round(_LEAST_SHARE * one.pairs.size))
     for outline in outlines(one.pairs, skip=(classes**2,), smallest=smallest, tolerance=0):
         rows, columns = np.nonzero(outline.mask)
+        score += float(evidence[rows, columns].sum()) ** _EXPONENT
         given, predicted = divmod(outline.label, classes)
         box = (rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
         shares = (height, width, height, width)
@@ -201,6 +207,7 @@ def _suspect(
                 len(rows) / one.pairs.size,
             )
         )
+    score = score ** (1 / _EXPONENT) / max(one.known, 1)
     example = data.examples[one.index]
     return Suspect(example.name, example.image, score, tuple(regions), one.index)
 

@@ -96,6 +96,7 @@ class Annotations:
         problems: Problems in the files.
         unannotated: Photos without annotations, which are left out.
         set_aside: Annotated photos that no split list names.
+        said: Whether the problems were told to the user.
     """
 
     title: str
@@ -107,6 +108,7 @@ class Annotations:
     problems: list[Problem] = field(default_factory=list)
     unannotated: list[Path] = field(default_factory=list)
     set_aside: list[Path] = field(default_factory=list)
+    said: bool = False
 
     def find(self, level: str, kind: str, file: Path, message: str) -> None:
         """Adds a problem."""

@@ -184,13 +184,12 @@ def read_annotated(
 
 def _warn(annotations: Annotations, path: str | Path) -> None:
     errors = [one.message for one in annotations.problems if one.level == "error"]
-    if errors:
+    if errors and not annotations.said:
+        words = f"{len(errors)} problem{'s' * (len(errors) > 1)}"
         _logger.warning(
-            "%d problems in the annotations of %s, which check-data lists, such as: %s",
-            len(errors),
-            path,
-            errors[0],
+            "%s in the annotations of %s (check-data lists all): %s", words, path, errors[0]
         )
+    annotations.said = True
 
 
 def _classes(

@@ -8,6 +8,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -150,7 +151,7 @@ class LabelStudioWriter(AnnotationWriter):
                     }
                 )
         return (), {
-            "data": {"image": f"/data/local-files/?d={photo.name}"},
+            "data": {"image": f"/data/local-files/?d={quote(photo.name)}"},
             "predictions": [{"model_version": "keras_deeplab", "result": results}],
         }
 

@@ -61,6 +61,7 @@ def read_yolo(tree: FileTree) -> Annotations:
     result.class_names = tuple(names[number] for number in sorted(names))
     for image, split in images.items():
         _add_photo(result, tree, image, split, names)
+    _find_photos_missing(result, tree)
     if result.photos and all(one.kind == "box, no outline" for one in result.problems):
         empty = not any(photo.regions for photo in result.photos)
         if result.problems and empty:
@@ -69,6 +70,19 @@ def read_yolo(tree: FileTree) -> Annotations:
                 f"{str(tree.root)!r}, which is a dataset for detection."
             )
     return result
+
+
+def _find_photos_missing(result: Annotations, tree: FileTree) -> None:
+    stems = {_stem(path) for path in tree.images}
+    for relative in tree.files.get(".txt", ()):
+        if "/labels/" in f"/{relative}" and _stem(relative) not in stems:
+            result.find(
+                "error",
+                "annotated photo missing",
+                tree.path(relative),
+                f"Every file of labels must have its photo. Received: "
+                f"{str(tree.path(relative))!r}.",
+            )
 
 
 def _yaml(path: Path) -> Any:

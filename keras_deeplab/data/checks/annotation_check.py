@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from keras_deeplab.data.annotations.annotated import AnnotatedPhoto, Annotations, upright_size
-from keras_deeplab.data.annotations.shapes import Polygon
+from keras_deeplab.data.annotations.shapes import Polygon, RunLengths
 from keras_deeplab.data.checks.inspection import Finding
 
 # Pixels, and share of the photo, by which an outline may reach beyond the photo: tools let the
@@ -24,9 +24,10 @@ _SHORTEST = 5
 def check_annotations(annotations: Annotations) -> list[Finding]:
     """Finds problems in annotations.
 
-    Errors: damaged files and regions, outlines without an area, annotated photos that are missing,
-    nothing annotated. Warnings: outlines that cross themselves or reach beyond the photo, photos
-    without annotations, class names that differ by case or a few letters.
+    Errors: damaged files and regions, outlines without an area, run lengths of another size,
+    annotated photos that are missing, nothing annotated. Warnings: outlines that cross themselves
+    or reach beyond the photo, photos without annotations, class names that differ by case or a few
+    letters.
 
     Args:
         annotations: From `load_annotations`.
@@ -43,6 +44,7 @@ def check_annotations(annotations: Annotations) -> list[Finding]:
     for photo in annotations.photos:
         findings += _missing(photo)
         findings += _outlines(photo)
+        findings += _sizes(photo)
     findings += _unannotated(annotations)
     findings += _names(list(annotations.class_names), found, str(annotations.photos[0].file))
     return findings
@@ -58,6 +60,21 @@ def _missing(photo: AnnotatedPhoto) -> Iterator[Finding]:
             f"Every annotated photo must be in the folder. Received: no {photo.reference!r}, which "
             f"{str(photo.file)!r} names.",
         )
+
+
+def _sizes(photo: AnnotatedPhoto) -> Iterator[Finding]:
+    for region in photo.regions:
+        if isinstance(region.shape, RunLengths) and region.shape.size != photo.size:
+            (height, width), size = region.shape.size, photo.size or (0, 0)
+            yield Finding(
+                "error",
+                "size differs",
+                photo.split or "all",
+                str(photo.image or photo.file),
+                f"Run lengths must be of their photo's size. Received: one of {region.name!r} of "
+                f"{height}x{width} for {size[0]}x{size[1]} (height x width), in "
+                f"{photo.reference!r} ({str(photo.file)!r}).",
+            )
 
 
 def _unannotated(annotations: Annotations) -> Iterator[Finding]:

@@ -77,7 +77,9 @@ def check_data(
             kind, message = "numbering recognised", numbering.message
             findings.append(Finding("warning", kind, "all", str(path), message))
     elif (name := format_of(path, dataset)) is not None:
-        findings += check_annotations(load_annotations(path, name))
+        annotations = load_annotations(path, name)
+        annotations.said = True
+        findings += check_annotations(annotations)
     for split in dataset_splits(path, dataset=dataset) or (None,):
         name = split or "all"
         try:

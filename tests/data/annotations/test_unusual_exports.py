@@ -184,7 +184,7 @@ def test_a_problem_is_said_when_reading(tmp_path: Path, caplog):
     content["shapes"][0]["shape_type"] = "spiral"
     write_json(tmp_path / "a.json", content)
     read_dataset(tmp_path)
-    assert "1 problems in the annotations" in caplog.text
+    assert "1 problem in the annotations" in caplog.text
     assert "'spiral' is not known" in caplog.text
 
 
@@ -266,3 +266,17 @@ def test_other_text_files_are_no_lists(tmp_path: Path, text: str):
     (tmp_path / "train.txt").write_text(text)
     assert dataset_splits(tmp_path) == ()
     assert len(read_dataset(tmp_path)) == 2
+
+
+def test_check_data_finds_other_sizes_and_labels_without_a_photo(tmp_path: Path, caplog):
+    photo(tmp_path / "coco" / "a.jpg")
+    runs = {"size": [10, 10], "counts": [50, 50]}
+    rows = [{"image_id": 10, "category_id": 1, "segmentation": runs}]
+    write_json(tmp_path / "coco" / "i.json", exports.coco(["a.jpg"], rows, {1: "cat"}))
+    (found,) = (one for one in check_data(tmp_path / "coco").findings if one.level == "error")
+    assert "'cat' of 10x10 for 24x32" in found.message
+    exports.yolo_dataset(tmp_path / "yolo", "train: images/train\nval: images/val\nnames: [a, b]\n")
+    (tmp_path / "yolo" / "labels" / "val" / "gone.txt").write_text("0 0 0 1 0 1 1\n")
+    (found,) = (one for one in check_data(tmp_path / "yolo").findings if one.level == "error")
+    assert found.kind == "annotated photo missing"
+    assert "check-data lists" not in caplog.text
