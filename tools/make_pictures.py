@@ -2,8 +2,9 @@
 
     python tools/make_pictures.py
 
-Photos: chelsea (CC0, Stefan van der Walt) and coffee (CC0, Rachel Michetti) of scikit-image,
-its astronaut (NASA) and Matplotlib's grace_hopper (US Navy), both in the public domain.
+Photos: chelsea (CC0, Stefan van der Walt) and the motorcycle (CC0, Daniel Scharstein) of
+scikit-image, its astronaut (NASA) and Matplotlib's grace_hopper (US Navy), both in the public
+domain.
 """
 
 import argparse
@@ -27,12 +28,14 @@ def photos() -> dict[str, Image.Image]:
     import matplotlib.cbook
     from skimage import data
 
+    from keras_deeplab.data import example_photos
+
     with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as file:
         hopper = Image.open(file).convert("RGB")
     return {
         "chelsea": Image.fromarray(data.chelsea()),
         "astronaut": Image.fromarray(data.astronaut()).crop((60, 0, 350, 512)),
-        "coffee": Image.fromarray(data.coffee()),
+        "motorcycle": Image.open(example_photos()["motorcycle"]),
         "grace_hopper": hopper.crop((90, 0, 430, 600)),
     }
 
@@ -57,6 +60,17 @@ def row(pictures: list[Image.Image]) -> Image.Image:
     for picture in pictures:
         sheet.paste(picture, (left, 0))
         left += picture.width + GAP
+    return sheet
+
+
+def column(pictures: list[Image.Image], width: int) -> Image.Image:
+    """Returns pictures below each other, scaled to a width in pixels."""
+    scaled = [p.resize((width, round(p.height * width / p.width))) for p in pictures]
+    sheet = Image.new("RGB", (width, sum(p.height + GAP for p in scaled) - GAP), "white")
+    top = 0
+    for picture in scaled:
+        sheet.paste(picture, (0, top))
+        top += picture.height + GAP
     return sheet
 
 
@@ -111,13 +125,15 @@ def main() -> None:
     from keras_deeplab import DeepLab
 
     model = DeepLab(weights="voc")
-    found = overlays(model, 480)
+    found = overlays(model, 440)
+    people = row([found["astronaut"], found["grace_hopper"]])
     pictures = {
-        "overview.jpg": row([found[name] for name in ("chelsea", "astronaut", "grace_hopper")]),
+        "overview.jpg": row([found["motorcycle"], found["chelsea"], people]),
+        "overview_phone.jpg": column([found["motorcycle"], people], 640),
         "chelsea_crf.jpg": with_and_without_crf(model),
     }
     for name, picture in pictures.items():
-        picture.save(IMAGES / name, quality=90, subsampling=0, optimize=True)
+        picture.save(IMAGES / name, quality=85, subsampling=0, optimize=True)
         print(f"{name}: {picture.width}x{picture.height}")
     update_readme(model)
 

@@ -72,7 +72,7 @@ def build_page(
         with gr.Row(elem_classes="kd-row"):
             with gr.Column(scale=1, min_width=280, elem_classes="kd-controls"):
                 photos = gr.File(label="Photos", file_count="multiple", file_types=["image"])
-                gr.HTML(_OTHER_SOURCES.format(_examples()), padding=False)
+                gr.HTML(_OTHER_SOURCES.format(_examples()))
                 choice = gr.Dropdown(
                     runner.names,
                     value=runner.names[0],
@@ -86,8 +86,8 @@ def build_page(
                 )
                 opacity = gr.Slider(0, 1, 0.6, step=0.05, label="Opacity")
             with gr.Column(scale=3, min_width=320, elem_classes="kd-results"):
-                line = gr.HTML(status("", []), padding=False)
-                view = gr.HTML(_EMPTY, padding=False)
+                line = gr.HTML(status("", []))
+                view = gr.HTML(_EMPTY)
                 archive = gr.DownloadButton("Download all (zip)", visible=False)
         for event in (photos.change, choice.change, crf.change):
             event(
@@ -160,7 +160,9 @@ class _Runner:
                 done.append(self.saved(path, name, crf))
             except (ValueError, OSError, ModuleNotFoundError) as error:
                 errors.append(str(error))
-        line = f"{len(done)} of {len(paths)} done in {time.perf_counter() - start:.1f} s."
+        line = f"{len(done)} of {len(paths)} done"
+        seconds = time.perf_counter() - start
+        line += f" in {seconds:.1f} s." if seconds > 0.05 else "."  # Kept results take no time.
         yield (
             done,
             cards(done, opacity) or _EMPTY,

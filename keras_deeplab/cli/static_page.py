@@ -9,6 +9,7 @@ import tarfile
 import tempfile
 from importlib.resources import as_file
 from importlib.resources import files as package_files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,11 @@ def write_static_page(folder: str | Path, *, model: str | None = None) -> Path:
         raise ValueError(
             f"--static must name a new or empty folder, or one that holds such a page. Received: "
             f"{str(target)!r}."
+        )
+    missing = [name for name in ("tf2onnx", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        raise ModuleNotFoundError(
+            f"The page needs a network in ONNX. Run: pip install {' '.join(missing)}"
         )
     archive = _runtime_archive()
     target.mkdir(parents=True, exist_ok=True)

@@ -232,7 +232,8 @@ def _check_classes(segmenter: Segmenter, dataset: Any) -> None:
         raise ValueError(
             f"The dataset must have the network's classes, in their order. Received: "
             f"{len(theirs)} classes ({_first(theirs)}) for {segmenter.name} with {len(ours)} "
-            f"({_first(ours)})."
+            f"({_first(ours)}). Evaluate a network trained on these classes, or map the labels of "
+            f"the masks to the network's, as with --label-map."
         )
     a, b = next((a, b) for a, b in zip(ours, theirs, strict=True) if a != b)
     _logger.warning(

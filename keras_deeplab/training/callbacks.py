@@ -39,10 +39,14 @@ class RunProgress(keras.callbacks.Callback):
         if not done:
             return
         seconds = time.monotonic() - self._begin
-        left = seconds / done * (epochs - epoch)
+        if done == 1:
+            self._first = seconds
+        # The first epoch includes compiling: it counts only where there is no other.
+        each = seconds if done == 1 else (seconds - self._first) / (done - 1)
+        left = each * (epochs - epoch)
         self._print(
-            f"{epoch} of {epochs} epochs done; {duration_text(seconds)} so far, about "
-            f"{duration_text(left)} left"
+            f"{epoch} of {epochs} epochs done; {duration_text(seconds)} so far, "
+            f"{'less than' if done == 1 else 'about'} {duration_text(left)} left"
         )
 
     def _print(self, text: str) -> None:
