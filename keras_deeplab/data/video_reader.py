@@ -161,9 +161,10 @@ class VideoReader:
                 raise ValueError(
                     f"The camera must be connected and free. Received: {self.label} ({error})."
                 ) from error
+            reason = getattr(error, "strerror", None) or error
             raise ValueError(
                 f"The video must be a whole file of a known format. Received: {self.label} "
-                f"({error}). A truncated MP4 or MOV has lost the index at its end."
+                f"({reason}). A truncated MP4 or MOV has lost the index at its end."
             ) from error
 
     def _open_camera(self) -> Any:

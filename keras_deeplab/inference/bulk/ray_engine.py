@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from keras_deeplab._startup import hold_stderr
 from keras_deeplab.data.photo_sources import Item
 from keras_deeplab.data.remote import is_remote
 from keras_deeplab.inference.bulk.bulk_job import BulkJob, Outcome
 from keras_deeplab.inference.bulk.destination import Destination
 
-# Photos per task: what is computed again when an actor is lost.
+# Photos per task, which are computed again when an actor is lost. Between tasks, a network waits.
 _MOST_PHOTOS = 64
+_MOST_PHOTOS_ON_GPU = 256
 # The photos stay out of Ray's memory, which holds paths and records only.
 _OBJECT_STORE_BYTES = 200_000_000
 
@@ -72,7 +74,8 @@ def segment_on_ray(
     with _cluster(ray):
         number, gpus = _resolved(ray.cluster_resources(), actors)
         least, most = (min(n, len(items)) for n in number)
-        size = max(1, min(_MOST_PHOTOS, len(items) // (8 * most)))
+        limit = _MOST_PHOTOS_ON_GPU if gpus else _MOST_PHOTOS
+        size = max(1, min(limit, len(items) // (8 * most)))
         rows = [
             {"number": i, "source": item.identity, "name": item.name}
             for i, item in enumerate(items)
@@ -159,6 +162,18 @@ def _cluster(ray: Any) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    with hold_stderr(everything=True, foreseen=(ConnectionError, ValueError)):
+        _connect(ray)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _connect(ray: Any) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         ray.init(address="auto", **quiet)
@@ -174,13 +189,6 @@ def _cluster(ray: Any) -> Iterator[None]:
             object_store_memory=_OBJECT_STORE_BYTES,
             **quiet,
         )
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 def _resolved(resources: dict[str, float], actors: RayActors) -> tuple[tuple[int, int], float]:
