@@ -44,6 +44,7 @@ def test_labels_and_shares_are_those_of_the_network(tmp_path: Path, rng):
         np.testing.assert_allclose(result["shares"][number], shares, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_folder_is_still_a_network_of_images(tmp_path: Path, rng):
     model = network()
     export(model, tmp_path / "net", signature="jpeg", input_size=(32, 47))
