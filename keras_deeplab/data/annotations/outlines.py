@@ -10,9 +10,11 @@ import numpy as np
 from keras_deeplab.data.annotations.shapes import Polygon
 
 # IoU of a region's pixels and those of its outlines, as the tool draws them.
-_LEAST_IOU = 0.99
+_LEAST_IOU = 0.985
 # Distances, pixels, by which an outline may be moved; the largest that keeps the IoU is used.
 _TOLERANCES = (1.5, 1.0, 0.75, 0.5, 0.35)
+# Pixels; longer edges of an outline are sides of the region.
+_LONGEST_STEP = 2
 
 
 class Outline(NamedTuple):
@@ -46,7 +48,7 @@ def outlines(
         skip: Labels to leave out, such as the background.
         smallest: Least number of pixels of a region, and of a hole.
         tolerance: Largest distance, pixels, by which an outline may be moved. It is lowered where
-            the IoU with the region's pixels would fall below 0.99.
+            the IoU with the region's pixels would fall below 0.985.
         inclusive: Whether outlines are for tools that fill the pixels on an outline too, such as
             LabelMe.
     """
@@ -91,27 +93,57 @@ def _without_small_holes(polygon: Any, smallest: int) -> Any:
 def _simplified(
     polygon: Any, mask: np.ndarray, tolerance: float, inclusive: bool
 ) -> tuple[np.ndarray, ...]:
-    """Returns the simplest outlines that keep the IoU."""
-    for step in sorted({tolerance, *_TOLERANCES}, reverse=True):
-        if step > tolerance or step <= 0:
-            continue
-        simple = polygon.simplify(step, preserve_topology=True)
-        if not simple.is_valid or simple.geom_type != "Polygon":
-            continue
-        rings = _rings(simple, inclusive)
-        if rings and _iou(Polygon(rings, inclusive=inclusive), mask) >= _LEAST_IOU:
-            return rings
-    return _rings(polygon, inclusive)
+    """Returns the outlines of the fewest points that keep the IoU."""
+    found = []
+    for start in {id(one): one for one in (polygon, _without_steps(polygon))}.values():
+        for step in sorted({tolerance, *_TOLERANCES}, reverse=True):
+            if step > tolerance or step <= 0:
+                continue
+            rings = _rings(start, inclusive, step)
+            if rings and _iou(Polygon(rings, inclusive=inclusive), mask) >= _LEAST_IOU:
+                found.append(rings)
+                break
+    return min(found, key=lambda rings: sum(map(len, rings)), default=_rings(polygon, inclusive))
 
 
-def _rings(polygon: Any, inclusive: bool) -> tuple[np.ndarray, ...]:
+def _rings(polygon: Any, inclusive: bool, tolerance: float = 0) -> tuple[np.ndarray, ...]:
+    if tolerance and not inclusive:
+        polygon = polygon.simplify(tolerance)
+        if not polygon.is_valid or polygon.geom_type != "Polygon":
+            return ()
     parts = [part for part in _without_holes(polygon) if part.area]
     if inclusive:
         # Half a pixel inside, in the coordinates of pixel centres.
-        inner = [part.buffer(-0.49, join_style="mitre") for part in parts]
+        inner = [part.buffer(-0.49, join_style="mitre").simplify(tolerance) for part in parts]
         parts = [one for part in inner for one in _polygons_of(part)]
     shift = 0.48 if inclusive else 0.0
     return tuple(np.asarray(part.exterior.coords)[:-1] - shift for part in parts)
+
+
+def _without_steps(polygon: Any) -> Any:
+    """Returns a polygon whose slanted sides are straight instead of steps, if that is valid."""
+    import shapely
+
+    rings = [
+        _smooth(np.asarray(ring.coords)[:-1]) for ring in (polygon.exterior, *polygon.interiors)
+    ]
+    if any(len(ring) < 3 for ring in rings):
+        return polygon
+    smooth = shapely.Polygon(rings[0], rings[1:])
+    return smooth if smooth.is_valid else polygon
+
+
+def _smooth(ring: np.ndarray) -> np.ndarray:
+    """Returns an outline with short steps, whose ends turn in opposite ways, as their midpoints."""
+    edges = np.roll(ring, -1, 0) - ring
+    before = np.roll(edges, 1, 0)
+    turns = np.sign(before[:, 0] * edges[:, 1] - before[:, 1] * edges[:, 0])
+    step = (turns * np.roll(turns, -1) < 0) & (np.abs(edges).sum(1) <= _LONGEST_STEP)
+    corner = ~step & ~np.roll(step, 1)
+    points = np.stack([ring, ring + edges / 2], 1)
+    kept = np.stack([corner, step], 1)
+    smooth: np.ndarray = points[kept]
+    return smooth
 
 
 def _polygons_of(shape: Any) -> list[Any]:
