@@ -40,6 +40,13 @@ def write_atomically(path: Path, *, durable: bool = True) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> Path:
+    """Writes a text file in UTF-8, complete or not at all, and returns its path."""
+    with write_atomically(path) as partial:
+        partial.write_text(text, "utf-8")
+    return path
+
+
 @contextmanager
 def naming_file(path: Path) -> Iterator[None]:
     """Adds a file's name to errors of the system that name none, such as those of a full disk."""

@@ -8,6 +8,7 @@ from keras_deeplab._files import (
     naming_file,
     read_text,
     write_atomically,
+    write_text,
 )
 
 
@@ -19,6 +20,14 @@ def test_the_file_is_new_when_the_block_ends_and_not_before(tmp_path: Path):
         assert path.read_text() == "old"
         assert partial.suffix == ".keras"
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("net.keras", "new")]
+
+
+def test_text_is_utf_8_and_replaces_the_old(tmp_path: Path):
+    path = tmp_path / "names.txt"
+    path.write_text("old and longer")
+    assert write_text(path, "Straße\n") == path
+    assert path.read_bytes() == "Straße\n".encode()
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_an_error_leaves_the_old_file_alone(tmp_path: Path):

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_deeplab._files import write_atomically
+from keras_deeplab._files import make_folder, write_atomically
 from keras_deeplab._validation import listed
 from keras_deeplab.presets.datasets import DATASETS
 
@@ -159,7 +159,7 @@ def _check(arguments: argparse.Namespace) -> int:
         print(report)
     if arguments.sheet:
         path = Path(arguments.sheet).expanduser()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with write_atomically(path) as partial:
             label_sheet(report).save(partial)
         if not arguments.json:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from keras_deeplab._files import write_text
 from keras_deeplab.cli.arguments import (
     add_inference,
     add_network,
@@ -71,9 +72,9 @@ def _review(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out).expanduser()
     page = write_review(pairs, network, out, count=arguments.count, options=options)
     rows = [asdict(one) | {"image": str(one.image)} for _, one in pairs]
-    (out / "review.json").write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+    write_text(out / "review.json", json.dumps(rows, indent=1) + "\n")
     listed = "".join(f"{one.image}\n" for _, one in pairs[: arguments.count])
-    (out / "to_review.txt").write_text(listed, "utf-8")
+    write_text(out / "to_review.txt", listed)
     for _, one in pairs[:10]:
         region = one.regions[0] if one.regions else None
         words = f": {region.kind}, {region.labelled} or {region.predicted}" if region else ""
@@ -92,7 +93,7 @@ def _choose(arguments: argparse.Namespace, network: Any, out: Path, options: Any
     chosen = worth_labelling(
         network, list(folder_images(folder)), count=arguments.count, options=options
     )
-    (out / "to_label.txt").write_text("".join(f"{path}\n" for path, _ in chosen), "utf-8")
+    write_text(out / "to_label.txt", "".join(f"{path}\n" for path, _ in chosen))
     tasks = [
         {
             "data": {"image": f"/data/local-files/?d={quote(path.relative_to(folder).as_posix())}"},
@@ -100,5 +101,5 @@ def _choose(arguments: argparse.Namespace, network: Any, out: Path, options: Any
         }
         for path, value in chosen
     ]
-    (out / "to_label.json").write_text(json.dumps(tasks, indent=1) + "\n", "utf-8")
+    write_text(out / "to_label.json", json.dumps(tasks, indent=1) + "\n")
     print(f"{out / 'to_label.txt'}\n{out / 'to_label.json'}")

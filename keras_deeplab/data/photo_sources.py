@@ -46,11 +46,6 @@ class Item:
         return _CAMERA.fullmatch(self.source) is not None
 
     @property
-    def is_there(self) -> bool:
-        """Whether it is a file, or an address."""
-        return is_remote(self.source) or Path(self.source).is_file()
-
-    @property
     def camera(self) -> int:
         """The number of the camera."""
         return int(self.source.partition(":")[2])

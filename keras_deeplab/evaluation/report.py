@@ -11,7 +11,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from keras_deeplab._files import make_folder, write_atomically
+from keras_deeplab._files import make_folder, write_text
 from keras_deeplab.evaluation.charts import Line, curves, heat_map
 from keras_deeplab.evaluation.gallery import gallery
 from keras_deeplab.evaluation.numbers import duration, percent
@@ -59,8 +59,7 @@ def write_report(
         report: _page(evaluation, result, training_log),
     }
     for path, text in texts.items():
-        with write_atomically(path) as partial:
-            partial.write_text(text, "utf-8")
+        write_text(path, text)
     return data, report
 
 

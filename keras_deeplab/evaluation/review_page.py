@@ -12,6 +12,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image, ImageDraw
 
+from keras_deeplab._files import make_folder, write_text
 from keras_deeplab.data.sources import SegmentationFiles
 from keras_deeplab.evaluation.label_review import Suspect
 from keras_deeplab.inference import InferenceOptions, open_segmenter
@@ -41,7 +42,7 @@ def write_review(
         options: Size, scales, flip, sliding window, CRF and batch size.
     """
     folder = Path(folder).expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     segmenter = open_segmenter(model)
     shown = suspects[:count]
     elements = [source[one.index] for source, one in shown]
@@ -62,9 +63,7 @@ def write_review(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )
     page = environment.get_template("review.html.jinja").render(photos=photos, total=len(suspects))
-    path = folder / "review.html"
-    path.write_text(page, "utf-8")
-    return path
+    return write_text(folder / "review.html", page)
 
 
 def _figure(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from keras_deeplab._files import write_atomically
+from keras_deeplab._files import write_text
 
 _TYPES = {1: "TYPE_FP32", 2: "TYPE_UINT8", 6: "TYPE_INT32"}
 # The images of a batch must have one size; more of them would rarely meet within the delay.
@@ -33,10 +33,7 @@ def write_config(path: Path) -> Path:
         *_entries("output", graph.output, batched),
         *(["dynamic_batching { }"] if batched else []),
     ]
-    target = path.parents[1] / "config.pbtxt"
-    with write_atomically(target) as partial:
-        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return target
+    return write_text(path.parents[1] / "config.pbtxt", "\n".join(lines) + "\n")
 
 
 def _entries(kind: str, values: Any, batched: bool) -> list[str]:

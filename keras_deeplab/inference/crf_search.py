@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, Unpack
 import numpy as np
 from tqdm import tqdm
 
+from keras_deeplab._files import write_text
 from keras_deeplab.inference.dense_crf import DenseCRF
 from keras_deeplab.inference.opening import open_segmenter
 from keras_deeplab.inference.options import (
@@ -180,9 +180,7 @@ class _Results:
             return
         rows = [[*setting, value] for setting, value in self.table.items()]
         content = {"search": self.search, "without": self.without, "results": rows}
-        partial = self.path.with_name(self.path.name + ".part")
-        partial.write_text(json.dumps(content, indent=1))
-        os.replace(partial, self.path)
+        write_text(self.path, json.dumps(content, indent=1))
 
 
 def _with(crf: DenseCRF, setting: Setting) -> DenseCRF:

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_deeplab._files import write_atomically
+from keras_deeplab._files import make_folder, write_atomically
 
 _KEPT = 2
 _META = "__run__"
@@ -30,7 +30,7 @@ def save_checkpoint(folder: Path, model: keras.Model, *, epoch: int, run: dict[s
     Returns:
         The file's path.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / f"epoch_{epoch:06d}.npz"
     arrays = {
         f"{index:05d} {variable.path}": keras.ops.convert_to_numpy(variable.value)

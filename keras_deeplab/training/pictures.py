@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_deeplab._files import write_atomically
+from keras_deeplab._files import make_folder, write_atomically
 from keras_deeplab.data.sources import SegmentationData
 from keras_deeplab.inference import InferenceOptions, open_segmenter
 from keras_deeplab.visualize import blend, display_palette, side_by_side, with_legend
@@ -47,7 +47,7 @@ class PredictionSheet:
     def __call__(self, epoch: int) -> None:
         if not self.elements:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         images = (element["image"] for element in self.elements)
         found = [one.labels() for one in self.segmenter.predict(images, self.options)]
         panels: dict[str, np.ndarray] = {}

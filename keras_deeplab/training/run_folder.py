@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from keras_deeplab._files import locked, make_folder, write_atomically
+from keras_deeplab._files import locked, make_folder, write_text
 from keras_deeplab.data.sources import SegmentationData, SegmentationFiles
 from keras_deeplab.presets.recipes import RecipeRow
 from keras_deeplab.training.callbacks import is_chief
@@ -41,8 +41,7 @@ def open_folder(folder: Path, settings: dict[str, Any]) -> Iterator[None]:
     make_folder(folder)
     with locked(folder):
         if not _check(folder, settings) or _is_longer(folder, settings):
-            with write_atomically(folder / "run.json") as partial:
-                partial.write_text(json.dumps(settings, indent=1) + "\n")
+            write_text(folder / "run.json", json.dumps(settings, indent=1) + "\n")
         yield
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from keras_deeplab._files import write_atomically
+from keras_deeplab._files import make_folder, write_atomically
 from keras_deeplab.models import build_model
 from keras_deeplab.weights.download import check_published
 from keras_deeplab.weights.load import load_arrays
@@ -65,7 +65,7 @@ def convert(
     )
     model = build_model(start.row, class_names=start.class_names, options=start.options)
     load_arrays(model, start.arrays, source=str(source))
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    make_folder(Path(out).parent)
     with write_atomically(Path(out)) as partial:
         model.save(partial)
     return model

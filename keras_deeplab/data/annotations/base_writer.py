@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from keras_deeplab._files import write_atomically
+from keras_deeplab._files import make_folder
 from keras_deeplab.data.annotations.annotated_source import BACKGROUNDS
 from keras_deeplab.data.annotations.outlines import Outline, outlines
 from keras_deeplab.presets.datasets import Palette, voc_palette
@@ -55,7 +55,7 @@ class AnnotationWriter(ABC):
         self.labels = range(int(first), len(self.class_names))
         self._lock = threading.Lock()
         self._photos: dict[Path, Any] = {}
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
 
     def add(self, photo: Path, labels: np.ndarray) -> tuple[Path, ...]:
         """Adds the mask of a photo.
@@ -100,13 +100,6 @@ class AnnotationWriter(ABC):
 
     def _colour(self, label: int) -> str:
         return "#{:02x}{:02x}{:02x}".format(*self.palette[label])
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Writes a text file, and returns its path."""
-    with write_atomically(path) as partial:
-        partial.write_text(text, encoding="utf-8")
-    return path
 
 
 def rounded(ring: np.ndarray) -> np.ndarray:

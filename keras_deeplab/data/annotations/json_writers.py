@@ -14,7 +14,8 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from PIL import Image
 
-from keras_deeplab.data.annotations.base_writer import AnnotationWriter, bounds, rounded, write_text
+from keras_deeplab._files import write_text
+from keras_deeplab.data.annotations.base_writer import AnnotationWriter, bounds, rounded
 from keras_deeplab.data.annotations.label_studio_rle import encode_brush
 from keras_deeplab.data.annotations.outlines import Outline
 

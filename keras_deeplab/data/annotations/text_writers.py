@@ -9,7 +9,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from keras_deeplab.data.annotations.base_writer import AnnotationWriter, bounds, write_text
+from keras_deeplab._files import write_text
+from keras_deeplab.data.annotations.base_writer import AnnotationWriter, bounds
 from keras_deeplab.data.annotations.outlines import Outline
 
 
