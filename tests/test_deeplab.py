@@ -227,7 +227,7 @@ def test_import_order_does_not_matter_for_loading(small_presets, tmp_path: Path)
 
 
 def test_a_size_of_its_own_travels(small_presets, tmp_path: Path):
-    row, size = DEEPLABS["deeplab_v3_mobilenet_v2"], (33, 65)
+    row, size = DEEPLABS["deeplab_v2_vgg16_large_fov"], (33, 65)
     model = build_model(row, class_names=("sky", "kite"), options=BuildOptions(inference_size=size))
     model.save(tmp_path / "net.keras")
     camvid = DATASETS["camvid"]

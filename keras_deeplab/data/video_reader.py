@@ -53,8 +53,8 @@ class Frame:
 class VideoReader:
     """The frames of a video, one at a time.
 
-    Damaged frames are left out, and a truncated file ends where its readable part ends: `damage`
-    tells. Frames are turned as the video asks for.
+    Damaged frames are left out, and a truncated file ends where its readable part ends: see
+    `damage`. Frames are rotated as the metadata of the video states.
 
     Args:
         source: Path or address of a video, or number of a camera.

@@ -87,7 +87,7 @@ def curves(
     size: tuple[int, int] = (320, 640),
     form: Callable[[float], str] = lambda value: f"{value:g}",
 ) -> str:
-    """Draws lines over whole numbers, such as epochs or the widths of a band.
+    """Draws lines over integers, such as epochs or the widths of a band.
 
     Args:
         lines: The lines.

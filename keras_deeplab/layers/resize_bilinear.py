@@ -78,7 +78,7 @@ class RescaleBilinear(keras.layers.Layer):
             (half-pixel centres).
         grid: Distance of the sampled pixels, for half-pixel centres: "size" divides the image by
             the rounded new size, as PyTorch did before 1.6; "factor" takes exactly 1 / ``scale``,
-            as it has done since. They differ where ``scale`` times a size is no whole number.
+            as it has done since. They differ where ``scale`` times a size is not an integer.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:

@@ -55,7 +55,7 @@ class RunProgress(keras.callbacks.Callback):
 
 
 def duration_text(seconds: float) -> str:
-    """Returns a duration in words, such as "1 h 05 min".
+    """Returns a duration as text, such as "1 h 05 min".
 
     Example:
 

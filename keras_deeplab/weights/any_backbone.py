@@ -1,4 +1,4 @@
-"""Resolves networks that are no rows as backbones: models, and names in keras.applications."""
+"""Resolves networks without a preset as backbones: models, and names in keras.applications."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def resolve_any_backbone(
     preprocessing: str | None,
     include_preprocessing: bool,
 ) -> ResolvedWeights:
-    """Resolves the arguments of `keras_deeplab.DeepLab` for a backbone that is no row.
+    """Resolves the arguments of `keras_deeplab.DeepLab` for a backbone without a preset.
 
     Raises:
-        TypeError: If the backbone is no functional model.
+        TypeError: If the backbone is not a functional model.
         ValueError: If a name is unknown, or the preprocessing is not known.
         FileNotFoundError: If ``weights`` is a path and the file does not exist.
         ConnectionError: If ImageNet weights cannot be downloaded.

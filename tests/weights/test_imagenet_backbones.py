@@ -10,6 +10,7 @@ from keras_deeplab.presets.imagenet import IMAGENET
 from keras_deeplab.weights import load_arrays
 from keras_deeplab.weights.imagenet_backbones import _branches, _decimated, application_arrays
 from tests.models.backbones.contract import build, randomize
+from tests.reference.matrices import matrix
 
 # Block or stage at stride 32 or so, and the layer of keras.applications that it equals.
 FEATURES = {
@@ -45,7 +46,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> dict[s
     return built
 
 
-@pytest.mark.parametrize("backbone", FEATURES)
+@pytest.mark.parametrize("backbone", matrix(FEATURES, "mobilenet_v2", "mobilenet_v3_large"))
 def test_features_equal_those_of_keras_applications(offline, backbone: str, rng):
     """Through the factory, at an even size, where TensorFlow pads one side only."""
     row = IMAGENET[backbone]

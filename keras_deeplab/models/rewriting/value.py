@@ -1,4 +1,4 @@
-"""A tensor of an atrous network, and how it stands to that of the original network."""
+"""A tensor of an atrous network, and its relation to the tensor of the original network."""
 
 from __future__ import annotations
 

@@ -226,7 +226,7 @@ def _state_dict(content: Any) -> dict[str, _Tensor]:
 
 
 def _module_tensors(module: Any, depth: int = 0) -> dict[str, _Tensor]:
-    """Returns the tensors of a `torch.nn.Module` that was saved whole, by their names."""
+    """Returns the tensors of a `torch.nn.Module` that was saved itself, by their names."""
     state = module.state if isinstance(module, Inert) else None
     if not isinstance(state, dict) or depth > 50:
         return {}

@@ -6,6 +6,7 @@ from safetensors.numpy import save_file
 
 from keras_deeplab.presets.networks import DEEPLABS
 from keras_deeplab.weights.readers.hugging_face import convert_hugging_face, hugging_face_layer
+from tests.reference.matrices import matrix
 from tests.reference.parity import network, relative_difference
 from tests.reference.torch_peers import import_torch, randomize, run
 
@@ -44,14 +45,27 @@ def peer(**options):
     return torch, randomize(torch, transformers.MobileNetV2ForSemanticSegmentation(config))
 
 
-@pytest.mark.parametrize("output_stride", [8, 16])
 @pytest.mark.parametrize(
-    ("size", "padding"),
-    [(97, "tensorflow"), (98, "tensorflow"), (128, "tensorflow"), (128, "symmetric")],
+    "case",
+    matrix(
+        [
+            (size, padding, stride)
+            for size, padding in (
+                (97, "tensorflow"),
+                (98, "tensorflow"),
+                (128, "tensorflow"),
+                (128, "symmetric"),
+            )
+            for stride in (8, 16)
+        ],
+        (97, "tensorflow", 8),
+        (98, "tensorflow", 16),
+        (128, "tensorflow", 8),
+        (128, "symmetric", 16),
+    ),
 )
-def test_logits_equal_those_of_transformers(
-    tmp_path: Path, rng: np.random.Generator, size: int, padding: str, output_stride: int
-):
+def test_logits_equal_those_of_transformers(tmp_path: Path, rng, case: tuple[int, str, int]):
+    size, padding, output_stride = case
     torch, model = peer(tf_padding=padding == "tensorflow", output_stride=output_stride)
     path = tmp_path / "model.safetensors"
     write_safetensors(path, {name: t.numpy() for name, t in model.state_dict().items()})

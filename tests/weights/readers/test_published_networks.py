@@ -20,7 +20,7 @@ BLOCKS = (1, 1, 2, 2)
         pytest.param("torchvision_v3_resnet50", marks=pytest.mark.slow),
         pytest.param("kazuto_v2_resnet101_msc", marks=pytest.mark.slow),
         pytest.param("mmseg_v3_resnet50", marks=pytest.mark.slow),
-        "mmseg_v3_plus_resnet50",
+        pytest.param("mmseg_v3_plus_resnet50", marks=pytest.mark.slow),
         "caffe_v1_vgg16",
         pytest.param("caffe_v2_vgg16_aspp_l", marks=pytest.mark.slow),
         pytest.param("caffe_v2_resnet101", marks=pytest.mark.slow),
