@@ -32,6 +32,8 @@ RESULTS = {
         again = evaluate("my_network.keras", val_data, size=SIZE, progressbar=False)
         assert abs(again.mean_iou - evaluation.mean_iou) < 1e-3
         assert run.best_mean_iou > 0.5 and run.best.is_file()
+        assert train_data.read_as.startswith("LabelMe polygons")
+        assert new_photo.with_suffix(".json").is_file()
     """,
     "03_crf": """
         assert (before.labels != after.labels).any()
@@ -57,9 +59,7 @@ def test_each_has_its_results():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs_top_to_bottom(path: Path, tmp_path: Path, monkeypatch, request):
-    if path.stem.startswith("02"):
-        request.getfixturevalue("published_weights")
+def test_runs_top_to_bottom(path: Path, tmp_path: Path, monkeypatch):
     for scheme in ("http", "https"):
         monkeypatch.setenv(f"{scheme}_proxy", "http://127.0.0.1:9")
     last = "import os\n" + dedent(RESULTS[path.stem])
