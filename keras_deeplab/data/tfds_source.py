@@ -160,6 +160,7 @@ def from_tfds(
         data_dir: Folder of prepared datasets. Default: that of TFDS.
 
     Raises:
+        ModuleNotFoundError: If TFDS is not installed.
         ValueError: If image, mask, split or class names cannot be found.
 
     Example:
@@ -168,8 +169,13 @@ def from_tfds(
     >>> data.class_names  # doctest: +SKIP
     ('pet', 'background', 'border')
     """
-    import tensorflow_datasets as tfds
-
+    try:
+        import tensorflow_datasets as tfds
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"TFDS datasets need {error.name}, which is not installed. Run: "
+            'pip install "keras_deeplab[tfds]"'
+        ) from error
     if isinstance(builder, str):
         builder = tfds.builder(builder, data_dir=data_dir)
     builder.download_and_prepare()

@@ -93,18 +93,19 @@ def test_masks_are_those_of_python(page, url: str, tmp_path: Path):
         with page.expect_download() as download:
             page.locator(".mask").nth(place).click()
         assert download.value.suggested_filename == f"{photo.stem}_mask.png"
-        mask = Image.open(download.value.path())
         result = segment(model, photo)
-        assert mask.mode == "P"
-        assert mask.getpalette()[:63] == [level for colour in result.palette for level in colour]
-        assert np.mean(np.asarray(mask) == result.labels) >= 0.99, photo.name
+        with Image.open(download.value.path()) as mask:
+            assert mask.mode == "P"
+            palette = [level for colour in result.palette for level in colour]
+            assert mask.getpalette()[:63] == palette
+            assert np.mean(np.asarray(mask) == result.labels) >= 0.99, photo.name
     with page.expect_download() as download:
         page.get_by_text("Download all (zip)").click()
     with zipfile.ZipFile(download.value.path()) as archive:
         assert archive.testzip() is None
         files = [f"{photo.stem}_{kind}.png" for photo in photos for kind in ("mask", "overlay")]
         assert archive.namelist() == files
-        with Image.open(archive.open("turned_mask.png")) as mask:
+        with archive.open("turned_mask.png") as file, Image.open(file) as mask:
             assert mask.size == (300, 451)
     assert all(address.startswith((url, "blob:", "data:")) for address in page.asked)
 

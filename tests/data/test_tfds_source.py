@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -185,3 +186,9 @@ def test_wrong_arguments(prepared: Path, config: str, options: dict, words: str)
 def test_datasets_by_name(prepared: Path):
     from_tfds(builder(prepared, "named"))
     assert len(from_tfds("tiny_segmentation/named", "test", data_dir=str(prepared))) == 1
+
+
+def test_without_tfds_the_message_names_the_extra(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(ModuleNotFoundError, match=r"keras_deeplab\[tfds\]"):
+        from_tfds("oxford_iiit_pet")
