@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import takewhile
 from pathlib import Path
 
 import keras
@@ -19,6 +18,7 @@ from keras_deeplab.models.build_arguments import (
     input_scales,
     resolve_class_names,
 )
+from keras_deeplab.models.saved_network import output_stride_of
 from keras_deeplab.presets.crfs import CRFS
 from keras_deeplab.presets.datasets import dataset_of
 from keras_deeplab.presets.networks import DEEPLABS, is_head_layer
@@ -55,16 +55,18 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
         weights: None (random initialisation); "imagenet" (pretrained backbone, random head); the
             name of a dataset, such as "voc" (its recommended weights, or those that match
             `version` and `backbone`); a full name from `list_models()`; the path of a `.keras`
-            file saved from a model of this function; or the path of another library's checkpoint
-            that `keras_deeplab.convert` reads (`.pth`, `.safetensors`, `.tar.gz`, `.tflite`, ...).
-            If `version` differs from that of a full name, only the backbone's weights are loaded.
+            file saved from a model of this function, which holds its backbone; or the path of
+            another library's checkpoint that `keras_deeplab.convert` reads (`.pth`,
+            `.safetensors`, `.tar.gz`, `.tflite`, ...). If `version` differs from that of a full
+            name, only the backbone's weights are loaded.
         version: "v1", "v2", "v3" or "v3+". Default: that of the weights, else "v3".
         backbone: A backbone in `list_models()`: "mobilenet_v2", "resnet101", ... If the version
             supports only variants of it, the first one is used: "resnet101" with "v2" is
             "resnet101_caffe". Any functional model from images to features, or a classifier:
-            `keras_deeplab.atrous` converts it, with copies of its weights. The name of a network
-            of Keras, such as "keras.applications.ConvNeXtTiny", with random weights or those of
-            ImageNet. Default: that of the weights, else the version's first.
+            `keras_deeplab.atrous` converts it, with copies of its weights and without layers that
+            augment images. The name of a network of Keras, such as
+            "keras.applications.ConvNeXtTiny", with random weights or those of ImageNet. Default:
+            that of the weights, else the version's first.
         variant: Head of v2: "aspp_l", "aspp_s" or "large_fov" on VGG-16, "aspp" or "large_fov" on
             ResNet-101. Default: that of the weights, else the first.
         output_stride: Input pixels per feature pixel: 8, 16 or 32. Smaller values give finer masks
@@ -95,7 +97,8 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
             one at stride 4.
         preprocessing: What a model takes: "tf" (-1..1), "torch" (ImageNet's mean and deviation),
             "caffe" (BGR, minus ImageNet's mean) or "none" (RGB 0-255). Default: that of the model
-            of `keras.applications`; "none" if it starts with a `Rescaling` or `Normalization`.
+            of `keras.applications`, also inside the model; "none" if it starts with a `Rescaling`
+            or `Normalization`, or with what `preprocess_input` of Keras does.
         name: Name of the model.
 
     Returns:
@@ -224,19 +227,9 @@ def describe(model: keras.Model) -> str:
     activation = output.activation.__name__
     return (
         f"{model.name}: {model.count_params() / 1e6:.2f} M parameters, {len(classes)} classes "
-        f"({listed(classes, 4)}), output stride {_output_stride(model)}, "
+        f"({listed(classes, 4)}), output stride {output_stride_of(model)}, "
         f"{'logits' if activation == 'linear' else activation}, photos fit {height}x{width}"
     )
-
-
-def _output_stride(model: keras.Model) -> int:
-    """Returns the input pixels per pixel of the features that the head takes."""
-    # With several scales, the network is a layer of the model.
-    network = next((layer for layer in model.layers if isinstance(layer, keras.Model)), model)
-    *_, last = takewhile(lambda layer: not is_head_layer(layer.name), network.layers)
-    size = 512
-    features = keras.Model(network.input, last.output)
-    return round(size / features.compute_output_shape((1, size, size, 3))[1])
 
 
 def _fresh_layers(

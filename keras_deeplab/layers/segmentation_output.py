@@ -21,6 +21,7 @@ class SegmentationOutput(keras.layers.Layer):
         activation: Name of a Keras activation over the last axis; None returns logits.
         inference_size: Recommended (height, width) that photos are resized to fit. None: that of
             the dataset of its classes.
+        network: Name of the network's preset, whatever the name of its model. None: not known.
         **kwargs: Arguments of `keras.layers.Layer`. The layer is float32 with every dtype policy.
 
     Input shape:
@@ -41,12 +42,14 @@ class SegmentationOutput(keras.layers.Layer):
         class_names: Sequence[str],
         activation: str | None = None,
         inference_size: tuple[int, int] | None = None,
+        network: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.class_names = tuple(class_names)
         self.activation = keras.activations.get(activation)
         self.inference_size = inference_size and (inference_size[0], inference_size[1])
+        self.network = network
 
     def call(self, inputs: Any) -> Any:
         return self.activation(inputs)
@@ -60,6 +63,7 @@ class SegmentationOutput(keras.layers.Layer):
             "class_names": list(self.class_names),
             "activation": keras.activations.serialize(self.activation),
             "inference_size": self.inference_size,
+            "network": self.network,
         }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -233,3 +234,21 @@ def normalization_mode(layer: keras.layers.Rescaling) -> str:
         f"The preprocessing must be one of {', '.join(map(repr, NORMALIZATIONS))}. Received: "
         f"scale={layer.scale}, offset={layer.offset}."
     )
+
+
+def kernel_for_channels(array: np.ndarray, shape: Sequence[int], channels: int) -> np.ndarray:
+    """Returns an RGB network's first kernel for images of other channels; others as they are.
+
+    Args:
+        array: Weights of a layer.
+        shape: Shape of the layer's weights.
+        channels: Channels of the image.
+    """
+    if channels == 3 or array.ndim != 4 or tuple(shape) == array.shape:
+        return array
+    height, width, depth, filters = array.shape
+    if depth != 3 or tuple(shape) != (height, width, channels, filters):
+        return array
+    if channels > 3:
+        return np.pad(array, ((0, 0), (0, 0), (0, channels - 3), (0, 0)))
+    return np.repeat(array.sum(axis=2, keepdims=True) / channels, channels, axis=2)

@@ -143,6 +143,7 @@ def build_model(
         crf=crf,
         activation=activation,
         inference_size=options.inference_size,
+        network=row.name,
     )
     return keras.Model(image, scores, name=name or row.name)
 

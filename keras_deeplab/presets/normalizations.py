@@ -46,4 +46,5 @@ NORMALIZATIONS: dict[str, Normalization] = {
         )
         for name, means in _MEANS.items()
     },
+    "none": Normalization("as it is", 1.0, 0.0),
 }

@@ -12,18 +12,35 @@ from keras_deeplab._validation import check_choice, suggestion
 from keras_deeplab.models import BuildOptions
 from keras_deeplab.models.backbones.any_network import AnyNetwork
 from keras_deeplab.models.rewriting import check_image_model
+from keras_deeplab.models.rewriting.layer_kinds import is_augmentation
 from keras_deeplab.presets.applications import FUNCTIONS, find_preprocessing
 from keras_deeplab.presets.datasets import DATASETS
 from keras_deeplab.presets.networks import any_backbone_row
-from keras_deeplab.weights.resolve import ResolvedWeights, from_file
+from keras_deeplab.weights.resolve import ResolvedWeights, from_file, with_any_backbone
 
 _PREFIX = "keras.applications."
 # From the modes of keras.applications to ours; it takes its "caffe" images in BGR order.
-_MODES = {"tf": "tf", "torch": "torch", "caffe": "caffe_keras", "none": None}
+_MODES = {"tf": "tf", "torch": "torch", "caffe": "caffe_keras", "none": "none"}
+_SCALING = (keras.layers.Rescaling, keras.layers.Normalization)
 
 
 def is_any_backbone(backbone: Any) -> bool:
-    """Returns whether a backbone is a model or the name of one in keras.applications."""
+    """Returns whether a backbone is a model or the name of one in keras.applications.
+
+    Raises:
+        TypeError: If it is neither a name nor a model.
+        ValueError: If it is such a name without ``keras.applications.`` before it.
+    """
+    if backbone is not None and not isinstance(backbone, (str, keras.Model)):
+        raise TypeError(
+            f"backbone must be a name or a functional keras.Model. Received: {backbone!r}. Call "
+            f"functions and classes first, such as keras.applications.VGG16(include_top=False)."
+        )
+    if backbone in FUNCTIONS:
+        raise ValueError(
+            f"backbone must be a name in list_models() or in keras.applications. Received: "
+            f"backbone={backbone!r}. Did you mean {_PREFIX + str(backbone)!r}?"
+        )
     return isinstance(backbone, keras.Model) or str(backbone).startswith(_PREFIX)
 
 
@@ -73,7 +90,8 @@ def resolve_any_backbone(
         needs_low_level=version == "v3_plus",
         reverse_channels=mode == "caffe" and include_preprocessing,
     )
-    options = BuildOptions(preprocessing=_MODES[mode])
+    own = mode == "none" and any(isinstance(x, _SCALING) for x in model._flatten_layers())
+    options = BuildOptions(preprocessing=None if own else _MODES[mode])
     if weights in (None, "imagenet"):
         return ResolvedWeights(
             row,
@@ -82,14 +100,14 @@ def resolve_any_backbone(
             source=str(weights or ""),
             network=network,
         )
-    start = from_file(Path(str(weights)).expanduser(), [row])
-    options = replace(
-        start.options,
-        preprocessing=_MODES[mode],
-        batch_norm="trainable",
-        head_batch_norm="trainable",
-        padding="symmetric",
-    )
+    path = Path(str(weights)).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"weights must be None, 'imagenet' or an existing file with this backbone. Received: "
+            f"weights={str(weights)!r} with the backbone {name!r}."
+        )
+    start = from_file(path, [row])
+    options = replace(with_any_backbone(start.options), preprocessing=options.preprocessing)
     return replace(start, options=options, network=network)
 
 
@@ -114,14 +132,42 @@ def _application(backbone: str, weights: Any) -> keras.Model:
 
 
 def _preprocessing(model: keras.Model) -> str:
-    found = find_preprocessing(model.name)
+    found = _find_preprocessing(model)
     if found:
         return found
-    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    if isinstance(layers[0], (keras.layers.Rescaling, keras.layers.Normalization)):
-        return "none"
     raise ValueError(
         f"preprocessing must be given for a network that is not known: 'tf' (scaled to -1..1), "
         f"'torch' (ImageNet's mean and deviation), 'caffe' (BGR, minus ImageNet's mean) or 'none' "
         f"(RGB 0-255). Received: preprocessing=None with the model {model.name!r}."
     )
+
+
+def _find_preprocessing(model: keras.Model) -> str | None:
+    """Returns what a network takes, by its name or by what it does with the image first."""
+    found = find_preprocessing(model.name)
+    if found:
+        return found
+    for step in getattr(model, "operations", model.layers):
+        if _changes_nothing(step):
+            continue
+        if isinstance(step, keras.Model):
+            return _find_preprocessing(step)
+        return "none" if isinstance(step, _SCALING) or _scales_levels(step) else None
+    return None
+
+
+def _changes_nothing(step: Any) -> bool:
+    """Returns whether a step is the input, or augmentation."""
+    if isinstance(step, keras.Model):
+        return all(map(_changes_nothing, step.layers))
+    return isinstance(step, keras.layers.InputLayer) or is_augmentation(step)
+
+
+def _scales_levels(operation: Any) -> bool:
+    """Returns whether an operation is the first one of a `preprocess_input` of Keras."""
+    arguments = operation._inbound_nodes[0].arguments.args if operation._inbound_nodes else ()
+    name = type(operation).__name__
+    if name in ("TrueDivide", "Divide"):
+        return any(isinstance(x, (int, float)) and x > 127 for x in arguments[1:])
+    # "caffe" reverses the channels.
+    return name == "GetItem"

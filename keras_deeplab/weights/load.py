@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_deeplab._validation import listed
+from keras_deeplab.models.blocks import kernel_for_channels
 
 
 def all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
@@ -66,7 +67,10 @@ def load_arrays(
             f"Choose the version and backbone that the file was made for."
         )
     channels = model.input_shape[-1]
-    arrays = {key: _for_channels(a, weights[key].shape, channels) for key, a in arrays.items()}
+    arrays = {
+        key: kernel_for_channels(array, weights[key].shape, channels)
+        for key, array in arrays.items()
+    }
     for key, array in arrays.items():
         if tuple(weights[key].shape) != array.shape:
             raise ValueError(
@@ -80,15 +84,3 @@ def load_arrays(
             )
     for key, array in arrays.items():
         weights[key].assign(array)
-
-
-def _for_channels(array: np.ndarray, shape: tuple[int, ...], channels: int) -> np.ndarray:
-    """Returns an RGB network's first kernel for images of other channels; others as they are."""
-    if channels == 3 or array.ndim != 4 or tuple(shape) == array.shape:
-        return array
-    height, width, depth, filters = array.shape
-    if depth != 3 or tuple(shape) != (height, width, channels, filters):
-        return array
-    if channels > 3:
-        return np.pad(array, ((0, 0), (0, 0), (0, channels - 3), (0, 0)))
-    return np.repeat(array.sum(axis=2, keepdims=True) / channels, channels, axis=2)

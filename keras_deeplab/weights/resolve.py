@@ -16,6 +16,11 @@ from keras_deeplab.models.backbones.any_network import AnyNetwork
 from keras_deeplab.models.blocks import normalization_mode
 from keras_deeplab.models.keras_file import load_keras_file
 from keras_deeplab.models.multi_scale import scores_name
+from keras_deeplab.models.saved_network import (
+    converted_backbone,
+    converted_row,
+    output_stride_of,
+)
 from keras_deeplab.presets.datasets import DATASETS
 from keras_deeplab.presets.imagenet import IMAGENET
 from keras_deeplab.presets.networks import DEEPLABS, DeepLabRow, is_head_layer
@@ -196,8 +201,30 @@ def from_file(path: Path, networks: list[DeepLabRow]) -> ResolvedWeights:
         multi_scale_grid=_saved_grid(saved),
     )
     # By default, a model is named after its network.
-    row = next((row for row in networks if row.name == saved.name), networks[0])
-    return ResolvedWeights(row, output.class_names, options, source=str(path), arrays=arrays)
+    name = output.network or saved.name
+    row = next((row for row in networks if row.name == name), networks[0])
+    start = ResolvedWeights(row, output.class_names, options, source=str(path), arrays=arrays)
+    own = None if row.name == name or name in DEEPLABS else converted_row(saved, name)
+    if own is None or row.name not in DEEPLABS:
+        return start
+    if len(networks) < len(DEEPLABS):
+        raise ValueError(
+            f"version, backbone and variant must be left out for a file with a backbone of its "
+            f"own. Received: {path}, which holds {name!r}."
+        )
+    options = replace(
+        with_any_backbone(options),
+        preprocessing=options.preprocessing if _has_preprocessing(saved) else None,
+        output_stride=output_stride_of(saved),
+    )
+    return replace(start, row=own, options=options, network=converted_backbone(saved))
+
+
+def with_any_backbone(options: BuildOptions) -> BuildOptions:
+    """Returns options read from a file, for a backbone that is no row: its layers tell no more."""
+    return replace(
+        options, batch_norm="trainable", head_batch_norm="trainable", padding="symmetric"
+    )
 
 
 def _from_checkpoint(path: Path, networks: list[DeepLabRow]) -> ResolvedWeights:
@@ -213,6 +240,10 @@ def _from_checkpoint(path: Path, networks: list[DeepLabRow]) -> ResolvedWeights:
     return ResolvedWeights(
         row, start.class_names, start.options, source=str(path), arrays=start.arrays
     )
+
+
+def _has_preprocessing(saved: keras.Model) -> bool:
+    return any(layer.name == "preprocessing" for layer in saved.layers)
 
 
 def _saved_preprocessing(saved: keras.Model) -> str:

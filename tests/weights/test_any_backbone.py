@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_deeplab import DeepLab
+from keras_deeplab import DeepLab, describe
+from keras_deeplab.layers.segmentation_output import takes_rgb
+from keras_deeplab.models.blocks import normalization_mode
 from keras_deeplab.presets.applications import FUNCTIONS
+from keras_deeplab.weights import all_layers
 from tests.models.backbones.contract import randomize
 
 NAME = "keras.applications.MobileNetV3Small"
@@ -109,6 +112,123 @@ def test_saved_and_loaded_without_the_network(tmp_path, image: np.ndarray):
     )
 
 
+@pytest.mark.parametrize("version", ["v1", "v2", "v3", "v3+"])
+@pytest.mark.parametrize("mode", ["caffe", "none"])
+def test_a_file_holds_its_backbone(version: str, mode: str, tmp_path, image: np.ndarray, rng):
+    network = small()
+    randomize(network, rng)
+    model = DeepLab(
+        backbone=network, version=version, preprocessing=mode, output_stride=8, classes=["a", "b"],
+        multi_scale_inputs=(0.5, 1.0) if version == "v2" else None, name="mine",
+    )  # fmt: skip
+    model.save(tmp_path / "net.keras")
+    again = DeepLab(tmp_path / "net.keras")
+    np.testing.assert_allclose(again(image), model(image), atol=1e-6)
+    assert "output stride 8" in describe(again)
+    assert [x.name for x in again.layers] == [x.name for x in model.layers]
+    other = DeepLab(tmp_path / "net.keras", classes=3, batch_norm="frozen")
+    assert other.output_shape[-1] == 3
+    kernels = [
+        next(x for x in all_layers(net) if x.name == "features").kernel for net in (model, other)
+    ]
+    np.testing.assert_array_equal(*kernels)
+    with pytest.raises(ValueError, match="must be a stride of 'mine': 1, 2, 4, 8. Received"):
+        DeepLab(tmp_path / "net.keras", output_stride=16)
+    with pytest.raises(ValueError, match="must be left out.*which holds 'deeplab_v.*_small'"):
+        DeepLab(tmp_path / "net.keras", version="v3")
+
+
+def test_a_file_of_another_output_stride(tmp_path, image: np.ndarray, rng):
+    network = small()
+    randomize(network, rng)
+    options = dict(preprocessing="tf", classes=2)
+    DeepLab(backbone=network, **options).save(tmp_path / "net.keras")
+    finer = DeepLab(tmp_path / "net.keras", output_stride=8)
+    direct = DeepLab(tmp_path / "net.keras", backbone=network, output_stride=8, **options)
+    np.testing.assert_allclose(finer(image), direct(image), atol=1e-5)
+
+
+def test_a_file_of_a_row_under_another_name(tmp_path, image: np.ndarray):
+    model = DeepLab(version="v3+", backbone="mobilenet_v2", classes=2, name="mine")
+    model.save(tmp_path / "net.keras")
+    again = DeepLab(tmp_path / "net.keras")
+    np.testing.assert_array_equal(again(image), model(image))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_images_of_other_channels(channels: int, rng):
+    network = small()
+    randomize(network, rng)
+    options = dict(backbone=network, preprocessing="torch", classes=2)
+    model = DeepLab(**options, input_shape=(None, None, channels))
+    rgb = rng.uniform(0, 255, (1, 33, 65, 3)).astype("float32")
+    if channels < 3:
+        # Grey levels, of which the normalisation is RGB's mean.
+        assert np.isfinite(model(rgb[..., :channels])).all()
+    else:
+        ours, theirs = (
+            keras.Model(x.input, x.get_layer("features").output)
+            for x in (model, DeepLab(**options))
+        )
+        image = np.concatenate([rgb, rgb[..., :2]], axis=-1)
+        np.testing.assert_allclose(ours(image), theirs(rgb), atol=1e-4)
+
+
+def test_networks_of_other_channels():
+    image = keras.Input((64, 64, 4))
+    four = keras.Model(image, layers.Conv2D(8, 16, strides=16)(image), name="four")
+    options = dict(backbone=four, preprocessing="tf", classes=2)
+    assert DeepLab(**options, input_shape=(None, None, 4)).input_shape[-1] == 4
+    with pytest.raises(ValueError, match=r"4 channels of 'four'.*Pass input_shape=\(None, None, 4"):
+        DeepLab(**options)
+    statistics = layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[1.0, 1.0, 1.0])
+    with pytest.raises(ValueError, match="must have the 3 channels of 'small'"):
+        DeepLab(backbone=small(first=statistics), input_shape=(None, None, 4))
+
+
+def transfer(preprocess, inner: keras.Model | None = None) -> keras.Model:
+    """A classifier with augmentation and a network inside, as in Keras's guides."""
+    image = keras.Input((64, 64, 3))
+    x = keras.Sequential([layers.RandomFlip("horizontal"), layers.RandomRotation(0.1)])(image)
+    x = (inner or small())(preprocess(x), training=False)
+    x = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(image, layers.Dense(1)(x), name="transfer")
+
+
+@pytest.mark.parametrize(
+    ("preprocess", "mode"),
+    [
+        (layers.Rescaling(1 / 127.5, -1), "none"),
+        (keras.applications.mobilenet_v2.preprocess_input, "none"),
+        (keras.applications.resnet.preprocess_input, "none"),
+        (keras.applications.densenet.preprocess_input, "none"),
+        (lambda x: x, "tf"),
+        (lambda x: (x - 0.5) * 2, None),
+    ],
+)
+def test_what_a_network_with_preprocessing_takes(preprocess, mode: str | None, rng):
+    network = transfer(preprocess, small("xception" if mode == "tf" else "inner"))
+    randomize(network.layers[-4], rng)
+    if mode is None:
+        with pytest.raises(ValueError, match="preprocessing must be given"):
+            DeepLab(backbone=network)
+        return
+    model = DeepLab(backbone=network, version="v3+", classes=2)
+    assert takes_rgb(model)
+    levels = rng.uniform(0, 255, (1, 65, 65, 3)).astype("float32")
+    ours = keras.Model(model.input, model.get_layer("features").output)(levels)
+    given = levels / 127.5 - 1 if mode == "tf" else levels
+    inner = next(x for x in network.layers if x.name in ("xception", "inner"))
+    theirs = inner(given if mode == "tf" else np.asarray(preprocess(given.copy())))
+    np.testing.assert_allclose(ours, theirs, atol=1e-4 * np.abs(theirs).max())
+
+
+def test_levels_as_they_are(image: np.ndarray):
+    model = DeepLab(backbone=small(), preprocessing="none", classes=2)
+    assert takes_rgb(model)
+    assert normalization_mode(model.get_layer("preprocessing")) == "none"
+
+
 def test_multi_scale_inputs(image: np.ndarray):
     model = DeepLab(
         backbone=small(), version="v2", preprocessing="tf", multi_scale_inputs=(0.5, 1.0), classes=2
@@ -128,6 +248,7 @@ def test_a_name_in_keras_applications(image: np.ndarray):
     [
         (dict(backbone="keras.applications.ResNet5"), r"Did you mean 'ResNet50"),
         (dict(backbone=small()), r"preprocessing must be given.*with the model 'small'"),
+        (dict(backbone="ConvNeXtTiny"), r"Did you mean 'keras.applications.ConvNeXtTiny'"),
         (dict(backbone=small(), preprocessing="bgr"), r"one of 'tf', 'torch', 'caffe', 'none'"),
         (dict(backbone=NAME, version="v4"), r"version must be one of"),
         (dict(backbone=NAME, variant="aspp_l"), r"variant must be 'aspp' or 'large_fov'"),
@@ -140,6 +261,13 @@ def test_a_name_in_keras_applications(image: np.ndarray):
 def test_wrong_arguments(options, words: str):
     with pytest.raises(ValueError, match=words):
         DeepLab(**options)
+
+
+def test_what_is_neither_a_name_nor_a_model():
+    with pytest.raises(TypeError, match=r"Call functions and classes first"):
+        DeepLab(backbone=keras.applications.MobileNetV2)
+    with pytest.raises(FileNotFoundError, match=r"existing file with this backbone.*'voc' with"):
+        DeepLab("voc", backbone=small(), preprocessing="tf")
 
 
 def test_imagenet_weights_without_a_network(tmp_path, monkeypatch):

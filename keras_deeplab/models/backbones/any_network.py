@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import keras
@@ -17,7 +18,10 @@ from keras_deeplab.models.rewriting.value import Value
 from keras_deeplab.presets.networks import is_head_layer
 
 # Names of the layers that a complete network adds to its backbone.
-_RESERVED = r"image|image_\d+|preprocessing|scaled_image|network|scores_\w+|upsampling|crf|output"
+_RESERVED = (
+    r"image|image_\d+|preprocessing|scaled_image|network|scores_\w+|upsampling|crf|output"
+    r"|pool5a(_pad)?"
+)
 
 
 @dataclass(frozen=True)
@@ -30,18 +34,20 @@ class AnyNetwork:
         needs_low_level: Whether the head takes low-level features.
         reverse_channels: Whether the network takes BGR images: the kernel of its first convolution
             is reversed.
+        keeps_names: Whether the names of its layers are those of a complete network.
     """
 
     model: keras.Model
     low_level: str | None = None
     needs_low_level: bool = False
     reverse_channels: bool = False
+    keeps_names: bool = False
 
     def features(self, image: Any, *, output_stride: int, batch_norm: str) -> dict[str, Feature]:
         """Builds the network on an image, with copies of its weights.
 
         Args:
-            image: Tensor of shape (batch, height, width, 3), as the network takes it.
+            image: Tensor of shape (batch, height, width, channels), as the network takes it.
             output_stride: Input pixels per feature pixel.
             batch_norm: "trainable", or "frozen" (always uses its stored statistics).
 
@@ -55,7 +61,7 @@ class AnyNetwork:
             self.model,
             image,
             output_stride=output_stride,
-            rename=_Names(),
+            rename=attrgetter("name") if self.keeps_names else _Names(),
             frozen=batch_norm == "frozen",
             reverse_channels=self.reverse_channels,
         )

@@ -38,6 +38,7 @@ def segmentation_output(
     crf: str | None,
     activation: str | None,
     inference_size: tuple[int, int] | None = None,
+    network: str | None = None,
 ) -> Any:
     """Resizes scores to the size of the image, in float32, as the model's output.
 
@@ -50,9 +51,12 @@ def segmentation_output(
         activation: Activation of the scores; None returns logits.
         inference_size: Recommended (height, width) that photos are resized to fit. None: that of
             the dataset of its classes.
+        network: Name of the network's preset.
     """
     # float32 before the resize: half-precision logits would shift the boundaries of the masks.
     scores = ResizeBilinear(align_corners, dtype="float32", name="upsampling")([scores, image])
     if crf is not None:
         scores = crf_layer(crf)([scores, image])
-    return SegmentationOutput(class_names, activation, inference_size, name="output")(scores)
+    return SegmentationOutput(class_names, activation, inference_size, network, name="output")(
+        scores
+    )

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from keras_deeplab.layers import BatchNormalization
+from keras_deeplab.models.blocks import kernel_for_channels
 from keras_deeplab.models.rewriting.layer_kinds import RefusalError
 
 
@@ -20,6 +21,8 @@ class LayerCopies:
         rename: Function from a layer to the name of its copy.
         frozen: Whether batch norm always uses its stored statistics.
         reverse_channels: Whether convolutions of the image take its channels in reverse order.
+        channels: Channels of the image. With others than the original network's three, kernels are
+            those of `kernel_for_channels`.
 
     Attributes:
         inside: Names of the networks and layers that hold the layers to be copied.
@@ -31,11 +34,13 @@ class LayerCopies:
         rename: Callable[[Any], str] = attrgetter("name"),
         frozen: bool = False,
         reverse_channels: bool = False,
+        channels: int = 3,
     ) -> None:
         self.inside: list[str] = []
         self._rename = rename
         self._frozen = frozen
         self._reverse_channels = reverse_channels
+        self._channels = channels
         self._copies: dict[int, tuple[type, dict[str, Any], Any]] = {}
         self._inserted: dict[tuple[int, str, str], Any] = {}
         self._weighted: set[int] = set()
@@ -129,8 +134,15 @@ class LayerCopies:
                     operation, "is not a convolution whose kernel could take BGR images"
                 )
             weights[0] = weights[0][:, :, ::-1]
-        if not isinstance(operation, keras.layers.Normalization):
+        if isinstance(operation, keras.layers.Normalization):
+            return
+        if weights:
+            weights[0] = kernel_for_channels(weights[0], copy.weights[0].shape, self._channels)
+        try:
             copy.set_weights(weights)
+        except ValueError as error:
+            reason = f"cannot take images of {self._channels} channels ({error})"
+            raise RefusalError(operation, reason) from error
 
     def _name(self, name: str) -> str:
         """Returns a name that no other copy has, with the names of what holds the layer."""

@@ -7,12 +7,17 @@ from typing import Any
 
 import keras
 
+from keras_deeplab.layers import AtrousAveragePooling2D, AtrousMaxPooling2D
 from keras_deeplab.models.rewriting.axis import Window
 
 _layers = keras.layers
 
 _CONVOLUTIONS = (_layers.Conv2D, _layers.DepthwiseConv2D, _layers.SeparableConv2D)
-_WINDOWS = (*_CONVOLUTIONS, _layers.MaxPooling2D, _layers.AveragePooling2D)
+_WINDOWS = (
+    *_CONVOLUTIONS,
+    *(_layers.MaxPooling2D, _layers.AveragePooling2D),
+    *(AtrousMaxPooling2D, AtrousAveragePooling2D),
+)
 _UPSAMPLING = (_layers.UpSampling2D, _layers.Conv2DTranspose)
 _POOLED = (_layers.GlobalAveragePooling2D, _layers.GlobalMaxPooling2D)
 _ATTENTION = (
@@ -63,6 +68,7 @@ _REASONS: dict[type, str] = {
     _layers.Permute: "exchanges positions",
     _layers.Resizing: "resizes the image to a fixed size",
     _layers.CenterCrop: "crops the image to a fixed size",
+    _layers.Lambda: "runs a function, whose effect on positions is not known",
     _layers.PReLU: "has a weight for each position (without shared_axes=[1, 2])",
 } | dict.fromkeys(_ATTENTION, "attends over positions, which a smaller output stride multiplies")
 
@@ -73,6 +79,7 @@ Sides = tuple[tuple[int, int], tuple[int, int]]
 class Kind(Enum):
     """What an operation does with positions."""
 
+    AUGMENTATION = "random changes of images, in training only"
     COMPOSITE = "a layer made of layers that are not pixelwise"
     CROPPING = "cropping"
     NEEDS_SIZE = "joins all positions into one vector"
@@ -127,14 +134,18 @@ def kind_of(operation: Any) -> Kind:
         return _along_channels(operation, operation.axis)
     if isinstance(operation, _layers.PReLU) and list(operation.shared_axes or ()) == [1, 2]:
         return Kind.PIXELWISE
+    if is_augmentation(operation):
+        return Kind.AUGMENTATION
     for refused, reason in _REASONS.items():
         if isinstance(operation, refused):
             raise RefusalError(operation, reason)
-    if type(operation).__module__.startswith("keras.src.layers.preprocessing"):
-        raise RefusalError(
-            operation, "changes images in training, and would leave masks as they are"
-        )
     return _kind_of_custom(operation)
+
+
+def is_augmentation(layer: Any) -> bool:
+    """Returns whether a layer changes images at random in training, and never otherwise."""
+    name = type(layer).__name__
+    return is_public(layer) and name.startswith("Random") and name != "RandomCrop"
 
 
 def is_public(layer: Any) -> bool:
@@ -149,7 +160,8 @@ def windows_of(layer: Any, padding: Any = ((0, 0), (0, 0))) -> tuple[Window, Win
     rows, columns = (
         Window(size, rate, stride, layer.padding == "same", *sides)
         for size, rate, stride, sides in zip(
-            _pair(sizes), _pair(rates), _pair(layer.strides), padding, strict=True
+            *(_pair(sizes), _pair(rates), _pair(getattr(layer, "strides", 1)), padding),
+            strict=True,
         )
     )
     return rows, columns
@@ -178,11 +190,22 @@ def _kind_of_operation(operation: Any) -> Kind:
     axis = getattr(operation, "axis", None)
     if name in _ALONG_CHANNELS:
         return _along_channels(operation, axis)
+    if name == "GetItem" and _takes_channels(operation):
+        return Kind.PIXELWISE
     if name == "Pad" and operation.mode == "constant" and len(operation.pad_width) == 4:
         return Kind.PADDING
     if name in ("Mean", "Max", "Amax") and axis in ((1, 2), [1, 2], (-3, -2), [-3, -2]):
         return Kind.POOLED
     raise RefusalError(operation, "is an operation whose effect on positions is not known")
+
+
+def _takes_channels(operation: Any) -> bool:
+    """Returns whether ``x[key]`` takes channels of all pixels, such as ``x[..., ::-1]``."""
+    arguments = operation._inbound_nodes[0].arguments
+    key = arguments.kwargs.get("key", arguments.args[-1])
+    *others, last = key if isinstance(key, (list, tuple)) else (key,)
+    everything = ([Ellipsis], [slice(None)] * 3)
+    return isinstance(last, slice) and others in everything
 
 
 def _kind_of_custom(layer: Any) -> Kind:

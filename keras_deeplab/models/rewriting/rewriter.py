@@ -23,23 +23,24 @@ class Rewriter:
 
     Args:
         output_stride: Input pixels per feature pixel.
-        **options: Options of `LayerCopies`.
+        channels: Channels of the image.
+        **options: Further options of `LayerCopies`.
 
     Attributes:
         values: The values that the layers returned, by name of the layer, in order.
         strides: The strides of the original network's maps.
         size: In a check, the height and width of the image.
         tolerance: In a check, the largest difference, as a part of the largest value.
-        first_difference: In a check, the first layer whose result differs.
+        first_difference: In a check, the first layer whose result differs, and by how much.
     """
 
-    def __init__(self, output_stride: int, **options: Any) -> None:
-        self.output_stride = output_stride
+    def __init__(self, output_stride: int, *, channels: int = 3, **options: Any) -> None:
+        self.output_stride, self.channels = output_stride, channels
         self.values: dict[str, Value] = {}
         self.strides: set[int] = {1}
         self.size, self.tolerance = 0, 0.0
-        self.first_difference: str | None = None
-        self._copies = LayerCopies(**options)
+        self.first_difference: tuple[str, float] | None = None
+        self._copies = LayerCopies(channels=channels, **options)
         self._inner: dict[int, keras.Model] = {}
 
     def run(self, model: keras.Model, inputs: Any) -> Any:
@@ -65,6 +66,9 @@ class Rewriter:
         sized = [value.size_layer for value in call.values if value.size_layer]
         if sized or kind is Kind.NEEDS_SIZE:
             return _without_tensor(call, (sized or [operation])[0])
+        if kind is Kind.AUGMENTATION:
+            # Left out: it would change images without their masks.
+            return call.values[0]
         if kind in (Kind.NETWORK, Kind.COMPOSITE) or isinstance(operation, keras.Model):
             return self._run_inside(call, kind)
         result = RULES[kind](call)
@@ -90,7 +94,11 @@ class Rewriter:
         return result
 
     def _compared(self, call: Call, result: Any) -> Any:
-        """Adds what the original layer computes to each value."""
+        """Adds what the original layer computes to each value.
+
+        The next layers take that in place of what differs by rounding: some deep networks would
+        multiply it.
+        """
         args, kwargs = with_values((call.args, call.kwargs), lambda value: value.original)
         originals = tree.flatten(call.operation(*args, **kwargs))
         values = [
@@ -101,8 +109,12 @@ class Rewriter:
             for side, axis in enumerate(value.axes or (), start=1):
                 if int(axis.original[self.size == SIZES][0]) != value.original.shape[side]:
                     raise RefusalError(call.operation, "changes the size of maps in an unknown way")
-            if self.first_difference is None and not value.difference() <= self.tolerance:
-                self.first_difference = call.operation.name
+        differences = [value.difference() for value in values]
+        for difference in differences:
+            if self.first_difference is None and not difference <= self.tolerance:
+                self.first_difference = (call.operation.name, difference)
+        if self.first_difference is None:
+            values = [value.with_original() for value in values]
         return tree.pack_sequence_as(result, values)
 
 

@@ -78,6 +78,15 @@ class Value:
         difference = np.abs(tensor - original).max(initial=0.0)
         return float(difference / largest) if largest else float(difference)
 
+    def with_original(self) -> Value:
+        """Returns the value with what the original network computed, where it has these pixels."""
+        if self.axes is None:
+            return replace(self, tensor=self.original)
+        rows, columns = self.positions()
+        tensor = keras.ops.convert_to_numpy(self.tensor).copy()
+        tensor[:, rows, columns] = keras.ops.convert_to_numpy(self.original)
+        return replace(self, tensor=keras.ops.convert_to_tensor(tensor))
+
     def positions(self) -> tuple[slice, slice]:
         """Returns where the pixels of the original map are in a computed map."""
         rows, columns = (

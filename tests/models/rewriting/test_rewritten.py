@@ -120,6 +120,8 @@ NETWORKS = {
     "layers of layers": (Block(4), Block(2), Block(), Block(2), Block()),
     "operations": (strided(4), strided(), lambda x: keras.ops.relu(x + 3) * (1 / 6), strided(),
                    lambda x: x * keras.ops.mean(x, axis=(1, 2), keepdims=True)),
+    "augmentation": (L.RandomFlip(), L.RandomContrast(0.5), strided(4), strided()),
+    "reversed channels": (lambda x: x[..., ::-1], strided(4), lambda x: x[:, :, :, 1:], strided()),
     "padding operations": (strided(4), lambda x: keras.ops.pad(x, PAD), strided(padding="valid"),
                            lambda x: keras.ops.pad(x, PAD), strided(padding="valid")),
     "classifier": (strided(4), strided(), strided(), L.GlobalAveragePooling2D(), L.Dense(10)),
@@ -215,7 +217,9 @@ def attention(x):
     ("stack", "words"),
     [
         ((L.Resizing(32, 32, name="to_32"),), "'to_32' .Resizing. resizes the image to a fixed"),
-        ((L.RandomFlip(name="flip"),), "'flip' .RandomFlip. changes images in training"),
+        ((L.RandomCrop(32, 32, name="crop"),), "'crop' .RandomCrop. is a layer whose effect on"),
+        ((L.Lambda(lambda x: x / 2, name="half"),), "'half' .Lambda. runs a function"),
+        ((strided(4), lambda x: x[:, 1:]), "GetItem. is an operation whose effect"),
         ((strided(4), attention), "'attention' .MultiHeadAttention. attends over positions"),
         ((strided(4), L.Reshape((-1, 4), name="flat")), "'flat' .Reshape. gives the map a fixed"),
         ((strided(4), L.Permute((2, 1, 3), name="turn")), "'turn' .Permute. exchanges positions"),
@@ -260,6 +264,14 @@ def test_saves_and_loads(tmp_path, rng):
     result.save(tmp_path / "net.keras")
     again = keras.models.load_model(tmp_path / "net.keras")
     np.testing.assert_array_equal(again(image), result(image))
+
+
+def test_atrous_of_atrous(rng):
+    network = model(*NETWORKS["pools"])
+    randomize(network, rng)
+    image = rng.normal(0, 1, (1, 65, 97, 3)).astype("float32")
+    once, twice = atrous(network, 4), atrous(atrous(network, 8), 4)
+    np.testing.assert_allclose(twice(image), once(image), atol=1e-5)
 
 
 def test_adapted_normalization_keeps_its_statistics(rng):
