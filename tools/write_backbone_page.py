@@ -4,9 +4,9 @@
 
 Networks have random weights. Each one is converted to output strides 16 and 8, which compares the
 features of a random image with those of the original network. Parameters and multiply-adds are of
-the features at output stride 16 for an image of 513x513. With --time, forward passes take turns
-with those of ResNet-50, and the ratio of the smallest times is written; the computer must be idle.
-With --names, the rows of other networks are kept; --names alone writes the page.
+the features at output stride 16 for an image of 513x513. With --names, the rows of other networks
+are kept; --names alone writes the page. With --time, rows that exist are kept and get the CPU time
+of a forward pass, as a part of that of ResNet-50, with which it takes turns (the smallest of each).
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ import numpy as np
 
 from keras_deeplab import atrous
 from keras_deeplab.models.rewriting import rewrite
-from keras_deeplab.presets.applications import FUNCTIONS
+from keras_deeplab.presets.applications import FUNCTIONS, INPUT_SIZES
 
 DOCS = Path(__file__).parents[1] / "docs"
 SIZE = 513
 OUTPUT_STRIDES = (8, 16)
 REFERENCE = "ResNet50"
+TIME = "The time is the CPU time of a forward pass, as a part of that of ResNet-50, where measured."
 _SQUEEZE = [[None, None], [0.25, 0.25, 0.25], [0.3, 0.3], [0.3, 0.25, 0.25]]
 _MOBILENET_STAGES = {
     "stackwise_expansion": [[40, 56], [64, 144, 144], [72, 72], [144, 288, 288]],
@@ -161,7 +162,7 @@ HUB: dict[str, tuple[str, dict[str, Any]]] = {
     "MiT (B0)": (
         "MiTBackbone",
         {
-            "layerwise_num_layers": [2, 2, 2, 2],
+            "layerwise_depths": [2, 2, 2, 2],
             "num_layers": 8,
             "layerwise_num_heads": [1, 2, 5, 8],
             "layerwise_sr_ratios": [8, 4, 2, 1],
@@ -187,7 +188,10 @@ HUB: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def application(name: str) -> keras.Model:
-    return getattr(keras.applications, name)(include_top=False, weights=None)
+    size = INPUT_SIZES.get(name, (None, None))
+    return getattr(keras.applications, name)(
+        include_top=False, weights=None, input_shape=(*size, 3)
+    )
 
 
 def hub(name: str) -> keras.Model:
@@ -229,22 +233,22 @@ def atrous_network(network: keras.Model) -> keras.Model:
     return keras.Model(image, output.tensor)
 
 
-def time_ratio(network: keras.Model, repeats: int = 5) -> float:
-    """Returns the time of a forward pass as a part of that of ResNet-50."""
+def time_ratio(network: keras.Model, repeats: int = 3) -> float:
+    """Returns the CPU time of a forward pass as a part of that of ResNet-50."""
     models = atrous_network(network), atrous_network(application(REFERENCE))
     x = np.random.default_rng(0).uniform(0, 255, (1, SIZE, SIZE, 3)).astype("float32")
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats + 1):
         for model, times in zip(models, seconds, strict=True):
-            start = time.perf_counter()
+            start = time.process_time()
             np.asarray(model.predict_on_batch(x))
-            times.append(time.perf_counter() - start)
+            times.append(time.process_time() - start)
     # The first pass is traced.
     ours, reference = (min(times[1:]) for times in seconds)
     return ours / reference
 
 
-def convert(build: Callable[[], keras.Model], *, timed: bool) -> dict[str, Any]:
+def convert(build: Callable[[], keras.Model]) -> dict[str, Any]:
     """Returns what became of a network at output strides 16 and 8."""
     keras.utils.set_random_seed(0)
     network = build()
@@ -257,12 +261,11 @@ def convert(build: Callable[[], keras.Model], *, timed: bool) -> dict[str, Any]:
         reason = str(error).partition("Received: ")[2].partition(" Use a model")[0]
         return {"refused": reason or str(error)}
     model = atrous_network(network)
-    row = {
+    return {
         "output_strides": OUTPUT_STRIDES,
         "parameters": model.count_params(),
         "multiply_adds": multiply_adds(model),
     }
-    return {**row, "time": time_ratio(network)} if timed else row
 
 
 def page(rows: dict[str, dict[str, dict[str, Any]]]) -> str:
@@ -274,7 +277,7 @@ def page(rows: dict[str, dict[str, dict[str, Any]]]) -> str:
         "## Tables\n",
         "Written by `python tools/write_backbone_page.py`, with random weights: parameters and "
         "multiply-adds of the features at\noutput stride 16 for one image of 513x513.",
-        *(["The time is a part of that of ResNet-50."] if timed else []),
+        *([TIME] if timed else []),
     ]
     for source, networks in rows.items():
         if not networks:
@@ -313,7 +316,10 @@ def main() -> None:
         for name in names:
             if arguments.names is not None and name not in arguments.names:
                 continue
-            row = convert(partial(build, name), timed=arguments.time)
+            row = rows[source].get(name) if arguments.time else None
+            row = row or convert(partial(build, name))
+            if arguments.time and "refused" not in row:
+                row["time"] = time_ratio(build(name))
             rows[source][name] = row
             print(source, name, row, flush=True)
             rows[source] = {name: rows[source][name] for name in names if name in rows[source]}

@@ -6,7 +6,7 @@ from keras_deeplab.layers.batch_normalization import BatchNormalization
 from keras_deeplab.layers.crf_as_rnn import CRFAsRNN
 from keras_deeplab.layers.hard_swish import HardSwish
 from keras_deeplab.layers.initializer import ScaledUniform
-from keras_deeplab.layers.resize_bilinear import RescaleBilinear, ResizeBilinear
+from keras_deeplab.layers.resize_bilinear import RescaleBilinear, ResizeBilinear, ResizeToMultiple
 from keras_deeplab.layers.segmentation_output import SegmentationOutput
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "HardSwish",
     "RescaleBilinear",
     "ResizeBilinear",
+    "ResizeToMultiple",
     "ScaledUniform",
     "SegmentationOutput",
 ]

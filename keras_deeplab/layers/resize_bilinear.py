@@ -143,6 +143,46 @@ class RescaleBilinear(keras.layers.Layer):
         }
 
 
+@final
+@keras.saving.register_keras_serializable(package="keras_deeplab")
+class ResizeToMultiple(keras.layers.Layer):
+    """Resizes images bilinearly to the next larger sides that are multiples of a number.
+
+    Args:
+        multiple: What the new height and width are multiples of, pixels.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Input shape:
+        (batch, height, width, channels)
+
+    Output shape:
+        (batch, new_height, new_width, channels)
+
+    Example:
+
+    >>> tuple(ResizeToMultiple(8)(keras.ops.ones((1, 9, 8, 3))).shape)
+    (1, 16, 8, 3)
+    """
+
+    def __init__(self, multiple: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.multiple = multiple
+
+    def call(self, inputs: Any) -> Any:
+        size = [self._rounded(side) for side in ops.shape(inputs)[1:3]]
+        return ops.cast(_resize(inputs, size, align_corners=False), self.compute_dtype)
+
+    def _rounded(self, side: Any) -> Any:
+        return (side + self.multiple - 1) // self.multiple * self.multiple
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        batch, *sides, channels = input_shape
+        return (batch, *(side and self._rounded(side) for side in sides), channels)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "multiple": self.multiple}
+
+
 def _resize(x: Any, size: Any, *, align_corners: bool) -> Any:
     height, width = size
     if keras.backend.backend() == "tensorflow":

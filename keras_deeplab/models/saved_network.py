@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_deeplab.models.backbones.any_network import AnyNetwork
+from keras_deeplab.models.backbones.any_network import FITTED_IMAGE, AnyNetwork
 from keras_deeplab.presets.networks import DeepLabRow, any_backbone_row
 
 # The first layer of each head that takes the output of the backbone; that of v1 has others behind.
@@ -51,7 +51,8 @@ def converted_backbone(model: keras.Model) -> AnyNetwork:
     if "decoder_low_level" in layers:
         outputs["low_level"] = layers["decoder_low_level"].input
         low_level = outputs["low_level"]._keras_history.operation.name
-    image = layers["preprocessing"].output if "preprocessing" in layers else inner.input
+    prepared = [layers[name].output for name in (FITTED_IMAGE, "preprocessing") if name in layers]
+    image = prepared[0] if prepared else inner.input
     return AnyNetwork(
         keras.Model(image, outputs, name=model.name),
         low_level=low_level,

@@ -52,6 +52,8 @@ APPLICATIONS: tuple[Application, ...] = (
 FUNCTIONS: dict[str, str] = {
     function: row.preprocessing for row in APPLICATIONS for function in row.functions
 }
+# NASNet joins its maps only if it is built for one size.
+INPUT_SIZES: dict[str, tuple[int, int]] = {"NASNetMobile": (224, 224), "NASNetLarge": (331, 331)}
 # What `DeepLab(backbone=...)` takes as a name.
 BACKBONE_NAMES: tuple[str, ...] = (
     *sorted(BACKBONES),

@@ -13,7 +13,7 @@ from keras_deeplab.models import BuildOptions
 from keras_deeplab.models.backbones.any_network import AnyNetwork
 from keras_deeplab.models.rewriting import check_image_model
 from keras_deeplab.models.rewriting.layer_kinds import is_augmentation
-from keras_deeplab.presets.applications import FUNCTIONS, find_preprocessing
+from keras_deeplab.presets.applications import FUNCTIONS, INPUT_SIZES, find_preprocessing
 from keras_deeplab.presets.datasets import DATASETS
 from keras_deeplab.presets.networks import any_backbone_row
 from keras_deeplab.weights.resolve import ResolvedWeights, from_file, with_any_backbone
@@ -119,10 +119,13 @@ def _application(backbone: str, weights: Any) -> keras.Model:
             f"{', '.join(FUNCTIONS)}. Received: backbone={backbone!r}.{suggestion(name, FUNCTIONS)}"
         )
     function = getattr(keras.applications, name)
+    options: dict[str, Any] = {"include_top": False}
+    if name in INPUT_SIZES:
+        options["input_shape"] = (*INPUT_SIZES[name], 3)
     if weights != "imagenet":
-        return function(include_top=False, weights=None)
+        return function(**options, weights=None)
     try:
-        return function(include_top=False, weights="imagenet")
+        return function(**options, weights="imagenet")
     except Exception as error:  # keras.utils.get_file raises a plain Exception
         raise ConnectionError(
             f"keras.applications must be able to load its {name}. Received: {error}. Without "

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_deeplab.layers import RescaleBilinear, ResizeBilinear
+from keras_deeplab.layers import RescaleBilinear, ResizeBilinear, ResizeToMultiple
 from keras_deeplab.layers.resize_bilinear import interpolation_matrix
 
 
@@ -108,3 +108,16 @@ def test_the_grid_of_the_factor_is_pytorchs(size: tuple[int, int], scale: float,
     received = model.predict(x, verbose=0)
     # Positions near 50 have a last digit of 4e-6 in float32.
     np.testing.assert_allclose(received, expected.numpy().transpose(0, 2, 3, 1), atol=2e-5)
+
+
+@pytest.mark.parametrize("size", [(32, 64), (33, 63), (1, 97)])
+def test_sides_become_multiples(size: tuple[int, int], rng):
+    image = keras.Input((None, None, 2))
+    model = keras.Model(image, ResizeToMultiple(32)(image))
+    x = rng.uniform(0, 1, (1, *size, 2)).astype("float32")
+    like = np.zeros((1, *(-(-side // 32) * 32 for side in size), 1), "float32")
+    expected = ResizeBilinear()([x, like])
+    np.testing.assert_allclose(model(x), expected, atol=1e-6)
+    layer = ResizeToMultiple.from_config(model.layers[-1].get_config())
+    assert layer.compute_output_shape((None, *size, 2)) == (None, *like.shape[1:3], 2)
+    assert layer.compute_output_shape((None, None, 5, 2)) == (None, None, 32, 2)

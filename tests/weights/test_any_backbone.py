@@ -148,6 +148,28 @@ def test_a_file_of_another_output_stride(tmp_path, image: np.ndarray, rng):
     np.testing.assert_allclose(finer(image), direct(image), atol=1e-5)
 
 
+def branched() -> keras.Model:
+    """A network whose branches have one size only where the image's is a multiple of 8."""
+    x = image = keras.Input((64, 64, 3))
+    for _ in range(4):
+        y = layers.Conv2D(8, 3, strides=2, padding="same")(x)
+        x = layers.Add()([y, layers.MaxPooling2D()(layers.Conv2D(8, 1)(x))])
+    return keras.Model(image, layers.Conv2D(8, 3, padding="same", name="features")(x))
+
+
+def test_images_of_sizes_that_the_network_cannot_take(tmp_path, image: np.ndarray):
+    network = branched()
+    model = DeepLab(backbone=network, version="v3+", preprocessing="tf", classes=2)
+    assert model.get_layer("fitted_image").multiple == 16
+    assert model(image).shape == (1, 65, 97, 2)
+    # At multiples, the features are those of the network itself.
+    levels = image[:, :64, :64]
+    ours = keras.Model(model.input, model.get_layer("features").output)(levels)
+    np.testing.assert_allclose(ours, network(levels / 127.5 - 1), atol=1e-5)
+    model.save(tmp_path / "net.keras")
+    np.testing.assert_allclose(DeepLab(tmp_path / "net.keras")(image), model(image), atol=1e-6)
+
+
 def test_a_file_of_a_row_under_another_name(tmp_path, image: np.ndarray):
     model = DeepLab(version="v3+", backbone="mobilenet_v2", classes=2, name="mine")
     model.save(tmp_path / "net.keras")

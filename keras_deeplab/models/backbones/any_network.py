@@ -12,15 +12,18 @@ import keras
 from keras import tree
 
 from keras_deeplab._validation import listed, suggestion
+from keras_deeplab.layers import ResizeToMultiple
 from keras_deeplab.models.blocks import Feature
-from keras_deeplab.models.rewriting import rewrite
+from keras_deeplab.models.rewriting import Rewritten, rewrite
 from keras_deeplab.models.rewriting.value import Value
 from keras_deeplab.presets.networks import is_head_layer
 
+# Layer of images whose sides are multiples of what the network needs.
+FITTED_IMAGE = "fitted_image"
 # Names of the layers that a complete network adds to its backbone.
 _RESERVED = (
     r"image|image_\d+|preprocessing|scaled_image|network|scores_\w+|upsampling|crf|output"
-    r"|pool5a(_pad)?"
+    rf"|pool5a(_pad)?|{FITTED_IMAGE}"
 )
 
 
@@ -57,7 +60,20 @@ class AnyNetwork:
         Raises:
             ValueError: If the network cannot be converted, or has no low-level features.
         """
-        outputs, values = rewrite(
+        outputs, values = self._rewritten(image, output_stride, batch_norm)
+        # Of several outputs, such as those of a pyramid, the deepest.
+        output = max(tree.flatten(outputs), key=_original_stride)
+        if output.multiple > 1:
+            image = ResizeToMultiple(output.multiple, dtype="float32", name=FITTED_IMAGE)(image)
+            outputs, values = self._rewritten(image, output_stride, batch_norm)
+            output = max(tree.flatten(outputs), key=_original_stride)
+        features = {"output": _feature(output)}
+        if self.needs_low_level:
+            features["low_level"] = _feature(self._low_level(values))
+        return features
+
+    def _rewritten(self, image: Any, output_stride: int, batch_norm: str) -> Rewritten:
+        return rewrite(
             self.model,
             image,
             output_stride=output_stride,
@@ -65,12 +81,6 @@ class AnyNetwork:
             frozen=batch_norm == "frozen",
             reverse_channels=self.reverse_channels,
         )
-        # Of several outputs, such as those of a pyramid, the deepest.
-        output = max(tree.flatten(outputs), key=_original_stride)
-        features = {"output": _feature(output)}
-        if self.needs_low_level:
-            features["low_level"] = _feature(self._low_level(values))
-        return features
 
     def _low_level(self, values: Mapping[str, Value]) -> Value:
         if self.low_level is None:

@@ -42,6 +42,17 @@ class Window(NamedTuple):
         total = (self.lengths(lengths) - 1) * self.stride + self.reach + 1 - lengths
         return np.maximum(total, 0) // 2
 
+    def usual_padding(self, even_sizes: bool) -> int:
+        """Returns how many pixels it pads ahead of maps whose lengths its stride divides.
+
+        Args:
+            even_sizes: False: whose lengths minus one it divides, for "same" padding.
+        """
+        if not self.same:
+            return self.before
+        missing = self.stride - 1 if even_sizes else 0
+        return max(self.reach - missing, 0) // 2
+
     def lengths(self, lengths: np.ndarray) -> np.ndarray:
         """Returns the lengths of its output for maps of these lengths."""
         if self.same:
@@ -70,6 +81,7 @@ class Axis:
         atrous: Lengths of the atrous map for images of `SIZES`.
         exact: For each of `SIZES`, whether each pixel of the original map has its value in the
             atrous map, at the borders too.
+        runs: For each of `SIZES`, whether the maps that the atrous network joins have one size.
     """
 
     stride: int
@@ -78,11 +90,13 @@ class Axis:
     original: np.ndarray
     atrous: np.ndarray
     exact: np.ndarray
+    runs: np.ndarray
 
     @classmethod
     def of_image(cls) -> Axis:
         """Returns the axis of the image itself."""
-        return cls(1, 1, 0, SIZES, SIZES, np.full(SIZES.shape, True))
+        always = np.full(SIZES.shape, True)
+        return cls(1, 1, 0, SIZES, SIZES, exact=always, runs=always)
 
     def checked(self) -> Axis:
         """Returns the axis, not exact where pixels of the original map are missing."""
@@ -119,11 +133,19 @@ class Axis:
             atrous=self.atrous * factor,
         )
 
-    def strided(self, window: Window, output_stride: int) -> tuple[Axis, AtrousWindow]:
+    def strided(
+        self, window: Window, output_stride: int, *, even_sizes: bool = False
+    ) -> tuple[Axis, AtrousWindow]:
         """Returns the axis of a window's output and the rewritten window.
 
         The window reads with the rate that its input has. If its stride is removed, the rate of
         what follows is multiplied by it.
+
+        Args:
+            window: The window.
+            output_stride: Input pixels per feature pixel.
+            even_sizes: Whether "same" padding is that of lengths that the stride divides. False:
+                that of lengths one longer, where it pads both sides alike.
         """
         kept = window.stride
         if self.rate > 1 or self.stride * window.stride > output_stride:
@@ -134,8 +156,7 @@ class Axis:
         if window.same or (removed > 1 and window.before + window.after <= window.reach):
             # Centred, so that the map keeps its length and its place in the image.
             before, after = reach // 2, reach - reach // 2
-        # "same" pads as much on both sides if all strides divide the length minus one.
-        usual = window.reach // 2 if window.same else window.before
+        usual = window.usual_padding(even_sizes)
         unchanged = kept == window.stride and self.rate == 1
         exact = self.exact
         if not unchanged:
@@ -150,6 +171,7 @@ class Axis:
             if unchanged
             else self.atrous + before + after - reach,
             exact=exact,
+            runs=self.runs,
         )
         rate = self.rate * window.rate if window.size > 1 else window.rate
         return axis.checked(), AtrousWindow(kept, rate, before, after)

@@ -62,12 +62,13 @@ _PIXELWISE_OPERATIONS = frozenset((
     "Softplus", "Softsign", "Sqrt", "Square", "Subtract", "Swish", "Tanh", "TrueDivide",
 ))
 # fmt: on
-_ALONG_CHANNELS = frozenset({"Concatenate", "LogSoftmax", "Softmax", "Split"})
+_ALONG_CHANNELS = frozenset({"Concatenate", "LogSoftmax", "Softmax", "Split", "Stack"})
 _REASONS: dict[type, str] = {
     _layers.Reshape: "gives the map a fixed size",
     _layers.Permute: "exchanges positions",
     _layers.Resizing: "resizes the image to a fixed size",
     _layers.CenterCrop: "crops the image to a fixed size",
+    _layers.Embedding: "holds a vector for each position of images of one size",
     _layers.Lambda: "runs a function, whose effect on positions is not known",
     _layers.PReLU: "has a weight for each position (without shared_axes=[1, 2])",
 } | dict.fromkeys(_ATTENTION, "attends over positions, which a smaller output stride multiplies")
@@ -200,12 +201,12 @@ def _kind_of_operation(operation: Any) -> Kind:
 
 
 def _takes_channels(operation: Any) -> bool:
-    """Returns whether ``x[key]`` takes channels of all pixels, such as ``x[..., ::-1]``."""
+    """Returns whether ``x[key]`` takes channels of all pixels, such as ``x[..., 0]``."""
     arguments = operation._inbound_nodes[0].arguments
     key = arguments.kwargs.get("key", arguments.args[-1])
     *others, last = key if isinstance(key, (list, tuple)) else (key,)
     everything = ([Ellipsis], [slice(None)] * 3)
-    return isinstance(last, slice) and others in everything
+    return isinstance(last, (int, slice)) and others in everything
 
 
 def _kind_of_custom(layer: Any) -> Kind:

@@ -24,6 +24,7 @@ class Rewriter:
     Args:
         output_stride: Input pixels per feature pixel.
         channels: Channels of the image.
+        even_sizes: See `Axis.strided`.
         **options: Further options of `LayerCopies`.
 
     Attributes:
@@ -34,8 +35,11 @@ class Rewriter:
         first_difference: In a check, the first layer whose result differs, and by how much.
     """
 
-    def __init__(self, output_stride: int, *, channels: int = 3, **options: Any) -> None:
+    def __init__(
+        self, output_stride: int, *, channels: int = 3, even_sizes: bool = False, **options: Any
+    ) -> None:
         self.output_stride, self.channels = output_stride, channels
+        self.even_sizes = even_sizes
         self.values: dict[str, Value] = {}
         self.strides: set[int] = {1}
         self.size, self.tolerance = 0, 0.0
@@ -61,7 +65,7 @@ class Rewriter:
         )
 
     def _called(self, operation: Any, *args: Any, **kwargs: Any) -> Any:
-        call = Call(operation, args, kwargs, self._copies, self.output_stride)
+        call = Call(operation, args, kwargs, self._copies, self.output_stride, self.even_sizes)
         kind = kind_of(operation) if call.maps else Kind.PIXELWISE
         sized = [value.size_layer for value in call.values if value.size_layer]
         if sized or kind is Kind.NEEDS_SIZE:

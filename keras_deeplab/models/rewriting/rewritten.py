@@ -53,16 +53,15 @@ def rewrite(
     """
     check_image_model(model)
     check_int("output_stride", output_stride, minimum=1)
-    rewriter = Rewriter(output_stride, channels=_channels(model, image), **options)
+    channels = _channels(model, image)
     try:
-        outputs = _features(model, rewriter.run(model, Value.of_image(image)))
-        reached = max(value.stride for value in tree.flatten(outputs))
-        if reached != output_stride:
-            raise ValueError(
-                f"output_stride must be a stride of {model.name!r}: "
-                f"{', '.join(map(str, sorted(rewriter.strides)))}. Received: "
-                f"output_stride={output_stride}."
-            )
+        # Some networks have their maps at the same positions at even sizes only.
+        for even_sizes in (False, True):
+            rewriter = Rewriter(output_stride, channels=channels, even_sizes=even_sizes, **options)
+            outputs = _features(model, rewriter.run(model, Value.of_image(image)))
+            _check_stride(model, rewriter, outputs)
+            if _exact_sizes(outputs).any():
+                break
         rewritten = Rewritten(outputs, dict(rewriter.values))
         if check:
             _check(model, rewriter, outputs, reverse=bool(options.get("reverse_channels")))
@@ -73,6 +72,24 @@ def rewrite(
             f"network."
         ) from refusal
     return rewritten
+
+
+def _check_stride(model: keras.Model, rewriter: Rewriter, outputs: Any) -> None:
+    reached = max(value.stride for value in tree.flatten(outputs))
+    if reached != rewriter.output_stride:
+        raise ValueError(
+            f"output_stride must be a stride of {model.name!r}: "
+            f"{', '.join(map(str, sorted(rewriter.strides)))}. Received: "
+            f"output_stride={rewriter.output_stride}."
+        )
+
+
+def _exact_sizes(outputs: Any) -> np.ndarray:
+    """Returns for each of `SIZES` whether the features are those of the original network."""
+    flat = tree.flatten(outputs)
+    exact = reduce(np.logical_and, [value.is_exact for value in flat])
+    axes = [axis for value in flat for axis in value.axes or ()]
+    return reduce(np.logical_and, [axis.original > 1 for axis in axes], exact)
 
 
 def _channels(model: keras.Model, image: Any) -> int:
@@ -126,9 +143,7 @@ def _features(model: keras.Model, outputs: Any) -> Any:
 def _check(model: keras.Model, rewriter: Rewriter, outputs: Any, *, reverse: bool) -> None:
     """Compares the features of a random image with those of the original network."""
     flat = tree.flatten(outputs)
-    exact = reduce(np.logical_and, [value.is_exact for value in flat])
-    for axis in (axis for value in flat for axis in value.axes or ()):
-        exact = exact & (axis.original > 1)
+    exact = _exact_sizes(outputs)
     if not exact.any():
         raise ValueError(
             f"{model.name!r} must join maps at the same positions for some size of the image. "

@@ -37,6 +37,7 @@ class Call:
         kwargs: Keyword arguments, with values in place of tensors.
         copies: Copies of the layers.
         output_stride: Input pixels per feature pixel.
+        even_sizes: See `Axis.strided`.
     """
 
     operation: Any
@@ -44,6 +45,7 @@ class Call:
     kwargs: Any
     copies: LayerCopies
     output_stride: int
+    even_sizes: bool
 
     @property
     def values(self) -> list[Value]:
@@ -92,7 +94,7 @@ def _window(call: Call) -> Value:
     windows = windows_of(layer, padding)
     axes, atrous = zip(
         *(
-            axis.strided(window, call.output_stride)
+            axis.strided(window, call.output_stride, even_sizes=call.even_sizes)
             for axis, window in zip(source.axes or (), windows, strict=True)
         ),
         strict=True,
@@ -236,8 +238,10 @@ def _pixelwise(call: Call) -> Any:
     tensors = {id(m): a.tensor for m, a in zip(maps, aligned, strict=True)}
     axes = joined_axes(aligned)
     results = call.apply(tensors)
+    # One channel has no axis of channels, until channels are stacked again.
+    ranks = (3, 4) if type(call.operation).__name__ == "GetItem" else (4,)
     for x in tree.flatten(results):
-        if len(x.shape) != 4:
+        if len(x.shape) not in ranks:
             raise RefusalError(call.operation, f"makes a tensor of shape {tuple(x.shape)} of a map")
     return tree.map_structure(lambda x: Value(x, axes, exact), results)
 

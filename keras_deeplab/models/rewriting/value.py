@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_deeplab.models.rewriting.axis import Axis
+from keras_deeplab.models.rewriting.axis import SIZES, Axis
 
 Sides = tuple[tuple[int, int], tuple[int, int]]
 
@@ -61,6 +62,13 @@ class Value:
         """Input pixels per pixel, the larger one of height and width."""
         return max(axis.stride for axis in self.axes or ())
 
+    @property
+    def multiple(self) -> int:
+        """What the sides of images must be a multiple of, so that joined maps have one size."""
+        runs = reduce(np.logical_and, [axis.runs for axis in self.axes or ()])
+        found = (n for n in (1, 2, 4, 8, 16, 32) if runs[SIZES % n == 0].all())
+        return next(found, 1)
+
     def sampled(self) -> Any:
         """Returns the pixels of a computed map that are those of the original map."""
         if self.axes is None:
@@ -109,8 +117,8 @@ def joined_axes(maps: Sequence[Value]) -> tuple[Axis, Axis]:
 
 def _joined(axes: Sequence[Axis]) -> Axis:
     first = axes[0]
-    exact = first.exact
+    exact, runs = first.exact, first.runs
     for axis in axes[1:]:
-        exact = exact & axis.exact & (axis.original == first.original)
-        exact = exact & (axis.atrous == first.atrous)
-    return replace(first, exact=exact)
+        runs = runs & axis.runs & (axis.atrous == first.atrous)
+        exact = exact & axis.exact & (axis.original == first.original) & runs
+    return replace(first, exact=exact, runs=runs)

@@ -47,6 +47,17 @@ def test_same_padding_is_exact_at_sizes_that_every_stride_divides_but_for_one():
     assert not at(axis.exact, 67)
 
 
+def test_same_padding_of_even_sizes():
+    """Each window starts at pixel 2 i, so that a 3x3 one is centred at 2 i + 1."""
+    window = Window(3, 1, 2, same=True)
+    axis, atrous = IMAGE.strided(window, output_stride=1, even_sizes=True)
+    assert (atrous.before, atrous.after, axis.offset) == (1, 1, 1)
+    assert at(axis.exact, 66)
+    assert not at(axis.exact, 65)
+    for size, stride, padding in ((7, 2, 2), (5, 2, 1), (3, 1, 1), (1, 2, 0), (2, 2, 0)):
+        assert Window(size, 1, stride, same=True).usual_padding(True) == padding
+
+
 @pytest.mark.parametrize(("before", "after", "offset"), [(1, 1, 0), (0, 1, 1), (0, 0, 1)])
 def test_windows_are_centred(before: int, after: int, offset: int):
     """Without padding ahead, pixel i of the original is centred at 2 i + 1."""

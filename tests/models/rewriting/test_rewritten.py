@@ -59,6 +59,15 @@ def shifted_branches(x):
     return L.Concatenate()([a, b, c, d])
 
 
+def even_branches(x):
+    """Branches of one size, and at the same pixels, only where the size is even."""
+    a = L.SeparableConv2D(4, 3, strides=2, padding="same")(x)
+    b = L.Conv2D(4, 1, strides=2)(x)
+    c = L.MaxPooling2D()(L.Conv2D(4, 3, padding="same")(x))
+    d = L.AveragePooling2D(3, 2, padding="same")(x)
+    return L.Concatenate()([L.Add()([a, b, c]), d])
+
+
 @keras.saving.register_keras_serializable("tests")
 class Block(layers.Layer):
     """A layer of layers, as in keras-hub."""
@@ -112,6 +121,11 @@ NETWORKS = {
     "branches": (strided(4), pooled_branches, pooled_branches),
     "shifted branches": (strided(4), shifted_branches, shifted_branches,
                          L.Conv2D(4, 3, padding="same")),
+    "even branches": (strided(4), even_branches, even_branches, even_branches,
+                      L.Conv2D(4, 3, padding="same")),
+    "strides and pools": (strided(4), L.MaxPooling2D(), L.Conv2D(4, 3, padding="same"),
+                          L.MaxPooling2D(), L.Conv2D(4, 3, padding="same"),
+                          L.MaxPooling2D(padding="same"), L.Conv2D(4, 3, padding="same")),
     "gates": (L.Rescaling(1 / 255), strided(4), squeeze_excite, strided(), squeeze_excite,
               strided(), squeeze_excite, L.BatchNormalization()),
     "group norm": (strided(4), strided(), L.GroupNormalization(2), strided(),
@@ -121,7 +135,8 @@ NETWORKS = {
     "operations": (strided(4), strided(), lambda x: keras.ops.relu(x + 3) * (1 / 6), strided(),
                    lambda x: x * keras.ops.mean(x, axis=(1, 2), keepdims=True)),
     "augmentation": (L.RandomFlip(), L.RandomContrast(0.5), strided(4), strided()),
-    "reversed channels": (lambda x: x[..., ::-1], strided(4), lambda x: x[:, :, :, 1:], strided()),
+    "reversed channels": (lambda x: x[..., ::-1], keras.applications.vgg16.preprocess_input,
+                          strided(4), lambda x: x[:, :, :, 1:], strided()),
     "padding operations": (strided(4), lambda x: keras.ops.pad(x, PAD), strided(padding="valid"),
                            lambda x: keras.ops.pad(x, PAD), strided(padding="valid")),
     "classifier": (strided(4), strided(), strided(), L.GlobalAveragePooling2D(), L.Dense(10)),
@@ -256,6 +271,16 @@ def test_misaligned_branches_are_not_silently_wrong():
 
     with pytest.raises(ValueError, match="misaligned maps|must be those of the original"):
         atrous(model(strided(4), odd, strided(), L.Conv2D(4, 3, padding="same")), 4)
+
+
+def test_values_do_not_depend_on_how_deep_a_network_multiplies_rounding():
+    """Each step doubles what differs, up to all of the value."""
+    steps = [step for _ in range(40) for step in (L.Conv2D(4, 3, padding="same"), chaos)]
+    atrous(model(strided(4), strided(), *steps), 4)
+
+
+def chaos(x):
+    return keras.ops.clip(x * 4 - 1, -1, 1) ** 2 * 2 - 1
 
 
 def test_saves_and_loads(tmp_path, rng):
