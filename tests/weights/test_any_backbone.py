@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_deeplab import DeepLab, describe
+from keras_deeplab import DeepLab
 from keras_deeplab.layers.segmentation_output import takes_rgb
 from keras_deeplab.models.blocks import normalization_mode
 from keras_deeplab.presets.applications import FUNCTIONS
-from keras_deeplab.weights import all_layers
 from tests.models.backbones.contract import randomize
 
 NAME = "keras.applications.MobileNetV3Small"
@@ -112,42 +111,6 @@ def test_saved_and_loaded_without_the_network(tmp_path, image: np.ndarray):
     )
 
 
-@pytest.mark.parametrize("version", ["v1", "v2", "v3", "v3+"])
-@pytest.mark.parametrize("mode", ["caffe", "none"])
-def test_a_file_holds_its_backbone(version: str, mode: str, tmp_path, image: np.ndarray, rng):
-    network = small()
-    randomize(network, rng)
-    model = DeepLab(
-        backbone=network, version=version, preprocessing=mode, output_stride=8, classes=["a", "b"],
-        multi_scale_inputs=(0.5, 1.0) if version == "v2" else None, name="mine",
-    )  # fmt: skip
-    model.save(tmp_path / "net.keras")
-    again = DeepLab(tmp_path / "net.keras")
-    np.testing.assert_allclose(again(image), model(image), atol=1e-6)
-    assert "output stride 8" in describe(again)
-    assert [x.name for x in again.layers] == [x.name for x in model.layers]
-    other = DeepLab(tmp_path / "net.keras", classes=3, batch_norm="frozen")
-    assert other.output_shape[-1] == 3
-    kernels = [
-        next(x for x in all_layers(net) if x.name == "features").kernel for net in (model, other)
-    ]
-    np.testing.assert_array_equal(*kernels)
-    with pytest.raises(ValueError, match="must be a stride of 'mine': 1, 2, 4, 8. Received"):
-        DeepLab(tmp_path / "net.keras", output_stride=16)
-    with pytest.raises(ValueError, match="must be left out.*which holds 'deeplab_v.*_small'"):
-        DeepLab(tmp_path / "net.keras", version="v3")
-
-
-def test_a_file_of_another_output_stride(tmp_path, image: np.ndarray, rng):
-    network = small()
-    randomize(network, rng)
-    options = dict(preprocessing="tf", classes=2)
-    DeepLab(backbone=network, **options).save(tmp_path / "net.keras")
-    finer = DeepLab(tmp_path / "net.keras", output_stride=8)
-    direct = DeepLab(tmp_path / "net.keras", backbone=network, output_stride=8, **options)
-    np.testing.assert_allclose(finer(image), direct(image), atol=1e-5)
-
-
 def branched() -> keras.Model:
     """A network whose branches have one size only where the image's is a multiple of 8."""
     x = image = keras.Input((64, 64, 3))
@@ -168,13 +131,6 @@ def test_images_of_sizes_that_the_network_cannot_take(tmp_path, image: np.ndarra
     np.testing.assert_allclose(ours, network(levels / 127.5 - 1), atol=1e-5)
     model.save(tmp_path / "net.keras")
     np.testing.assert_allclose(DeepLab(tmp_path / "net.keras")(image), model(image), atol=1e-6)
-
-
-def test_a_file_of_a_row_under_another_name(tmp_path, image: np.ndarray):
-    model = DeepLab(version="v3+", backbone="mobilenet_v2", classes=2, name="mine")
-    model.save(tmp_path / "net.keras")
-    again = DeepLab(tmp_path / "net.keras")
-    np.testing.assert_array_equal(again(image), model(image))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
