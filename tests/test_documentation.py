@@ -134,6 +134,8 @@ RESULTS = {
     "docs/deployment.md": """
         assert list(image["shape"]) == [1, 129, 129, 3] and image["dtype"] is np.uint8
         assert list(labels["shape"]) == [1, 129, 129] and labels["dtype"] is np.uint8
+        assert mask.shape == (height, width) and mask.max() < 21
+        assert abs(answer["shares"].numpy().sum() - 1) < 1e-5
     """,
     "docs/recipes.md": """
         assert features.shape[:3] == (1, *cam.shape)
