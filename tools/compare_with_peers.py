@@ -1,13 +1,15 @@
 """Compares this package with its peers' own code, on random weights, at odd and even sizes.
 
-    python tools/compare_with_peers.py [--sizes 321x481 512x512 ...] [--repositories FOLDER]
+    python tools/compare_with_peers.py [--sizes 97x161 512x512 ...] [--repositories FOLDER]
         [--out docs/compare_with_peers.jsonl] [NAME ...]
     python tools/compare_with_peers.py --page
 
 Each peer builds its network at full depth and saves it as it does; `DeepLab` opens the file. Both
 answer docs/images/chelsea.png, resized, in float32. Prints a JSON line for each case and size: the
 largest difference of the scores at the size of the photo, relative to the largest score, and the
-share of pixels with the same label. A case whose peer is not installed is named and left out.
+share of pixels with the same label. Small photos are compared with the peer's code in float64 too,
+which tells the rounding of float32 from a difference. A case whose peer is not installed is named
+and left out.
 
 `--repositories` is a folder with clones of kazuto1011/deeplab-pytorch, VainF/DeepLabV3Plus-Pytorch
 and jfzhang95/pytorch-deeplab-xception. `--page` writes docs/peers.md from the lines in docs.
@@ -32,7 +34,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 RESULTS = ROOT / "docs" / "compare_with_peers.jsonl"
-SIZES = ("321x481", "513x513", "500x375", "512x512", "128x96")
+SIZES = ("97x161", "128x96", "512x512", "513x513")
+# Larger photos take minutes in float64.
+EXACT_PIXELS = 20_000
 
 
 def _cases() -> dict[str, Callable[[Path, Path], Any]]:
@@ -102,39 +106,56 @@ def compare(name: str, sizes: list[tuple[int, int]], repositories: Path) -> list
             print(f"# {name} {size[0]}x{size[1]}: {str(error).splitlines()[0]}", file=sys.stderr)
             continue
         received = np.asarray(model(image[None]))[0]
-        difference = np.abs(received - expected).max() / np.abs(expected).max()
-        results.append(
-            {
-                "case": name,
-                "size": f"{size[0]}x{size[1]}",
-                "difference": float(f"{difference:.2e}"),
-                "equal_labels": round(
-                    float((received.argmax(-1) == expected.argmax(-1)).mean()), 6
-                ),
-                "labels": len(np.unique(expected.argmax(-1))),
+        result = {
+            "case": name,
+            "size": f"{size[0]}x{size[1]}",
+            "difference": _difference(received, expected),
+            "equal_labels": _equal_labels(received, expected),
+            "labels": len(np.unique(expected.argmax(-1))),
+        }
+        if peer.exact is not None and size[0] * size[1] <= EXACT_PIXELS:
+            exact = peer.exact(image)
+            result |= {
+                "to_float64": _difference(received, exact),
+                "peer_to_float64": _difference(expected, exact),
+                "equal_labels_float64": _equal_labels(received, exact),
+                "peer_equal_labels_float64": _equal_labels(expected, exact),
             }
-        )
+        results.append(result)
     keras.backend.clear_session()
     gc.collect()
     return results
 
 
+def _difference(scores: np.ndarray, expected: np.ndarray) -> float:
+    return float(f"{np.abs(scores - expected).max() / np.abs(expected).max():.2e}")
+
+
+def _equal_labels(scores: np.ndarray, expected: np.ndarray) -> float:
+    return round(float((scores.argmax(-1) == expected.argmax(-1)).mean()), 6)
+
+
 def page() -> str:
     """Returns docs/peers.md."""
-    lines = [json.loads(line) for line in RESULTS.read_text().splitlines()]
+    lines = [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
     rows: dict[str, list[dict[str, Any]]] = {}
     for line in lines:
         rows.setdefault(line["case"], []).append(line)
     table = [
-        "| peer | sizes | largest difference | equal labels |",
-        "|---|---|---|---|",
+        "| peer | sizes | largest difference | equal labels | here to float64 | peer to float64 |",
+        "|---|---|---|---|---|---|",
     ]
     for name, results in rows.items():
-        differences = [result["difference"] for result in results]
         labels = min(result["equal_labels"] for result in results)
+        exact = [
+            f"{max(values):.1e}" if values else ""
+            for key in ("to_float64", "peer_to_float64")
+            for values in [[result[key] for result in results if key in result]]
+        ]
         table.append(
             f"| {name} | {', '.join(result['size'] for result in results)} "
-            f"| {min(differences):.1e} to {max(differences):.1e} | {100 * labels:.3f} % |"
+            f"| {max(result['difference'] for result in results):.1e} "
+            f"| {100 * labels:.3f} % | {exact[0]} | {exact[1]} |"
         )
     return _INTRODUCTION + "\n".join(table) + "\n" + _NOTES
 
@@ -143,23 +164,34 @@ _INTRODUCTION = """\
 # Agreement with other implementations
 
 Each peer's own code builds its network at full depth with random weights and saves it in its own
-way; `DeepLab(weights=file)` opens the file. Both run on the same photo. The difference is the
-largest one of any score at the size of the photo, relative to the largest score; equal labels are
-the smallest share of pixels at any of the sizes.
+way; `DeepLab(weights=file)` opens the file. Both answer the same photo in float32. The difference
+is the largest one of any score at the size of the photo, relative to the largest score; equal
+labels are the smallest share of pixels at any of the sizes. Sizes are height x width, odd and even.
+
+The last two columns compare both with the peer's code in float64, for photos of at most 20,000
+pixels: how far the rounding of float32 takes this package, and the peer itself, from the exact
+scores.
 
 The table is generated: `python tools/compare_with_peers.py --repositories FOLDER --out
-docs/compare_with_peers.jsonl`, then `--page`. `pip install ".[peers]"` installs most of the peers.
+docs/compare_with_peers.jsonl`, then `--page`. `pip install ".[peers]"` installs most of the peers;
+mmsegmentation needs `mmcv-lite` and `ftfy` too.
 
 """
 _NOTES = """
-- segmentation_models_pytorch takes multiples of 8 or 16 only.
+- segmentation_models_pytorch refuses sizes that are no multiples of 8 or 16.
+- The random weights are those of networks whose residual branches are smaller than the sum that
+  they are added to: the batch norm that ends a branch has gammas from 0.1 to 0.5, every other one
+  from 0.5 to 1.5. With 0.5 to 1.5 everywhere, 101 layers amplify the rounding of float32 to 1e-4 of
+  the largest score, here and in the peer alike.
 - The `TF-Slim` networks follow TensorFlow's graph in its own operations; those that end in
   `.tflite` are the published ones, whose graphs are executed in float32, operator by operator, with
   the padding that is stored in them.
 - kazuto1011's networks with MSC are those of its code in today's PyTorch. Its published weights run
   on the grid of the PyTorch that they were trained with, see their [cards](models.md).
-- keras.applications has no segmentation head: its features at output stride 32 are compared.
-- Random networks of 101 layers amplify the rounding of float32 more than trained ones.
+- keras.applications has no segmentation head: its features at output stride 32 are compared, and
+  the channel with the largest value takes the place of a label.
+- The networks of Caffe have no peer that can be installed: `python tools/compare_with_torch.py`
+  compares them with networks in PyTorch's operations.
 """
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tools.peer_networks import Peer
+from tools.peer_networks import ENDS_OF_BRANCHES, GAMMAS, GAMMAS_OF_BRANCHES, Peer
 
 # Function of keras.applications, and our backbone.
 APPLICATIONS = {
@@ -98,9 +98,10 @@ def _randomised(peer: Any, name: str) -> Any:
             x = np.asarray(keras.Model(peer.input, layer.input)(image))
             mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2)) + 1e-3
             channels = mean.shape
+            ends_branch = layer.name.endswith(ENDS_OF_BRANCHES)
             layer.set_weights(
                 [
-                    rng.uniform(0.5, 1.5, channels),
+                    rng.uniform(*(GAMMAS_OF_BRANCHES if ends_branch else GAMMAS), channels),
                     rng.normal(0, 0.3, channels),
                     mean + 0.2 * np.sqrt(variance) * rng.normal(size=channels),
                     variance * rng.uniform(0.7, 1.4, channels),
@@ -116,7 +117,7 @@ def published_tflite(name: str, folder: Path, _: Path) -> Peer:
     file = Path(os.environ.get("KERAS_DEEPLAB_MIRROR", "")) / name
     if not file.is_file():
         raise FileNotFoundError(f"{name} is not in the folder KERAS_DEEPLAB_MIRROR")
-    return Peer(_graph(file), file)
+    return Peer(_graph(file), file=file)
 
 
 def _graph(file: Path) -> Callable[[np.ndarray], np.ndarray]:

@@ -17,6 +17,10 @@ import numpy as np
 
 Scores = Callable[[np.ndarray], np.ndarray]
 CLASSES = 21
+# A hundred layers of random residual branches as large as the sum that they are added to amplify
+# the rounding of float32 beyond 1e-4, in the peers too: branches end with smaller gammas.
+GAMMAS, GAMMAS_OF_BRANCHES = (0.5, 1.5), (0.1, 0.5)
+ENDS_OF_BRANCHES = (".bn3", ".increase.bn", "_3_bn")
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -25,12 +29,14 @@ class Peer(NamedTuple):
 
     Attributes:
         scores: From a photo (height, width, 3), uint8, to scores (height, width, classes).
+        exact: The same with the peer's code in float64. None where it has no float64.
         file: What the peer saved.
         options: Arguments of `DeepLab` besides the file.
         model: Our network, where the peer saves no file.
     """
 
     scores: Scores
+    exact: Scores | None = None
     file: Path = Path()
     options: dict[str, Any] | None = None
     model: Any = None
@@ -186,7 +192,7 @@ def tf_slim(backbone: str, folder: Path, _: Path) -> Peer:
     centre = scores(_photo((129, 129))).mean((0, 1))
     slim.variables["logits/semantic/biases"] -= centre
     slim.write(folder / "model.ckpt")
-    return Peer(scores, folder / "model.ckpt.index")
+    return Peer(scores, file=folder / "model.ckpt.index")
 
 
 def _torch_peer(
@@ -205,19 +211,26 @@ def _torch_peer(
             values = (photo / 255.0 - _MEAN) / _DEVIATION
         else:
             values = normalise(photo.astype("float64"))
-        return torch.from_numpy(values.astype("float32").transpose(2, 0, 1)[None].copy())
+        return torch.from_numpy(values.transpose(2, 0, 1)[None].copy())
 
     def raw(photo: np.ndarray) -> Any:
         with torch.no_grad():
-            return output(network(image(photo)))
+            return output(network(image(photo).to(next(network.parameters()).dtype)))
 
     def scores(photo: np.ndarray) -> np.ndarray:
         result = (resize or _resized)(raw(photo), photo.shape[:2])
         return result[0].permute(1, 2, 0).numpy()
 
+    def exact(photo: np.ndarray) -> np.ndarray:
+        network.double()
+        try:
+            return scores(photo)
+        finally:
+            network.float()
+
     _randomise(network.eval(), lambda: raw(_photo((256, 256))))
     torch.save(network.state_dict(), file)
-    return Peer(scores, file)
+    return Peer(scores, exact, file)
 
 
 def _resized(scores: Any, size: Any, align_corners: bool = False) -> Any:
@@ -245,14 +258,15 @@ def _randomise(network: Any, run: Callable[[], Any]) -> None:
         module.running_var.copy_(variance * torch.empty_like(mean).uniform_(0.7, 1.4))
 
     with torch.no_grad():
-        for module in network.modules():
+        for name, module in network.named_modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)
                 if module.bias is not None:
                     nn.init.normal_(module.bias, 0, 0.1)
                     last = module
             elif isinstance(module, nn.BatchNorm2d):
-                nn.init.uniform_(module.weight, 0.5, 1.5)
+                ends_branch = name.endswith(ENDS_OF_BRANCHES)
+                nn.init.uniform_(module.weight, *(GAMMAS_OF_BRANCHES if ends_branch else GAMMAS))
                 nn.init.normal_(module.bias, 0, 0.3)
                 hooks.append(module.register_forward_pre_hook(statistics))
         run()

@@ -132,8 +132,9 @@ def _published(path: Path, converter: str) -> WeightsRow | None:
     hashed = [row for row in rows if row.sha256]
     digest = file_sha256(path) if hashed else ""
     for row in rows:
-        own_name = path.name in (row.file, (row.url or "").rpartition("/")[2])
-        if digest.startswith(row.sha256) if row.sha256 else own_name and not row.member:
+        # Not the name in its address, which for Hugging Face's is that of everybody's files.
+        own_name = path.name == row.file and not row.member
+        if digest.startswith(row.sha256) if row.sha256 else own_name:
             return row
     return None
 

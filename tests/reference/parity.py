@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
 import keras
 import numpy as np
 
 from keras_deeplab.models import BuildOptions, build_model
+from keras_deeplab.presets.backbones import BACKBONES
 from keras_deeplab.presets.networks import DeepLabRow
 from keras_deeplab.weights import load_arrays
 
@@ -25,3 +30,14 @@ def relative_difference(ours: np.ndarray, theirs: np.ndarray) -> float:
     assert ours.shape == theirs.shape
     assert theirs.std() > 1e-3 * np.abs(theirs).max()
     return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+
+
+@contextmanager
+def shallow_backbone(name: str, blocks: tuple[int, ...]) -> Iterator[None]:
+    """Gives a ResNet of the presets fewer blocks for a while."""
+    row = BACKBONES[name]
+    BACKBONES[name] = replace(row, blocks=blocks)
+    try:
+        yield
+    finally:
+        BACKBONES[name] = row

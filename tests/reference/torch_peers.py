@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 
@@ -38,3 +40,11 @@ def run(torch: Any, network: Any, image: Any) -> Any:
     with torch.no_grad():
         y = network(torch.from_numpy(image.transpose(0, 3, 1, 2).copy()))
     return y.permute(0, 2, 3, 1).numpy()
+
+
+def tensors(build: Callable[[], Any]) -> dict[str, np.ndarray]:
+    """The names and shapes of a network's tensors, without memory."""
+    torch = import_torch()
+    with torch.device("meta"):
+        state = build().state_dict()
+    return {name: np.broadcast_to(np.float32(0), tuple(t.shape)) for name, t in state.items()}

@@ -1,4 +1,9 @@
-"""Readers of published checkpoints: from a file to ``{"layer/variable": float32 array}``."""
+"""Readers of published checkpoints: from a file to ``{"layer/variable": float32 array}``.
+
+Each takes the path of a file, for PyTorch's networks one with the state dict or a checkpoint of the
+training. All raise ValueError where the file cannot be read or contains a different network, and
+FileNotFoundError where it does not exist.
+"""
 
 from __future__ import annotations
 

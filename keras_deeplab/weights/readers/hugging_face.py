@@ -45,16 +45,5 @@ def hugging_face_layer(name: str) -> str | None:
 
 
 def convert_hugging_face(path: str | Path) -> dict[str, np.ndarray]:
-    """Reads a `MobileNetV2ForSemanticSegmentation` of transformers.
-
-    Args:
-        path: A safetensors file, or a `pytorch_model.bin`.
-
-    Returns:
-        float32 arrays by "layer/variable".
-
-    Raises:
-        ValueError: If the file is damaged, or a tensor belongs to no layer.
-        FileNotFoundError: If the file does not exist.
-    """
+    """Reads a `MobileNetV2ForSemanticSegmentation` of transformers."""
     return rename_tensors(read_tensors(path), hugging_face_layer, path)

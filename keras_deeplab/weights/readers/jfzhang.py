@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_deeplab.weights.readers.naming import rename_tensors
 from keras_deeplab.weights.readers.tensors import read_tensors
-from keras_deeplab.weights.readers.torchvision import pooling_first, torchvision_resnet_layer
+from keras_deeplab.weights.readers.torchvision import torchvision_resnet_layer
 
 _MODULES = {
     "aspp.global_avg_pool.1": "aspp_image_pooling",
@@ -35,22 +35,5 @@ def _layer(name: str) -> str:
 
 
 def convert_jfzhang(path: str | Path) -> dict[str, np.ndarray]:
-    """Reads DeepLab v3+ on ResNet-101 of jfzhang95/pytorch-deeplab-xception.
-
-    Args:
-        path: A file with the network's state dict, or a checkpoint of its training.
-
-    Returns:
-        float32 arrays by "layer/variable".
-
-    Raises:
-        ValueError: If the file cannot be read or contains a different network.
-        FileNotFoundError: If the file does not exist.
-
-    Example:
-
-    >>> convert_jfzhang("photo.jpg")  # doctest: +IGNORE_EXCEPTION_DETAIL
-    Traceback (most recent call last):
-    ValueError: A .pth file must be what torch.save writes. ...
-    """
-    return pooling_first(rename_tensors(read_tensors(path), _layer, path))
+    """Reads DeepLab v3+ on ResNet-101 of jfzhang95/pytorch-deeplab-xception."""
+    return rename_tensors(read_tensors(path), _layer, path, pooled_last=True)

@@ -9,7 +9,6 @@ import numpy as np
 
 from keras_deeplab.weights.readers.naming import rename_tensors
 from keras_deeplab.weights.readers.tensors import read_tensors
-from keras_deeplab.weights.readers.torchvision import pooling_first
 
 _CONVOLUTIONS = {
     "reduce": "conv_1",
@@ -47,24 +46,8 @@ def convert_kazuto(path: str | Path) -> dict[str, np.ndarray]:
     """Reads DeepLab v2 or v3 on ResNet-101 of kazuto1011/deeplab-pytorch, with or without MSC.
 
     The network was trained on BGR; the channels of its first kernel are reversed to RGB.
-
-    Args:
-        path: A .pth file with the network's state dict.
-
-    Returns:
-        float32 arrays by "layer/variable".
-
-    Raises:
-        ValueError: If the file cannot be read or contains a different network.
-        FileNotFoundError: If the file does not exist.
-
-    Example:
-
-    >>> convert_kazuto("photo.jpg")  # doctest: +IGNORE_EXCEPTION_DETAIL
-    Traceback (most recent call last):
-    ValueError: A .pth file must be what torch.save writes. ...
     """
-    arrays = rename_tensors(read_tensors(path), _layer, path)
+    arrays = rename_tensors(read_tensors(path), _layer, path, pooled_last=True)
     if "stem/kernel" in arrays:
         arrays["stem/kernel"] = np.ascontiguousarray(arrays["stem/kernel"][:, :, ::-1])
-    return pooling_first(arrays)
+    return arrays

@@ -47,22 +47,5 @@ def _layer(name: str) -> str | None:
 
 
 def convert_mmseg(path: str | Path) -> dict[str, np.ndarray]:
-    """Reads mmsegmentation's deeplabv3 or deeplabv3plus; the auxiliary head is dropped.
-
-    Args:
-        path: A .pth checkpoint.
-
-    Returns:
-        float32 arrays by "layer/variable".
-
-    Raises:
-        ValueError: If the file cannot be read or contains a different network.
-        FileNotFoundError: If the file does not exist.
-
-    Example:
-
-    >>> convert_mmseg("photo.jpg")  # doctest: +IGNORE_EXCEPTION_DETAIL
-    Traceback (most recent call last):
-    ValueError: A .pth file must be what torch.save writes. ...
-    """
+    """Reads mmsegmentation's deeplabv3 or deeplabv3plus; the auxiliary head is dropped."""
     return rename_tensors(read_tensors(path), _layer, path)

@@ -19,7 +19,11 @@ BATCH_NORM = {
 
 
 def rename_tensors(
-    tensors: Mapping[str, np.ndarray], rename: Callable[[str], str | None], path: str | Path
+    tensors: Mapping[str, np.ndarray],
+    rename: Callable[[str], str | None],
+    path: str | Path,
+    *,
+    pooled_last: bool = False,
 ) -> dict[str, np.ndarray]:
     """Renames all tensors and transposes kernels from PyTorch's layout to channels last.
 
@@ -28,6 +32,8 @@ def rename_tensors(
         rename: Function from such a name to its layer; None drops the tensor, "" marks an unknown
             name.
         path: The file, for error messages.
+        pooled_last: Whether ASPP's image-level features come last in the input of its projection;
+            in this package they come first.
 
     Returns:
         float32 arrays by "layer/variable".
@@ -63,6 +69,9 @@ def rename_tensors(
             depthwise = layer.endswith("_depthwise")
             array = array.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
         put(arrays, f"{layer}/{variable}", array, path)
+    key = "aspp_projection/kernel"
+    if pooled_last and key in arrays:
+        arrays[key] = np.ascontiguousarray(np.roll(arrays[key], arrays[key].shape[3], axis=2))
     return arrays
 
 

@@ -51,7 +51,7 @@ def recognise(tensors: Mapping[str, np.ndarray]) -> Recognised:
     >>> recognise({"classifier.cbr.0.weight": np.zeros((1, 1, 1, 1))}).title
     "torchvision's LR-ASPP"
     """
-    for rule in (_mmseg, _hugging_face, _smp, _jfzhang, _vainf, _kazuto, _torchvision, _others):
+    for rule in (_hugging_face, _mmseg, _smp, _jfzhang, _vainf, _kazuto, _torchvision, _others):
         if found := rule(tensors):
             return found
     return Recognised()
@@ -211,12 +211,14 @@ def _torchvision(tensors: Mapping[str, np.ndarray]) -> Recognised | None:
 
 
 def _others(tensors: Mapping[str, np.ndarray]) -> Recognised | None:
+    if _has(tensors, r"mask_decoder\."):
+        return Recognised("Segment Anything")
     if {"layer4.0.conv1.weight", "conv1.weight"} <= tensors.keys():
         return Recognised("an ImageNet ResNet of torchvision or timm, without a segmentation head")
     if _has(tensors, r"(conv_stem|stem|stages|blocks|patch_embed)[._]|features\.0\.0\.|cls_token"):
         return Recognised("an ImageNet network of timm or torchvision, without a segmentation head")
     if _has(tensors, r"(inc|down1|up1|outc)\."):
         return Recognised("a U-Net")
-    if _has(tensors, r"model\.\d+\.conv\.weight"):
+    if _has(tensors, r"(model\.)?\d+\.conv\.weight"):
         return Recognised("a network of Ultralytics")
     return None

@@ -33,6 +33,8 @@ _DTYPES = {
 # Where training scripts put the state dict, and what wrappers put before its names.
 _ENTRIES = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights")
 _WRAPPERS = ("module.", "_orig_mod.", "model.", "network.", "net.")
+# A module that contains another twice contains its parts twice: a small file could name billions.
+_MOST_MODULES, _DEEPEST_MODULE = 100_000, 50
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
 
@@ -119,10 +121,9 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
     content, load = _read(path)
     tensors = _state_dict(content)
     if not tensors:
-        kind = f"{type(content).__name__} object" if isinstance(content, Inert) else "dict"
         raise ValueError(
-            f"A .pth file must hold a dict of tensors. Received: {path}, a {kind} without tensors. "
-            f"Save the state dict of the network."
+            f"A .pth file must hold a dict of tensors. Received: {path}, an object of type "
+            f"{type(content).__name__} without tensors. Save the state dict of the network."
         )
     arrays = {}
     for name, tensor in tensors.items():
@@ -174,6 +175,8 @@ def torch_class_names(path: str | Path) -> tuple[str, ...] | None:
 
 
 def _read_zip(archive: zipfile.ZipFile) -> tuple[Any, Callable[[_Storage], bytes]]:
+    if any("/code/" in name for name in archive.namelist()):
+        raise ValueError("it is a program of torch.jit.save, not a state dict")
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
         raise ValueError("its entries are compressed, which torch.save never does")
     pickles = [name for name in archive.namelist() if name.rpartition("/")[2] == "data.pkl"]
@@ -215,37 +218,54 @@ def _read_legacy(data: bytes) -> tuple[Any, Callable[[_Storage], bytes]]:
 
 
 def _state_dict(content: Any) -> dict[str, _Tensor]:
-    if isinstance(content, Inert):
-        return _module_tensors(content)
-    if not isinstance(content, dict):
-        return {}
-    for key in _ENTRIES:
-        if isinstance(content.get(key), (dict, Inert)) and (found := _state_dict(content[key])):
-            return found
-    return {str(name): value for name, value in content.items() if isinstance(value, _Tensor)}
+    """Returns the tensors of the innermost entry, without recursion: a file may nest entries."""
+    pending, seen, outer = [content], set(), {}
+    while pending:
+        entry = pending.pop()
+        if id(entry) in seen:
+            continue
+        seen.add(id(entry))
+        inner = []
+        if isinstance(entry, dict):
+            tensors = {str(name): value for name, value in entry.items() if _is_tensor(value)}
+            inner = [entry[k] for k in _ENTRIES if isinstance(entry.get(k), (dict, Inert))]
+        else:
+            tensors = _module_tensors(entry)
+        if tensors and not inner:
+            return tensors
+        outer = outer or tensors
+        pending += reversed(inner)
+    return outer
 
 
-def _module_tensors(module: Any, depth: int = 0) -> dict[str, _Tensor]:
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, _Tensor)
+
+
+def _module_tensors(module: Any) -> dict[str, _Tensor]:
     """Returns the tensors of a `torch.nn.Module` that was saved itself, by their names."""
-    state = module.state if isinstance(module, Inert) else None
-    if not isinstance(state, dict) or depth > 50:
-        return {}
-    parts = [state.get(key) or {} for key in ("_parameters", "_buffers")]
-    tensors = {
-        str(name): value
-        for part in parts
-        if isinstance(part, dict)
-        for name, value in part.items()
-        if isinstance(value, _Tensor)
-    }
-    children = state.get("_modules")
-    for name, child in children.items() if isinstance(children, dict) else ():
-        inner = _module_tensors(child, depth + 1)
-        tensors |= {f"{name}.{key}": tensor for key, tensor in inner.items()}
+    tensors: dict[str, _Tensor] = {}
+    pending, visited = [("", module)], 0
+    while pending and visited < _MOST_MODULES:
+        visited += 1
+        prefix, module = pending.pop()
+        state = module.state if isinstance(module, Inert) else None
+        if not isinstance(state, dict):
+            continue
+        for part in (state.get("_parameters"), state.get("_buffers")):
+            for name, value in part.items() if isinstance(part, dict) else ():
+                if _is_tensor(value):
+                    tensors[f"{prefix}{name}"] = value
+        children = state.get("_modules")
+        if isinstance(children, dict) and prefix.count(".") < _DEEPEST_MODULE:
+            inner = [(f"{prefix}{name}.", child) for name, child in children.items()]
+            pending += reversed(inner)
     return tensors
 
 
 def _unwrapped(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    # The counter of `torch.optim.swa_utils.AveragedModel`, beside "module.".
+    arrays = {name: array for name, array in arrays.items() if name != "n_averaged"}
     while prefix := next((w for w in _WRAPPERS if all(n.startswith(w) for n in arrays)), ""):
         arrays = {name.removeprefix(prefix): array for name, array in arrays.items()}
         if not arrays or "" in arrays:

@@ -32,6 +32,22 @@ def torchvision_resnet_layer(name: str) -> str:
     return ""
 
 
+def torchvision_aspp_layer(name: str) -> str:
+    """Returns the layer for a module of `ASPP`, which other libraries took over, or "" if unknown.
+
+    Example:
+
+    >>> torchvision_aspp_layer("convs.3.1")
+    'aspp_3_bn'
+    """
+    if match := re.fullmatch(r"(?:convs\.([0-3])|project)\.([01])", name):
+        return f"aspp_{match[1] or 'projection'}{_BATCH_NORM_INDEX[match[2]]}"
+    # The fifth branch begins with a pool, so its convolution is module 1 and its batch norm 2.
+    if match := re.fullmatch(r"convs\.4\.([12])", name):
+        return "aspp_image_pooling" + "_bn" * (match[1] == "2")
+    return ""
+
+
 def torchvision_head_layer(name: str) -> str | None:
     """Returns the layer for a module of `DeepLabHead`, None for auxiliary heads, "" if unknown.
 
@@ -47,48 +63,15 @@ def torchvision_head_layer(name: str) -> str | None:
     if match := re.fullmatch(r"classifier\.([12])", name):
         # A string times a bool: the suffix only for batch norm.
         return "aspp_refine" + "_bn" * (match[1] == "2")
-    if match := re.fullmatch(r"classifier\.0\.convs\.([0-3])\.([01])", name):
-        return f"aspp_{match[1]}{_BATCH_NORM_INDEX[match[2]]}"
-    # The fifth branch begins with a pool, so its convolution is module 1 and its batch norm 2.
-    if match := re.fullmatch(r"classifier\.0\.convs\.4\.([12])", name):
-        return "aspp_image_pooling" + "_bn" * (match[1] == "2")
-    if match := re.fullmatch(r"classifier\.0\.project\.([01])", name):
-        return f"aspp_projection{_BATCH_NORM_INDEX[match[1]]}"
-    return ""
-
-
-def pooling_first(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Moves ASPP's image-level features, last in torchvision, before the other branches."""
-    key = "aspp_projection/kernel"
-    if key in arrays:
-        branch = arrays[key].shape[3]
-        arrays[key] = np.ascontiguousarray(np.roll(arrays[key], branch, axis=2))
-    return arrays
+    return torchvision_aspp_layer(name.removeprefix("classifier.0."))
 
 
 def convert_torchvision(path: str | Path) -> dict[str, np.ndarray]:
-    """Reads torchvision's deeplabv3_resnet50 or deeplabv3_resnet101; auxiliary heads are dropped.
-
-    Args:
-        path: A .pth file with the network's state dict.
-
-    Returns:
-        float32 arrays by "layer/variable".
-
-    Raises:
-        ValueError: If the file cannot be read or contains a different network.
-        FileNotFoundError: If the file does not exist.
-
-    Example:
-
-    >>> convert_torchvision("photo.jpg")  # doctest: +IGNORE_EXCEPTION_DETAIL
-    Traceback (most recent call last):
-    ValueError: A .pth file must be what torch.save writes. ...
-    """
+    """Reads torchvision's deeplabv3_resnet50 or deeplabv3_resnet101, without auxiliary heads."""
 
     def rename(name: str) -> str | None:
         if name.startswith("backbone."):
             return torchvision_resnet_layer(name.removeprefix("backbone."))
         return torchvision_head_layer(name)
 
-    return pooling_first(rename_tensors(read_tensors(path), rename, path))
+    return rename_tensors(read_tensors(path), rename, path, pooled_last=True)

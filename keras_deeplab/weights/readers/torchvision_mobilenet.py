@@ -10,24 +10,13 @@ import numpy as np
 
 from keras_deeplab.weights.readers.naming import rename_tensors
 from keras_deeplab.weights.readers.tensors import read_tensors
-from keras_deeplab.weights.readers.torchvision import pooling_first, torchvision_head_layer
+from keras_deeplab.weights.readers.torchvision import torchvision_head_layer
 
 _ENDINGS = ("", "_bn")
 
 
 def convert_torchvision_mobilenet(path: str | Path) -> dict[str, np.ndarray]:
-    """Reads torchvision's deeplabv3_mobilenet_v3_large; its auxiliary head is dropped.
-
-    Args:
-        path: A .pth file with the network's state dict.
-
-    Returns:
-        float32 arrays by "layer/variable".
-
-    Raises:
-        ValueError: If the file cannot be read or contains a different network.
-        FileNotFoundError: If the file does not exist.
-    """
+    """Reads torchvision's deeplabv3_mobilenet_v3_large; its auxiliary head is dropped."""
     tensors = read_tensors(path)
     layers = _backbone_layers(tensors)
 
@@ -36,7 +25,7 @@ def convert_torchvision_mobilenet(path: str | Path) -> dict[str, np.ndarray]:
             layers.get(name, "") if name.startswith("backbone.") else torchvision_head_layer(name)
         )
 
-    return pooling_first(rename_tensors(tensors, rename, path))
+    return rename_tensors(tensors, rename, path, pooled_last=True)
 
 
 def _backbone_layers(tensors: Iterable[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 from keras_deeplab.weights.readers.naming import rename_tensors
 from keras_deeplab.weights.readers.tensors import read_tensors
 from keras_deeplab.weights.readers.torchvision import (
-    pooling_first,
+    torchvision_aspp_layer,
     torchvision_head_layer,
     torchvision_resnet_layer,
 )
@@ -31,8 +31,7 @@ def _layer(name: str) -> str | None:
     if module != "classifier":
         return ""
     if name.startswith("aspp."):
-        # ASPP's modules are torchvision's, whose head begins with them.
-        return torchvision_head_layer(f"classifier.0.{name.removeprefix('aspp.')}")
+        return torchvision_aspp_layer(name.removeprefix("aspp."))
     return _DECODER.get(name, "")
 
 
@@ -43,27 +42,10 @@ def _layer_v3(name: str) -> str | None:
 
 
 def convert_vainf(path: str | Path) -> dict[str, np.ndarray]:
-    """Reads DeepLab v3 or v3+ on ResNet-50 or ResNet-101 of VainF/DeepLabV3Plus-Pytorch.
-
-    Args:
-        path: A file with the network's state dict, or a checkpoint of its training.
-
-    Returns:
-        float32 arrays by "layer/variable".
-
-    Raises:
-        ValueError: If the file cannot be read or contains a different network.
-        FileNotFoundError: If the file does not exist.
-
-    Example:
-
-    >>> convert_vainf("photo.jpg")  # doctest: +IGNORE_EXCEPTION_DETAIL
-    Traceback (most recent call last):
-    ValueError: A .pth file must be what torch.save writes. ...
-    """
+    """Reads DeepLab v3 or v3+ on ResNet-50 or ResNet-101 of VainF/DeepLabV3Plus-Pytorch."""
     tensors = read_tensors(path)
     plus = any(re.match(r"classifier\.(project|aspp)\.", name) for name in tensors)
-    arrays = pooling_first(rename_tensors(tensors, _layer if plus else _layer_v3, path))
+    arrays = rename_tensors(tensors, _layer if plus else _layer_v3, path, pooled_last=True)
     key, low_level = "decoder_0/kernel", arrays.get("decoder_low_level/kernel")
     if key in arrays and low_level is not None:
         # The low-level features come first there, last in this package.

@@ -1,5 +1,7 @@
+import argparse
 import os
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_deeplab.weights.readers.torch_file import read_torch_file
-from tests.reference.torch_file_writer import legacy_file, state_dict, zip_file
+from tests.reference.torch_file_writer import legacy_file, state_dict, text, zip_file
 
 
 @pytest.fixture
@@ -145,3 +147,76 @@ def test_a_file_without_tensors_is_refused(tmp_path: Path):
         read_torch_file(tmp_path / "net.pth")
     with pytest.raises(FileNotFoundError):
         read_torch_file(tmp_path / "none.pth")
+
+
+def test_entries_of_trainings(tmp_path: Path):
+    torch = pytest.importorskip("torch")
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.BatchNorm2d(2))
+    optimizer = torch.optim.AdamW(network.parameters())
+    network(torch.ones(1, 3, 4, 4)).sum().backward()
+    optimizer.step()
+    state = network.state_dict()
+    average = torch.optim.swa_utils.AveragedModel(network).state_dict()
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 3).state_dict()
+    training = {"optimizer": optimizer.state_dict(), "lr_scheduler": scheduler, "epoch": 3}
+    for content in (
+        state,
+        {"model": state, **training, "args": argparse.Namespace(lr=0.1, device="cpu")},
+        {"state_dict": {f"module.{name}": tensor for name, tensor in state.items()}},
+        {"model_state_dict": {f"_orig_mod.module.{n}": t for n, t in state.items()}, **training},
+        {"state_dict": {f"model.net.{n}": t for n, t in state.items()}, "callbacks": {}},
+        {"model": {"state_dict": state}, "best": np.float64(0.5)},
+        average,
+        network,
+        {"epoch": 1, "model": network, **training},
+    ):
+        torch.save(content, tmp_path / "net.pth")
+        read = read_torch_file(tmp_path / "net.pth")
+        assert list(read) == list(state)
+        for name, tensor in state.items():
+            np.testing.assert_array_equal(read[name], tensor.numpy())
+
+
+def test_a_program_is_named(tmp_path: Path):
+    torch = pytest.importorskip("torch")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(tmp_path / "net.pt"))
+    with pytest.raises(ValueError, match=r"net.pt.*a program of torch.jit.save"):
+        read_torch_file(tmp_path / "net.pt")
+
+
+@pytest.mark.parametrize("content", [[1, 2], "text", 3, None, {"a": [1]}, {"model": {"model": {}}}])
+def test_what_holds_no_tensors_is_refused(content, tmp_path: Path):
+    (tmp_path / "net.pth").write_bytes(zip_file(pickle.dumps(content, 2)))
+    with pytest.raises(ValueError, match=f"net.pth, an object of type {type(content).__name__} wi"):
+        read_torch_file(tmp_path / "net.pth")
+
+
+def test_deep_nesting_is_read_or_refused(tmp_path: Path):
+    depth, path = 100_000, tmp_path / "net.pth"
+    entry = text("model")
+    path.write_bytes(zip_file(b"\x80\x02" + (b"}" + entry) * depth + b"N" + b"s" * depth + b"."))
+    with pytest.raises(ValueError, match=r"net.pth, an object of type dict without tensors"):
+        read_torch_file(path)
+    # 7 entries of each dict are the next dict: 7 ** 60 ways through 60 dicts.
+    keys = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights")
+    nested: dict = {}
+    for _ in range(60):
+        nested = dict.fromkeys(keys, nested)
+    path.write_bytes(zip_file(pickle.dumps(nested, 2)))
+    with pytest.raises(ValueError, match=r"net.pth, an object of type dict without tensors"):
+        read_torch_file(path)
+
+
+def test_a_module_that_contains_another_twice(tmp_path: Path):
+    module = b"cnet\nModule\n)R}(" + text("_modules") + b"}(%b%bu" + b"ub"
+    content = b"N"
+    for index in range(40):
+        # The first child is the module before; the second is the same, from the memo.
+        memo = b"q" + bytes([index])
+        content = module.replace(b"%b%b", text("a") + content + memo + text("b") + b"h" + memo[1:])
+    path = tmp_path / "net.pth"
+    path.write_bytes(zip_file(b"\x80\x02" + content + b"."))
+    with pytest.raises(ValueError, match=r"net.pth, an object of type net.Module without tensors"):
+        read_torch_file(path)
