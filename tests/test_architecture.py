@@ -75,13 +75,6 @@ TESTED_IN = {
     "models/rewriting/rewriter": "models/rewriting/test_rewritten.py",
     "models/rewriting/rules": "models/rewriting/test_rewritten.py",
     "models/rewriting/value": "models/rewriting/test_rewritten.py",
-    "weights/opening_checkpoint": "weights/test_conversion.py",
-    "weights/readers/inert": "weights/readers/test_torch_file.py",
-    "weights/readers/jfzhang": "weights/readers/test_published_networks.py",
-    "weights/readers/kazuto": "weights/readers/test_published_networks.py",
-    "weights/readers/recognition": "weights/test_conversion.py",
-    "weights/readers/smp": "weights/readers/test_published_networks.py",
-    "weights/readers/vainf": "weights/readers/test_published_networks.py",
     # The pages in a browser.
     "cli/demo_command": "cli/test_demo_page.py",
     "cli/demo_server": "cli/test_demo_page.py",

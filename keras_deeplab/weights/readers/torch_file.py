@@ -219,7 +219,8 @@ def _read_legacy(data: bytes) -> tuple[Any, Callable[[_Storage], bytes]]:
 
 def _state_dict(content: Any) -> dict[str, _Tensor]:
     """Returns the tensors of the innermost entry, without recursion: a file may nest entries."""
-    pending, seen, outer = [content], set(), {}
+    outer: dict[str, _Tensor] = {}
+    pending, seen = [content], set()
     while pending:
         entry = pending.pop()
         if id(entry) in seen:

@@ -32,6 +32,16 @@ def test_kernels_turn_and_statistics_are_renamed(rng: np.random.Generator):
     )
 
 
+def test_the_pooled_branch_comes_first():
+    """Its channels, the last fifth of the projection's input elsewhere, are the first here."""
+    kernel = np.arange(10.0).reshape(1, 10, 1, 1).repeat(2, 0)
+    for last, order in ((True, [8, 9, 0, 1, 2, 3, 4, 5, 6, 7]), (False, list(range(10)))):
+        arrays = rename_tensors(
+            {"p.weight": kernel}, lambda _: "aspp_projection", "net.pth", pooled_last=last
+        )
+        assert arrays["aspp_projection/kernel"][0, 0, :, 0].tolist() == order
+
+
 @pytest.mark.parametrize(
     ("tensors", "words"),
     [

@@ -1,8 +1,6 @@
-import numpy as np
 import pytest
 
 from keras_deeplab.weights.readers.torchvision import (
-    pooling_first,
     torchvision_head_layer,
     torchvision_resnet_layer,
 )
@@ -41,11 +39,3 @@ def test_layers_of_the_backbone(module: str, layer: str):
 )
 def test_layers_of_the_head(module: str, layer: str | None):
     assert torchvision_head_layer(module) == layer
-
-
-def test_the_pooled_branch_comes_first():
-    """Its channels, the last fifth of the projection's input in torchvision, are the first here."""
-    kernel = np.arange(10.0).reshape(1, 1, 10, 1).repeat(2, 3)
-    moved = pooling_first({"aspp_projection/kernel": kernel})["aspp_projection/kernel"]
-    assert moved[0, 0, :, 0].tolist() == [8, 9, 0, 1, 2, 3, 4, 5, 6, 7]
-    assert pooling_first({"stem/kernel": kernel})["stem/kernel"] is kernel
