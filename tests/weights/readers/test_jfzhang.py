@@ -9,7 +9,8 @@ from tests.reference.parity import network, relative_difference, shallow_backbon
 from tests.reference.torch_peers import import_torch, randomize, run
 
 
-@pytest.mark.parametrize("size", [97, pytest.param(128, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [97, 128])
 def test_logits_equal_those_of_the_repository(size: int, tmp_path: Path, rng: np.random.Generator):
     torch = import_torch()
     from tests.reference.torch_repositories import JfzhangDeepLab

@@ -39,7 +39,7 @@ def photo_scores(torch, base, photo: np.ndarray, *, today: bool) -> np.ndarray:
     return fused[0].permute(1, 2, 0).numpy()
 
 
-@pytest.mark.parametrize("grid", ["size", "factor"])
+@pytest.mark.parametrize("grid", [pytest.param("size", marks=pytest.mark.slow), "factor"])
 def test_photos_get_the_scores_of_the_repository(grid: str, tmp_path: Path, photo: np.ndarray):
     torch = import_torch()
     from tests.reference.torch_networks import KazutoDeepLabV2, KazutoMSC
@@ -65,7 +65,8 @@ def test_photos_get_the_scores_of_the_repository(grid: str, tmp_path: Path, phot
     assert relative_difference(np.asarray(ours(image[None]))[0], other) > 1e-3
 
 
-@pytest.mark.parametrize("size", [97, pytest.param(128, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [97, 128])
 def test_version_3(size: int, tmp_path: Path, rng: np.random.Generator):
     torch = import_torch()
     from tests.reference.torch_repositories import KazutoDeepLabV3

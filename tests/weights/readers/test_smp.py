@@ -31,7 +31,7 @@ def saved(smp, name: str, path: Path, **options):
 @pytest.mark.parametrize(
     ("name", "network_name", "size"),
     [
-        ("DeepLabV3", "deeplab_v3_resnet50_smp", 96),
+        pytest.param("DeepLabV3", "deeplab_v3_resnet50_smp", 96, marks=pytest.mark.slow),
         ("DeepLabV3Plus", "deeplab_v3_plus_resnet50_smp", 96),
         pytest.param("DeepLabV3", "deeplab_v3_resnet50_smp", 128, marks=pytest.mark.slow),
         pytest.param("DeepLabV3Plus", "deeplab_v3_plus_resnet50_smp", 128, marks=pytest.mark.slow),

@@ -18,7 +18,7 @@ def repositories():
 
 
 @pytest.mark.parametrize("size", [97, pytest.param(128, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("plus", [False, True])
+@pytest.mark.parametrize("plus", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_logits_equal_those_of_the_repository(
     repositories, plus: bool, size: int, tmp_path: Path, rng: np.random.Generator
 ):
