@@ -181,8 +181,8 @@ _NOTES = """
 - segmentation_models_pytorch refuses sizes that are no multiples of 8 or 16.
 - The random weights are those of networks whose residual branches are smaller than the sum that
   they are added to: the batch norm that ends a branch has gammas from 0.1 to 0.5, every other one
-  from 0.5 to 1.5. With 0.5 to 1.5 everywhere, 101 layers amplify the rounding of float32 beyond 1e-4
-  of the largest score, here and in the peer alike.
+  from 0.5 to 1.5. With 0.5 to 1.5 everywhere, 101 layers amplify the rounding of float32 beyond
+  1e-4 of the largest score, here and in the peer alike.
 - The `TF-Slim` networks follow TensorFlow's graph in its own operations; those that end in
   `.tflite` are the published ones, whose graphs are executed in float32, operator by operator, with
   the padding that is stored in them.
