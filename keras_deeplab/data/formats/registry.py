@@ -129,6 +129,8 @@ def read_splits(
         first = "train" if "train" in dataset_splits(path, dataset=found.name) else None
         sources = [read(path, split or first, **options) for split in splits]
     else:
+        takes = [*signature(read_folder).parameters][2:]
+        _check_options(path, "A folder of images and masks", options, takes)
         sources = _read_folders(path, splits, dataset, options)
     for source in sources:
         source.read_as = _words(source, found)
@@ -149,10 +151,12 @@ def _check_options(
 ) -> None:
     for name in options:
         if name not in takes:
+            remedy = "Pass dataset='folder' (--dataset folder) to read it as a plain folder."
+            if name in ("unlabelled", "other_classes"):
+                remedy = f"{name} is for annotations, such as dataset='coco' (--dataset coco)."
             raise TypeError(
                 f"{reader} takes {', '.join(takes) or 'no options'}. Received: "
-                f"{name}={options[name]!r} for {str(path)!r}. Pass dataset='folder' "
-                f"(--dataset folder) to read it as a plain folder."
+                f"{name}={options[name]!r} for {str(path)!r}. {remedy}"
             )
 
 

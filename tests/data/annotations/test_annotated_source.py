@@ -122,6 +122,8 @@ def test_masks_count_where_there_are_both(tmp_path: Path):
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(np.full(SIZE, 1, "uint8")).save(path)
     assert recognise(tmp_path) == "folder"
+    with pytest.raises(TypeError, match=r"masks takes class_names.* unlabelled is for annotations"):
+        read_dataset(tmp_path, unlabelled="ignore")
     assert read_dataset(tmp_path, dataset="labelme").class_names == ("background", "cat", "dog")
 
 
