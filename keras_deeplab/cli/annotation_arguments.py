@@ -39,7 +39,7 @@ def add_annotations(parser: argparse.ArgumentParser) -> None:
         default=1.5,
         metavar="PIXELS",
         help="largest distance by which a polygon may differ from its region; it is lowered where "
-        "the IoU would fall below 0.985 (default: %(default)s)",
+        "the IoU would fall below 0.988 (default: %(default)s)",
     )
 
 

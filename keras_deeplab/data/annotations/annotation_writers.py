@@ -40,7 +40,7 @@ def annotation_writer(
         masks: Whether to write run lengths or bitmaps instead of polygons.
         smallest: Least number of pixels of a region, and of a hole.
         tolerance: Largest distance, pixels, by which a polygon may differ from its region. It is
-            lowered where the IoU of the two would fall below 0.985.
+            lowered where the IoU of the two would fall below 0.988.
 
     Raises:
         ValueError: If the format is unknown, or has no masks.

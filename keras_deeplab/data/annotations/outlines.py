@@ -10,9 +10,9 @@ import numpy as np
 from keras_deeplab.data.annotations.shapes import Polygon
 
 # IoU of a region's pixels and those of its outlines, as the tool draws them.
-_LEAST_IOU = 0.985
+_LEAST_IOU = 0.988
 # Distances, pixels, by which an outline may be moved; the largest that keeps the IoU is used.
-_TOLERANCES = (1.5, 1.0, 0.75, 0.5, 0.35)
+_TOLERANCES = (1.5, 1.25, 1.0, 0.85, 0.75, 0.6, 0.5, 0.4, 0.35, 0.3, 0.2)
 # Pixels; longer edges of an outline are sides of the region.
 _LONGEST_STEP = 2
 
@@ -48,7 +48,7 @@ def outlines(
         skip: Labels to leave out, such as the background.
         smallest: Least number of pixels of a region, and of a hole.
         tolerance: Largest distance, pixels, by which an outline may be moved. It is lowered where
-            the IoU with the region's pixels would fall below 0.985.
+            the IoU with the region's pixels would fall below 0.988.
         inclusive: Whether outlines are for tools that fill the pixels on an outline too, such as
             LabelMe.
     """

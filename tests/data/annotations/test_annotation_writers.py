@@ -209,4 +209,5 @@ def test_real_masks_come_back(shared: Path, tmp_path: Path, kind: str):
         for label in range(len(names)):
             shared_pixels[label] += ((one == label) & (other == label)).sum()
             either[label] += ((one == label) | (other == label)).sum()
-    assert (shared_pixels / either).min() >= 0.98
+    iou = dict(zip(names, shared_pixels / either, strict=True))
+    assert min(iou.values()) >= 0.98, iou
