@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -175,20 +176,30 @@ def _cluster(ray: Any) -> Iterator[None]:
 
 def _connect(ray: Any) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    _check_address(os.environ.get("RAY_ADDRESS", ""))
     try:
         ray.init(address="auto", **quiet)
-    except ConnectionError as error:
-        if os.environ.get("RAY_ADDRESS"):
-            raise ValueError(
-                f"RAY_ADDRESS must be the address of a cluster. Received: "
-                f"{os.environ['RAY_ADDRESS']}, where none answers."
-            ) from error
+    except ConnectionError:
         ray.init(
             address="local",
             include_dashboard=False,
             object_store_memory=_OBJECT_STORE_BYTES,
             **quiet,
         )
+
+
+def _check_address(address: str) -> None:
+    """Raises `ValueError` at once where Ray would try for minutes to connect."""
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise ValueError(
+            f"RAY_ADDRESS must be the address of a cluster. Received: {address}, where none "
+            f"answers ({error.strerror or error})."
+        ) from error
 
 
 def _resolved(resources: dict[str, float], actors: RayActors) -> tuple[tuple[int, int], float]:

@@ -44,6 +44,13 @@ def test_an_actor_must_fit():
         _resolved({"CPU": 8.0, "GPU": 1.0}, RayActors(gpus=2))
 
 
+def test_a_cluster_must_answer():
+    with pytest.raises(ValueError, match="Received: 127.0.0.1:1, where none answers"):
+        ray_engine._check_address("127.0.0.1:1")
+    for address in ("", "auto", "local"):
+        ray_engine._check_address(address)
+
+
 def test_an_actor_returns_records_errors_and_the_error_of_its_network(tmp_path: Path, rng):
     """As Ray calls it, without Ray."""
     Image.fromarray(rng.integers(0, 256, (20, 30, 3), "uint8")).save(tmp_path / "a.png")
