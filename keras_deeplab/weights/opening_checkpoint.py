@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_deeplab._validation import check_choice
 from keras_deeplab.models import BuildOptions
+from keras_deeplab.presets.backbones import BACKBONES
 from keras_deeplab.presets.checkpoints import CHECKPOINTS
 from keras_deeplab.presets.datasets import DATASETS, numbered_classes
 from keras_deeplab.presets.networks import DEEPLABS, DeepLabRow
@@ -23,6 +24,9 @@ from keras_deeplab.weights.readers.recognition import Recognised, recognise
 from keras_deeplab.weights.readers.tensors import read_tensors
 from keras_deeplab.weights.readers.torch_file import torch_class_names
 
+_TORCH_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".pkl", ".pyth", ".safetensors")
+# Only these have both kinds of padding, see `BuildOptions`.
+_PADDED = ("mobilenet_v2", "mobilenet_v3", "efficientnet_lite")
 # Files of these names are other formats; every other one is PyTorch's.
 _CONVERTERS_BY_NAME = {
     r".*\.tflite": "tflite",
@@ -82,6 +86,11 @@ def open_checkpoint(
         check_choice("network", network, tuple(DEEPLABS))
     converter, found = _recognised(path, converter)
     published = _published(path, converter)
+    if member and converter != "caffe":
+        raise ValueError(
+            f"member must be left out for a file of the converter {converter!r}. Received: "
+            f"member={member!r} for {path}."
+        )
     arrays = CONVERTERS[converter](path, **({"member": member} if member else {}))
     network = network or (published.network if published else found or _network_of(arrays))
     if not network:
@@ -102,13 +111,18 @@ def open_checkpoint(
 def _recognised(path: Path, converter: str | None) -> tuple[str, str]:
     """Returns the converter and the network, "" if unknown."""
     by_name = next((c for p, c in _CONVERTERS_BY_NAME.items() if re.fullmatch(p, path.name)), None)
+    with path.open("rb") as file:
+        start = file.read(9)
+    if start[4:8] == b"TFL3":
+        by_name = "tflite"
     if (converter or by_name) in ("arrays", "caffe", "tf_slim", "tflite"):
         return str(converter or by_name), ""
-    if path.name.endswith(".h5"):
+    known = start.startswith((b"PK", b"\x80")) or start[8:] == b"{"
+    if path.suffix not in _TORCH_SUFFIXES and not known:
+        h5 = " For .weights.h5 files build the model first, then call its load_weights method."
         raise ValueError(
             f"A checkpoint must be a file of PyTorch, safetensors, TF-Slim, TFLite or Caffe. "
-            f"Received: {str(path)!r}. For .weights.h5 files build the model first, then call its "
-            f"load_weights method."
+            f"Received: {str(path)!r}.{h5 if path.suffix == '.h5' else ''}"
         )
     found: Recognised = recognise(read_tensors(path))
     if found.title and not found.converter:
@@ -159,10 +173,11 @@ def _options(
     if published is not None and published.network == network:
         return BuildOptions.published(published)
     row = CHECKPOINTS[converter]
+    family = BACKBONES[DEEPLABS[network].backbone].family
     options = BuildOptions(
         preprocessing=row.preprocessing,
         align_corners=row.align_corners,
-        padding="symmetric" if "xception" in network else row.padding,
+        padding=row.padding if family in _PADDED else "symmetric",
         batch_norm=row.batch_norm,
         output_stride=row.output_stride,
         multi_scale_grid=row.multi_scale_grid,

@@ -76,6 +76,20 @@ def test_a_single_score_becomes_two(tmp_path: Path):
     assert named.class_names == ("other", "road")
 
 
+def test_the_content_says_what_a_file_is(network_file: Path, tmp_path: Path):
+    renamed = network_file.rename(tmp_path / "renamed.pth")
+    assert open_checkpoint(renamed).row.name == "deeplab_v3_mobilenet_v2_050"
+    # Another network's names: its options are built without an error of their own.
+    start = open_checkpoint(renamed, network="deeplab_v3_resnet50")
+    assert start.options.padding == "symmetric"
+    with pytest.raises(ValueError, match=r"member must be left out .*'tflite'.*renamed.pth"):
+        open_checkpoint(renamed, member="x")
+    for name in ("photo.png", "notes.txt", "data.mat", "LICENSE"):
+        (tmp_path / name).write_bytes(b"\x89PNG text")
+        with pytest.raises(ValueError, match=f"A checkpoint must be a file of PyTorch.*{name}"):
+            open_checkpoint(tmp_path / name)
+
+
 @pytest.mark.parametrize("converter", ["smp", "vainf", "mmseg", "kazuto", "hugging_face"])
 def test_a_wrong_converter_is_told_the_right_one(converter: str, file: Path):
     words = r"mine.pth, which is torchvision's DeepLab v3 on ResNet-50: read it with the converter"

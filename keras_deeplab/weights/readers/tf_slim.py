@@ -34,7 +34,7 @@ _LEFT_BEHIND = re.compile(
 _CHECKPOINT_FILE = re.compile(r".*model\.ckpt[^/]*\.(index|data-\d{5}-of-\d{5})")
 
 
-def layer_name(scope: str) -> str:
+def layer_name(scope: str, path: str | Path = "") -> str:
     """Returns the layer for the convolution of a TF-Slim variable scope.
 
     Raises:
@@ -60,7 +60,7 @@ def layer_name(scope: str) -> str:
         return match[1].replace("/xception_module", "").replace("/", "_")
     raise ValueError(
         f"The scope must belong to a DeepLab network with a MobileNetV2 or Xception backbone. "
-        f"Received: scope={scope!r}."
+        f"Received: scope={scope!r}{f' in {path}' if path else ''}."
     )
 
 

@@ -160,7 +160,7 @@ def _layer(tensor_name: str, path: str | Path) -> str:
     for part in tensor_name.split(";"):
         scope, found, _ = part.partition("/weights_quant")
         if found:
-            return layer_name(scope)
+            return layer_name(scope, path)
     raise ValueError(
         f"A kernel must be named after a TF-Slim scope. Received: {tensor_name!r} in {path}."
     )
