@@ -118,6 +118,12 @@ def _application(backbone: str, weights: Any) -> keras.Model:
             f"backbone must be a network of keras.applications behind {_PREFIX!r}: "
             f"{', '.join(FUNCTIONS)}. Received: backbone={backbone!r}.{suggestion(name, FUNCTIONS)}"
         )
+    if keras.config.image_data_format() != "channels_last":
+        raise ValueError(
+            f"The networks of keras.applications must be built with channels last. Received: "
+            f"image_data_format={keras.config.image_data_format()!r}. Call "
+            f"keras.config.set_image_data_format('channels_last')."
+        )
     function = getattr(keras.applications, name)
     options: dict[str, Any] = {"include_top": False}
     if name in INPUT_SIZES:

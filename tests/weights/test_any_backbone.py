@@ -264,3 +264,12 @@ def test_networks_that_start_with_a_rescaling_take_levels():
 def test_every_network_of_keras_has_a_row():
     found = {name for name, value in vars(keras.applications).items() if inspect.isfunction(value)}
     assert found == set(FUNCTIONS)
+
+
+def test_names_of_networks_need_channels_last():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(ValueError, match="set_image_data_format\\('channels_last'\\)"):
+            DeepLab(backbone=NAME, classes=2)
+    finally:
+        keras.config.set_image_data_format("channels_last")
