@@ -55,7 +55,8 @@ def read_cvat(tree: FileTree) -> Annotations:
                 elif element.tag == "track":
                     _add_track(result, tree, relative, element, frames)
                     element.clear()
-        except (ParseError, DefusedXmlException, *DAMAGED) as error:
+        # LookupError: an unknown encoding.
+        except (ParseError, DefusedXmlException, LookupError, *DAMAGED) as error:
             note_damage(result, path, error)
     used = {name for photo in result.photos for name in photo.names()}
     names.update(dict.fromkeys(sorted(used)))

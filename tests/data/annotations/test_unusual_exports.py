@@ -280,3 +280,11 @@ def test_check_data_finds_other_sizes_and_labels_without_a_photo(tmp_path: Path,
     (found,) = (one for one in check_data(tmp_path / "yolo").findings if one.level == "error")
     assert found.kind == "annotated photo missing"
     assert "check-data lists" not in caplog.text
+
+
+def test_an_unknown_encoding_of_cvat_is_damage(tmp_path: Path):
+    exports.cvat_dataset(tmp_path)
+    file = tmp_path / "annotations.xml"
+    file.write_text(file.read_text().replace("utf-8", "wtf-8"))
+    with pytest.raises(ValueError, match="annotations.xml"):
+        read_dataset(tmp_path)
