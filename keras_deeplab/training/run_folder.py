@@ -122,7 +122,9 @@ def _described(data: SegmentationData) -> dict[str, Any]:
     if isinstance(data, SegmentationFiles):
         label_map = sorted((data.label_map or {}).items())
         described["label_map"] = [list(pair) for pair in label_map]
-        described["files"] = _digest([(one.name, _size(one.image)) for one in data.examples])
+        described["files"] = _digest(
+            [(one.name, _size(one.image), _size(one.mask)) for one in data.examples]
+        )
     return described
 
 

@@ -79,6 +79,10 @@ def test_the_settings_know_data_and_network(folder: Path, tmp_path: Path, small_
     assert settings_of(tmp_path / "moved") == usual
     other = write_squares(tmp_path / "other", seed=1)
     assert difference(usual, settings_of(other)) == ["training_data", "validation_data"]
+    with next((tmp_path / "moved" / "masks").iterdir()).open("ab") as corrected:
+        corrected.write(b"x")
+    changed = settings_of(tmp_path / "moved")
+    assert difference(usual, changed) == ["training_data", "validation_data"]
     assert difference(usual, settings_of(folder, label_map={1: 0})) == [
         "training_data",
         "validation_data",
