@@ -139,6 +139,8 @@ NETWORKS = {
                           strided(4), lambda x: x[:, :, :, 1:], strided()),
     "padding operations": (strided(4), lambda x: keras.ops.pad(x, PAD), strided(padding="valid"),
                            lambda x: keras.ops.pad(x, PAD), strided(padding="valid")),
+    "padding by infinity": (lambda x: keras.ops.pad(x, PAD, constant_values=-np.inf),
+                            L.MaxPooling2D(3, 4), strided(), strided()),
     "classifier": (strided(4), strided(), strided(), L.GlobalAveragePooling2D(), L.Dense(10)),
     "valid": (strided(4), strided(), L.Conv2D(4, 3), strided(), L.Conv2D(4, 3)),
     "own rates": (strided(4), strided(), strided(),
