@@ -33,27 +33,6 @@ SIZE = 513
 OUTPUT_STRIDES = (8, 16)
 REFERENCE = "ResNet50"
 TIME = "The time is the CPU time of a forward pass, as a part of that of ResNet-50, where measured."
-_SQUEEZE = [[None, None], [0.25, 0.25, 0.25], [0.3, 0.3], [0.3, 0.25, 0.25]]
-_MOBILENET_STAGES = {
-    "stackwise_expansion": [[40, 56], [64, 144, 144], [72, 72], [144, 288, 288]],
-    "stackwise_num_blocks": [2, 3, 2, 3],
-    "stackwise_num_filters": [[16, 16], [24, 24, 24], [24, 24], [48, 48, 48]],
-    "stackwise_kernel_size": [[3, 3], [5, 5, 5], [5, 5], [5, 5, 5]],
-    "stackwise_num_strides": [[2, 1], [2, 1, 1], [1, 1], [2, 1, 1]],
-    "stackwise_se_ratio": _SQUEEZE,
-    "stackwise_activation": [["relu"] * 2, *(["hard_swish"] * n for n in (3, 2, 3))],
-    "stackwise_padding": [[1, 1], [2, 2, 2], [2, 2], [2, 2, 2]],
-    "output_num_filters": 288,
-    "input_activation": "hard_swish",
-    "output_activation": "hard_swish",
-    "input_num_filters": 16,
-    "image_shape": (224, 224, 3),
-    "depthwise_filters": 8,
-    "depthwise_stride": 2,
-    "depthwise_residual": True,
-    "last_layer_filter": 1024,
-    "squeeze_and_excite": 0.5,
-}
 _RESNET_STAGES = {
     "input_conv_filters": [64],
     "input_conv_kernel_sizes": [7],
@@ -101,7 +80,6 @@ HUB: dict[str, tuple[str, dict[str, Any]]] = {
             "stackwise_nores_option": [False] * 6,
         },
     ),
-    "MobileNet (V3, shallow)": ("MobileNetBackbone", _MOBILENET_STAGES),
     "VGG (16)": (
         "VGGBackbone",
         {
@@ -127,6 +105,7 @@ HUB: dict[str, tuple[str, dict[str, Any]]] = {
             "stackwise_strides": [2] * 5,
             "stackwise_num_filters": [64, 128, 256, 512, 1024],
             "block_type": "dark_block",
+            "stage_type": "dark",
         },
     ),
     "HGNetV2 (shallow)": (
@@ -163,7 +142,7 @@ HUB: dict[str, tuple[str, dict[str, Any]]] = {
         "MiTBackbone",
         {
             "layerwise_depths": [2, 2, 2, 2],
-            "num_layers": 8,
+            "num_layers": 4,
             "layerwise_num_heads": [1, 2, 5, 8],
             "layerwise_sr_ratios": [8, 4, 2, 1],
             "hidden_dims": [32, 64, 160, 256],

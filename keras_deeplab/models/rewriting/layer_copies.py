@@ -106,7 +106,10 @@ class LayerCopies:
     def _copy(self, operation: Any, layer_class: Any, changes: dict[str, Any]) -> Any:
         if layer_class is keras.layers.BatchNormalization:
             layer_class = BatchNormalization
-        config = operation.get_config()
+        try:
+            config = operation.get_config()
+        except NotImplementedError as error:
+            raise RefusalError(operation, "has no get_config, which a copy of it needs") from error
         if not issubclass(layer_class, type(operation)):
             kept = ("name", "trainable", "dtype")
             config = {key: config[key] for key in kept if key in config} | {"name": ""}

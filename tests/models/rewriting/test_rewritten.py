@@ -97,6 +97,20 @@ class Shift(layers.Layer):
         return keras.ops.roll(inputs, 1, axis=1)
 
 
+class WithoutConfig(layers.Layer):
+    """A layer that cannot be copied, since its argument is not in its configuration."""
+
+    def __init__(self, factor, **options):
+        super().__init__(**options)
+        self.factor = [factor, object()]
+
+    def call(self, inputs):
+        return inputs * self.factor[0]
+
+    def get_config(self):
+        raise NotImplementedError
+
+
 PAD = ((0, 0), (1, 1), (1, 1), (0, 0))
 NESTED = keras.Sequential([keras.Input((None, None, 4)), strided(), L.ReLU()], name="inner")
 NETWORKS = {
@@ -238,6 +252,7 @@ def attention(x):
         ((L.Lambda(lambda x: x / 2, name="half"),), "'half' .Lambda. runs a function"),
         ((strided(4), lambda x: x[:, 1:]), "GetItem. is an operation whose effect"),
         ((strided(4), attention), "'attention' .MultiHeadAttention. attends over positions"),
+        ((WithoutConfig(2, name="own"),), "'own' .WithoutConfig. has no get_config"),
         ((strided(4), L.Reshape((-1, 4), name="flat")), "'flat' .Reshape. gives the map a fixed"),
         ((strided(4), L.Permute((2, 1, 3), name="turn")), "'turn' .Permute. exchanges positions"),
         ((strided(4), L.UnitNormalization([1, 2], name="norm")), "'norm'.*works along positions"),
