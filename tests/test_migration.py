@@ -114,12 +114,12 @@ def test_keras_hub():
     for truth in (labels, labels.argmax(-1), labels.argmax(-1)[..., None]):
         model.compile("adam", CrossEntropy(), metrics=[MeanIoU(2)], jit_compile=False)
         losses.append(model.evaluate(images, truth, verbose=0))
-    assert losses[0] == pytest.approx(losses[1]) == pytest.approx(losses[2])
+    assert losses[1:] == [pytest.approx(losses[0])] * 2
     assert names["segmenter"].predict(images, verbose=0).shape == (2, 64, 64, 2)
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning", "ignore::ImportWarning")
 def test_mmsegmentation(tmp_path: Path):
     torch = import_torch()
     for package in ("mmengine", "mmseg"):
