@@ -46,6 +46,11 @@ def listed(names: Sequence[object], most: int = 6) -> str:
     return ", ".join(map(str, names[:most])) + more
 
 
+def percent(share: float) -> str:
+    """Returns a share, 0 to 1, in percent; what would round to zero as "<0.1%"."""
+    return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
+
+
 def check_choice(name: str, value: object, options: Collection[object]) -> None:
     """Raises `ValueError` unless ``value`` is one of ``options``."""
     if value in options:

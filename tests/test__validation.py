@@ -1,6 +1,6 @@
 import pytest
 
-from keras_deeplab._validation import check_choice, check_int, suggestion
+from keras_deeplab._validation import check_choice, check_int, percent, suggestion
 from keras_deeplab.presets.backbones import BACKBONES
 from keras_deeplab.presets.datasets import DATASETS
 
@@ -53,3 +53,13 @@ def test_check_int_refuses_small_values():
     check_int("size", 1, minimum=1)
     with pytest.raises(ValueError, match="at least 1. Received: size=0"):
         check_int("size", 0, minimum=1)
+
+
+def test_small_shares_are_not_zero():
+    assert [percent(share) for share in (0, 0.0004, 0.0005, 0.811, 1)] == [
+        "0.0%",
+        "<0.1%",
+        "0.1%",
+        "81.1%",
+        "100.0%",
+    ]

@@ -87,6 +87,8 @@ def shallow_network(
 ) -> Any:
     """Scores from two convolutions, which are traced in no time."""
     x = conv_bn(image, 8, 3, stride=2, options=ConvOptions(options.batch_norm), name="stem")
+    # Where the head begins.
+    x = keras.layers.Identity(name="aspp_0")(x)
     return keras.layers.Conv2D(head.classes, 3, padding="same", name="classifier")(x)
 
 
@@ -132,8 +134,8 @@ RESULTS = {
         assert Path("voc_int8.tflite").stat().st_size < Path("voc.tflite").stat().st_size
     """,
     "docs/deployment.md": """
-        assert list(image["shape"]) == [1, 129, 129, 3] and image["dtype"] is np.uint8
-        assert list(labels["shape"]) == [1, 129, 129] and labels["dtype"] is np.uint8
+        assert list(image["shape"]) == [1, 513, 513, 3] and image["dtype"] is np.uint8
+        assert list(labels["shape"]) == [1, 513, 513] and labels["dtype"] is np.uint8
         assert mask.shape == (height, width) and mask.max() < 21
         assert abs(answer["shares"].numpy().sum() - 1) < 1e-5
     """,

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from keras_deeplab._validation import percent
 from keras_deeplab.cli.arguments import resolve_inference, resolve_network
 from keras_deeplab.cli.startup import error_text, quiet_start
 
@@ -95,7 +96,7 @@ def write_annotations(arguments: argparse.Namespace, sources: Sequence[str]) -> 
         elif arguments.json:
             tqdm.write(json.dumps({"photo": str(photo), "shares": result}))
         else:
-            listed = ", ".join(f"{name} {share:.1%}" for name, share in result.items())
+            listed = ", ".join(f"{name} {percent(share)}" for name, share in result.items())
             tqdm.write(f"{photo}: {listed}")
     for file in writer.finish() if failed < len(photos) else ():
         print(file, file=sys.stderr if arguments.json else sys.stdout)

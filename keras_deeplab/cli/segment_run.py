@@ -13,6 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from keras_deeplab._validation import percent
 from keras_deeplab.cli.arguments import resolve_network
 from keras_deeplab.cli.startup import error_text
 from keras_deeplab.data.photo_sources import Item, distinct
@@ -126,7 +127,7 @@ class SegmentRun:
         shares = record["shares"]
         if self.arguments.json:
             return json.dumps({"photo": item.source, **written, "shares": shares})
-        listed = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
+        listed = ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
         return "\n  ".join([f"{item.source}: {listed}", *written.values()])
 
 

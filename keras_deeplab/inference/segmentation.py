@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from keras_deeplab._files import make_folder, write_atomically
-from keras_deeplab._validation import listed
+from keras_deeplab._validation import listed, percent
 from keras_deeplab.presets.datasets import Palette
 from keras_deeplab.visualize import (
     blend,
@@ -53,7 +53,7 @@ class Segmentation:
 
     def __repr__(self) -> str:
         height, width = self.labels.shape
-        shares = [f"{name} {share:.1%}" for name, share in self.shares().items()]
+        shares = [f"{name} {percent(share)}" for name, share in self.shares().items()]
         return f"Segmentation({self.name}, {height}x{width}: {listed(shares)})"
 
     def _repr_png_(self) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_deeplab._validation import check_int
+from keras_deeplab._validation import check_int, percent
 
 _WHITE = (255, 255, 255)
 _LEGEND_ENTRIES = 20
@@ -34,7 +34,7 @@ def with_legend(
     font = ImageFont.load_default(size)
     box, line = round(size), round(size * 1.7)
     texts = [
-        (name if share is None else f"{name} {share:.1%}", colour)
+        (name if share is None else f"{name} {percent(share)}", colour)
         for name, share, colour in entries[:_LEGEND_ENTRIES]
     ]
     if len(entries) > _LEGEND_ENTRIES:
