@@ -11,7 +11,7 @@ from typing import Any, Unpack
 import numpy as np
 from PIL import Image
 
-from keras_deeplab._validation import check_int
+from keras_deeplab._validation import check_int, listed
 from keras_deeplab.data.annotations.outlines import outlines
 from keras_deeplab.data.images import read_image
 from keras_deeplab.data.sources import SegmentationFiles
@@ -119,8 +119,10 @@ def review(
     classes = len(segmenter.class_names)
     if classes != len(data.class_names):
         raise ValueError(
-            f"Network and data must have the same classes. Received: {classes} and "
-            f"{len(data.class_names)}."
+            f"Network and data must have the same classes. Received: {segmenter.name} with "
+            f"{classes} ({listed(segmenter.class_names, 3)}) and data with "
+            f"{len(data.class_names)} ({listed(data.class_names, 3)}). Review with a network that "
+            f"was trained on these data."
         )
     counts = np.zeros((classes, classes))
     found = []

@@ -79,7 +79,7 @@ class AtrousMaxPooling2D(_AtrousPooling2D):
     """
 
     def call(self, inputs: Any) -> Any:
-        # Half of the smallest number: runtimes disagree about infinity in a pad.
+        # Close to the smallest finite number: runtimes disagree about infinity in a pad.
         lowest = -3e38 if self.compute_dtype in ("float32", "bfloat16") else -6e4
         return self._pooled(inputs, lowest, ops.maximum)
 

@@ -46,6 +46,10 @@ def converted_backbone(model: keras.Model) -> AnyNetwork:
     """Returns the backbone of a network on a converted one, with its weights and layer names."""
     inner = _inner(model)
     layers = _layers(inner)
+    for layer in layers.values():
+        # Whether it is frozen is an option of the new network.
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = True
     outputs = {"output": _head_input(layers)}
     low_level = None
     if "decoder_low_level" in layers:

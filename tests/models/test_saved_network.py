@@ -80,6 +80,11 @@ def test_a_file_holds_its_backbone(version: str, mode: str, tmp_path, image: np.
         next(x for x in all_layers(net) if x.name == "features").kernel for net in (model, other)
     ]
     np.testing.assert_array_equal(*kernels)
+    other.save(tmp_path / "frozen.keras")
+    for mode in ("frozen", "trainable"):
+        net = DeepLab(tmp_path / "frozen.keras", batch_norm=mode)
+        norms = [x for x in all_layers(net) if isinstance(x, keras.layers.BatchNormalization)]
+        assert {x.trainable for x in norms} == {mode == "trainable"}
     with pytest.raises(ValueError, match="must be a stride of 'mine': 1, 2, 4, 8. Received"):
         DeepLab(tmp_path / "net.keras", output_stride=16)
     with pytest.raises(ValueError, match="must be left out.*which holds 'deeplab_v.*_small'"):
