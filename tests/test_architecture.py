@@ -55,7 +55,6 @@ TESTED_IN = {
     "data/annotations/yolo_seg": "data/annotations/test_tools.py",
     # The converters of one export, compared with the network by one function.
     "exports/export_result": "exports/test_exporter.py",
-    "exports/onnx_export": "exports/test_exporter.py",
     "exports/request": "exports/test_exporter.py",
     "exports/run_exported": "exports/test_exporter.py",
     "exports/saved_model_export": "exports/test_exporter.py",

@@ -131,6 +131,8 @@ def export(
             f"min_agreement must be between 0 and 1. Received: min_agreement={min_agreement!r}."
         )
     photos = [] if representative_data is None else find_photos(representative_data)
+    if format == "onnx":
+        onnx_export.import_converter()
     check_writable(target, format)
     with unfinished(target) as partial:
         with _quiet_tensorflow():

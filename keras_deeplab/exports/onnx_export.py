@@ -11,6 +11,19 @@ import tensorflow as tf
 from keras_deeplab.inference.sidecar import METADATA
 
 
+def import_converter() -> Any:
+    """Returns tf2onnx, or raises `ModuleNotFoundError` if it or ONNX Runtime is not installed."""
+    try:
+        import onnxruntime  # noqa: F401
+        import tf2onnx
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            "ONNX export needs tf2onnx, and onnxruntime to check the file. "
+            "Run: pip install tf2onnx onnxruntime"
+        ) from error
+    return tf2onnx
+
+
 def convert(
     serve: Callable[[tf.Tensor], tf.Tensor], spec: tf.TensorSpec, *, opset: int, metadata: str
 ) -> bytes:
@@ -24,17 +37,8 @@ def convert(
 
     Returns:
         The file's content.
-
-    Raises:
-        ModuleNotFoundError: If tf2onnx is not installed.
     """
-    try:
-        import tf2onnx
-    except ImportError as error:
-        raise ModuleNotFoundError(
-            "ONNX export needs tf2onnx, and onnxruntime to check the file. "
-            "Run: pip install tf2onnx onnxruntime"
-        ) from error
+    tf2onnx = import_converter()
     # Otherwise resizes to a fixed size would become rounded factors.
     batch, height, width, channels = spec.shape
     free = tf.TensorSpec((batch, None, None, channels), spec.dtype, name=spec.name)
