@@ -194,8 +194,8 @@ def open_image(path: Path, what: str) -> Iterator[Image.Image]:
         raise FileNotFoundError(f"{what} must exist. Received: {str(path)!r}.") from error
     except (OSError, SyntaxError) as error:
         raise ValueError(
-            f"{what} must be a whole file. Received: {str(path)!r}, which is damaged or cut short "
-            f"({error})."
+            f"{what} must be a complete file. Received: {str(path)!r}, which is damaged or cut "
+            f"short ({error})."
         ) from error
     except Exception as error:
         # The package's own errors name the file; Pillow's are of many types and do not.

@@ -81,7 +81,7 @@ def _read(path: str | Path) -> dict[str, Any]:
         content = loadmat(path, simplify_cells=True)
     except Exception as error:  # SciPy, zlib and NumPy raise different exceptions
         raise ValueError(
-            f"A MATLAB file must be whole, as save -v6 and -v7 write it. Received: {str(path)!r} "
+            f"A MATLAB file must be valid, as save -v6 and -v7 write it. Received: {str(path)!r} "
             f"({error})."
         ) from error
     return {name: value for name, value in content.items() if not name.startswith("__")}

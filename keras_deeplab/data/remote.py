@@ -96,7 +96,7 @@ def remote_image(url: str) -> Iterator[Image.Image]:
             yield image
     except Exception as error:
         raise ValueError(
-            f"The photo must be a whole image that Pillow reads. Received: {url!r}, "
+            f"The photo must be a complete image that Pillow reads. Received: {url!r}, "
             f"{content.getbuffer().nbytes} bytes ({type(error).__name__}: {error})."
         ) from error
 

@@ -163,7 +163,7 @@ class VideoReader:
                 ) from error
             reason = getattr(error, "strerror", None) or error
             raise ValueError(
-                f"The video must be a whole file of a known format. Received: {self.label} "
+                f"The video must be a complete file of a known format. Received: {self.label} "
                 f"({reason}). A truncated MP4 or MOV has lost the index at its end."
             ) from error
 

@@ -56,11 +56,11 @@ def load_keras_file(path: Path) -> keras.Model:
         words = f"{error}".strip() or type(error).__name__
         words = words if len(words) <= _LONGEST else f"{words[:_LONGEST]} ..."
         raise ValueError(
-            f"The file must be a whole Keras model. Received: {str(path)!r} ({words})."
+            f"The file must be a valid Keras model. Received: {str(path)!r} ({words})."
         ) from error
     if not isinstance(model, keras.Model):
         raise ValueError(
-            f"The file must be a whole Keras model. Received: {str(path)!r}, which holds a "
+            f"The file must be a valid Keras model. Received: {str(path)!r}, which holds a "
             f"{type(model).__name__}."
         )
     return model

@@ -65,7 +65,7 @@ def restore_checkpoint(path: Path, model: keras.Model) -> tuple[int, dict[str, A
         run = json.loads(str(arrays.pop(_META)))
     except Exception as error:  # zipfile, zlib and NumPy raise different exceptions
         raise ValueError(
-            f"A checkpoint must be a whole file. Received: {path}, which is damaged ({error}). "
+            f"A checkpoint must be a complete file. Received: {path}, which is damaged ({error}). "
             f"Delete it: the run resumes from the one before."
         ) from error
     variables = list(_variables(model))

@@ -40,6 +40,6 @@ def check_files(sources: dict[str, SegmentationData | None]) -> None:
         listed = "\n".join(f"  {finding.message}" for finding in errors[:5])
         more = f"\n  and {len(errors) - 5} more" if len(errors) > 5 else ""
         raise ValueError(
-            f"Images and masks must be whole and fit each other. Received:\n{listed}{more}\n"
+            f"Images and masks must be readable and fit each other. Received:\n{listed}{more}\n"
             f"'keras-deeplab check-data' looks for more."
         )

@@ -56,7 +56,7 @@ def test_name_comes_from_the_network(folder: Path):
         (["--model", "net.keras", "--output-stride", "8"], "a model that DeepLab() built"),
         (["--model", "net.keras", "--calibrate", "gone"], "--calibrate) must be an existing"),
         (["--model", "exported.tflite", "--format", "onnx"], "exported.tflite"),
-        (["--model", "text.keras"], "must be a whole Keras model"),
+        (["--model", "text.keras"], "must be a valid Keras model"),
         (["--model", "net.keras", "--out", "photos"], "folder of other files"),
     ],
 )

@@ -105,7 +105,7 @@ def test_broken_files(tmp_path: Path, rng: np.random.Generator):
         read_image(path)
     Image.fromarray(rng.integers(0, 256, (64, 64, 3), "uint8")).save(path)
     path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(ValueError, match=r"whole file.*a\.jpg.*cut short"):
+    with pytest.raises(ValueError, match=r"complete file.*a\.jpg.*cut short"):
         read_image(path)
 
 

@@ -129,7 +129,7 @@ def test_broken_files(tmp_path: Path):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), "uint8")
     path = save(tmp_path / "cut.png", noise)
     path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(ValueError, match="a whole file. Received: .*cut.png"):
+    with pytest.raises(ValueError, match="a complete file. Received: .*cut.png"):
         read_mask(path)
     path = save(tmp_path / "float.tif", IDS.astype("float32"))
     with pytest.raises(ValueError, match="must hold integers"):

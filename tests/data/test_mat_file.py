@@ -31,13 +31,13 @@ def test_other_files(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="must exist"):
         read_mat_mask(tmp_path / "none.mat")
     (tmp_path / "a.mat").write_bytes(b"x" * 200)
-    with pytest.raises(ValueError, match=r"must be whole.*a\.mat"):
+    with pytest.raises(ValueError, match=r"must be valid.*a\.mat"):
         read_mat_mask(tmp_path / "a.mat")
     save_mat(tmp_path / "b.mat", {"other": np.eye(3)})
     with pytest.raises(ValueError, match=r"GTcls .* with other"):
         read_mat_mask(tmp_path / "b.mat")
     (tmp_path / "c.mat").write_bytes((tmp_path / "b.mat").read_bytes()[:-30])
-    with pytest.raises(ValueError, match=r"must be whole.*c\.mat"):
+    with pytest.raises(ValueError, match=r"must be valid.*c\.mat"):
         read_mat_mask(tmp_path / "c.mat")
 
 

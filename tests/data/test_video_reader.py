@@ -54,7 +54,7 @@ def test_damage_is_told(tmp_path: Path, clip: Path):
     ("content", "error", "words"),
     [
         (None, FileNotFoundError, "The video must exist"),
-        (b"no video", ValueError, "a whole file of a known format"),
+        (b"no video", ValueError, "a complete file of a known format"),
     ],
 )
 def test_what_is_no_video(tmp_path: Path, content, error: type, words: str):

@@ -200,10 +200,10 @@ def words(error: type, text: str):
 def test_what_is_no_network_is_refused(tmp_path: Path):
     for name, text in [
         ("text.tflite", "must be a TFLite network. Received: .*text.tflite"),
-        ("text.onnx", "must be a whole ONNX network. Received: .*text.onnx"),
+        ("text.onnx", "must be a valid ONNX network. Received: .*text.onnx"),
         (
             "text.keras",
-            "must be a whole Keras model. Received: .*text.keras' .it is no zip archive",
+            "must be a valid Keras model. Received: .*text.keras' .it is no zip archive",
         ),
         ("text.pt", "must be a .keras, .tflite or .onnx file, or the folder"),
     ]:
@@ -214,7 +214,7 @@ def test_what_is_no_network_is_refused(tmp_path: Path):
     with words(ValueError, "must be a SavedModel, with a file saved_model.pb"):
         open_segmenter(tmp_path / "empty")
     (tmp_path / "empty" / "saved_model.pb").write_text("not a network at all")
-    with words(ValueError, "The SavedModel must be whole"):
+    with words(ValueError, "The SavedModel must be complete"):
         open_segmenter(tmp_path / "empty")
     with words(FileNotFoundError, "must exist. Received: .*gone.onnx"):
         open_segmenter(tmp_path / "gone.onnx")
@@ -228,7 +228,7 @@ def test_damaged_files_are_refused(tmp_path: Path):
     # The runtime's own reading of most of these crashes the process.
     for end in range(8, len(content), len(content) // 20):
         path.write_bytes(content[:end])
-        with words(ValueError, f"must be a whole TFLite network. Received: .*, {end} bytes"):
+        with words(ValueError, f"must be a valid TFLite network. Received: .*, {end} bytes"):
             open_segmenter(path, class_names=NAMES)
 
 

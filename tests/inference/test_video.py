@@ -114,7 +114,7 @@ def test_truncated_files(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     (line,) = [record.message for record in caplog.records if record.name == "keras_deeplab"]
     assert f"{len(results)} of about 12 frames are readable; the file is truncated" in line
     (tmp_path / "cut.mp4").write_bytes(write_clip(tmp_path / "a.mp4").read_bytes()[:2000])
-    with pytest.raises(ValueError, match="whole file of a known format. Received: .*cut.mp4"):
+    with pytest.raises(ValueError, match="complete file of a known format. Received: .*cut.mp4"):
         segment_video(NETWORK, tmp_path / "cut.mp4")
     with pytest.raises(FileNotFoundError, match="gone.mp4"):
         segment_video(NETWORK, tmp_path / "gone.mp4")

@@ -54,5 +54,5 @@ def test_damaged_files_are_refused(tmp_path: Path):
     content = path.read_bytes()
     for damaged in (b"", content[: len(content) // 2], b"text"):
         path.write_bytes(damaged)
-        with pytest.raises(ValueError, match="whole file.*Delete it"):
+        with pytest.raises(ValueError, match="complete file.*Delete it"):
             restore_checkpoint(path, compiled())

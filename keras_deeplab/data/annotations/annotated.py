@@ -154,7 +154,7 @@ class Drawing:
             labels = self._from_raster() if self.photo.raster else self._from_regions()
         except (ValueError, TypeError, OSError, zlib.error, OverflowError, IndexError) as error:
             raise ValueError(
-                f"The annotations of {self.photo.reference!r} must be whole. Received: "
+                f"The annotations of {self.photo.reference!r} must be complete. Received: "
                 f"{str(self.photo.file)!r} ({error})."
             ) from error
         if time.perf_counter() - start > _SLOW_SECONDS:

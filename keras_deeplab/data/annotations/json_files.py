@@ -33,7 +33,7 @@ def note_damage(annotations: Annotations, path: Path, error: Exception) -> None:
         "error",
         "annotation file not readable",
         path,
-        f"An annotation file must be whole. Received: {str(path)!r} ({missing}).",
+        f"An annotation file must be complete. Received: {str(path)!r} ({missing}).",
     )
 
 

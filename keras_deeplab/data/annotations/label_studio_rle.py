@@ -46,7 +46,7 @@ def decode_brush(stream: Sequence[int] | np.ndarray, height: int, width: int) ->
         count = 1 if repeated else end - place
         words = bits[at : at + count * word]
         if end > len(values) or len(words) < count * word:
-            raise ValueError("a brush must be a whole stream")
+            raise ValueError("a brush must be a complete stream")
         values[place:end] = words.reshape(count, word) @ (1 << np.arange(word)[::-1])
         at += count * word
         place = end

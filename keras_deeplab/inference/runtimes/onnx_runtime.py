@@ -58,5 +58,5 @@ def _session(path: Path) -> Any:
     except Exception as error:
         # onnxruntime's exceptions have no common base class.
         raise ValueError(
-            f"The file must be a whole ONNX network. Received: {str(path)!r} ({error})."
+            f"The file must be a valid ONNX network. Received: {str(path)!r} ({error})."
         ) from error

@@ -49,7 +49,7 @@ def check_saved_model(folder: Path) -> None:
         saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     except DecodeError as error:
         raise ValueError(
-            f"The SavedModel must be whole. Received: {str(folder)!r} ({error})."
+            f"The SavedModel must be complete. Received: {str(folder)!r} ({error})."
         ) from error
     graph = tf.Graph()
     harmful = sorted(

@@ -34,7 +34,7 @@ def open_folder(path: Path) -> Opened:
     except Exception as error:
         # Damaged files raise exceptions of the protobuf reader, the graph or the file system.
         raise ValueError(
-            f"The SavedModel must be whole. Received: {str(path)!r} ({error})."
+            f"The SavedModel must be complete. Received: {str(path)!r} ({error})."
         ) from error
     signatures = dict(module.signatures)
     if _SIGNATURE not in signatures:

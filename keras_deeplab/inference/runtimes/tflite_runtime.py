@@ -136,7 +136,7 @@ def _rewritten(model: Any, content: bytes, path: Path) -> bytes:
 def _damaged(content: bytes, path: Path) -> ValueError:
     # Offsets outside the file raise many different exceptions.
     return ValueError(
-        f"The file must be a whole TFLite network. Received: {str(path)!r}, {len(content)} bytes, "
+        f"The file must be a valid TFLite network. Received: {str(path)!r}, {len(content)} bytes, "
         f"where the end is missing or damaged. Fetch or export it again."
     )
 
@@ -154,7 +154,7 @@ def _interpreter(content: bytes, path: Path) -> Any:
         else:
             return interpreter
     raise ValueError(
-        f"The file must be a whole TFLite network of known operators. Received: {str(path)!r} "
+        f"The file must be a valid TFLite network of known operators. Received: {str(path)!r} "
         f"({'; '.join(dict.fromkeys(errors))})."
     )
 

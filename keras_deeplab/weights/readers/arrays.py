@@ -32,7 +32,7 @@ def convert_arrays(path: str | Path) -> dict[str, np.ndarray]:
             return {name: file[name].astype("float32") for name in file.files}
     except Exception as error:  # zipfile, zlib and NumPy raise different exceptions
         raise ValueError(
-            f"The weights must be a whole .npz file. Received: {str(path)!r} ({error}). Install "
+            f"The weights must be a valid .npz file. Received: {str(path)!r} ({error}). Install "
             f"keras_deeplab again."
         ) from error
 

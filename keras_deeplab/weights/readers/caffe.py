@@ -113,7 +113,7 @@ def read_caffemodel(path: str | Path, *, member: str = "") -> list[CaffeLayer]:
         ]
     except (DecodeError, ValueError) as error:
         raise ValueError(
-            f"The file must be a whole .caffemodel. Received: {path}, {len(content)} bytes "
+            f"The file must be a valid .caffemodel. Received: {path}, {len(content)} bytes "
             f"({error}). Fetch it again."
         ) from error
     if not layers:
@@ -170,7 +170,7 @@ def convert_caffe(path: str | Path, *, member: str = "") -> dict[str, np.ndarray
 
     >>> convert_caffe("photo.jpg")  # doctest: +IGNORE_EXCEPTION_DETAIL
     Traceback (most recent call last):
-    ValueError: The file must be a whole .caffemodel. ...
+    ValueError: The file must be a valid .caffemodel. ...
     """
     arrays: dict[str, np.ndarray] = {}
     for source in read_caffemodel(path, member=member):

@@ -32,8 +32,8 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
         return {name: _array(**entry) for name, entry in tensors}
     except (SafetensorError, KeyError) as error:
         raise ValueError(
-            f"A safetensors file must be whole. Received: {path}, {len(content)} bytes ({error}). "
-            f"Fetch it again."
+            f"A safetensors file must be complete. Received: {path}, {len(content)} bytes "
+            f"({error}). Fetch it again."
         ) from error
 
 

@@ -112,7 +112,7 @@ def _unpack_checkpoint(path: Path, folder: Path) -> Path:
         raise
     except Exception as error:  # tarfile and the decompressors raise different exceptions
         raise ValueError(
-            f"A TF-Slim checkpoint must be a whole .tar.gz archive or an .index file. "
+            f"A TF-Slim checkpoint must be a valid .tar.gz archive or an .index file. "
             f"Received: {path} ({error}). Fetch it again."
         ) from error
     indices = sorted(folder.glob("*.index"))
@@ -140,7 +140,8 @@ def _read_checkpoint(prefix: Path, *, source: Path) -> dict[str, np.ndarray]:
         }
     except tf.errors.OpError as error:
         raise ValueError(
-            f"The checkpoint must be whole. Received: {source} ({error.message}). Fetch it again."
+            f"The checkpoint must be complete. Received: {source} ({error.message}). Fetch "
+            f"it again."
         ) from error
     if not arrays:
         raise ValueError(f"The checkpoint must hold variables. Received: {source} with none.")

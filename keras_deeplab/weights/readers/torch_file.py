@@ -83,7 +83,7 @@ class _TensorUnpickler(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> _Storage:
         tag, kind, key, _, _, *view = pid
         if tag != "storage" or kind not in _DTYPES or any(view):
-            raise pickle.UnpicklingError(f"it refers to {pid!r}, which is no whole storage")
+            raise pickle.UnpicklingError(f"it refers to {pid!r}, which is not a complete storage")
         self.kinds[str(key)] = kind
         return _Storage(str(key), kind)
 

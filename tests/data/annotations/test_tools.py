@@ -342,7 +342,7 @@ def test_compressed_runs_are_those_of_pycocotools(tmp_path: Path):
         assert np.array_equal(read_dataset(tmp_path)[0]["labels"] == 1, mask)
     runs["counts"] = runs["counts"][:-5] + "~~~"
     write_json(tmp_path / "i.json", exports.coco(["a.jpg"], [row], {1: "cat"}))
-    with pytest.raises(ValueError, match=r"annotations of 'a.jpg' must be whole.*i\.json"):
+    with pytest.raises(ValueError, match=r"annotations of 'a.jpg' must be complete.*i\.json"):
         read_dataset(tmp_path)[0]
 
 

@@ -21,7 +21,7 @@ def test_damaged_files_are_named(tmp_path: Path, share: float):
     write_safetensors(path, {"a": np.ones((50, 50))})
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(ValueError, match=r"must be whole.*net\.safetensors"):
+    with pytest.raises(ValueError, match=r"must be complete.*net\.safetensors"):
         convert_hugging_face(path)
 
 

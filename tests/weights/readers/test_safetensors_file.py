@@ -28,5 +28,5 @@ def test_types_that_are_not_read_are_damage(tmp_path: Path):
     header = b'{"a":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}'
     path = tmp_path / "x.safetensors"
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
-    with pytest.raises(ValueError, match=r"must be whole. Received: .*x\.safetensors"):
+    with pytest.raises(ValueError, match=r"must be complete. Received: .*x\.safetensors"):
         read_safetensors(path)

@@ -20,7 +20,7 @@ def test_the_content_says_which_format_it_is(suffix: str, tmp_path: Path, rng):
 
 
 def test_damaged_files_are_named_by_their_format(tmp_path: Path):
-    for name, words in (("a.safetensors", "safetensors file must be whole"), ("a.pth", ".pth")):
+    for name, words in (("a.safetensors", "safetensors file must be complete"), ("a.pth", ".pth")):
         (tmp_path / name).write_bytes(b"neither")
         with pytest.raises(ValueError, match=words):
             read_tensors(tmp_path / name)
