@@ -12,7 +12,7 @@ from PIL import Image
 PADDING_LEVEL = 127
 
 
-def fit_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def fit_image(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """Resizes a photo to fit `size`, preserving its aspect ratio, and pads it with grey.
 
     With padding to the training size, image-level features have the same meaning as in training,
@@ -27,11 +27,10 @@ def fit_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     >>> fit_image(np.zeros((40, 80, 3), "uint8"), (64, 64))[:, 0, 0].tolist()[30:34]
     [0, 0, 127, 127]
     """
-    height, width = image.shape[:2]
-    return padded(resized_image(image, fitted_size((height, width), size)), size)
+    return padded(resized_image(image, fitted_size(image.shape[:2], size)), size)
 
 
-def fitted_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
+def fitted_size(size: tuple[int, ...], box: tuple[int, ...]) -> tuple[int, int]:
     """Returns the largest (height, width) that fits a box, with the aspect ratio of `size`."""
     scale = min(box[0] / size[0], box[1] / size[1])
     height, width = (
@@ -40,7 +39,7 @@ def fitted_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
     return height, width
 
 
-def resized_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resized_image(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """Returns a photo, uint8 (height, width, 3), resized to a (height, width)."""
     if image.shape[:2] == size:
         return image
@@ -49,7 +48,7 @@ def resized_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(resized)
 
 
-def padded(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def padded(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """Returns a photo padded with grey at the bottom and the right."""
     if image.shape[:2] == size:
         return image
@@ -58,7 +57,7 @@ def padded(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return filled
 
 
-def windows(size: tuple[int, int], window: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+def windows(size: tuple[int, ...], window: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
     """Yields the smallest number of evenly spaced windows that overlap by a third or more."""
     rows, columns = (_starts(length, side) for length, side in zip(size, window, strict=True))
     for top in rows:

@@ -9,12 +9,14 @@ import numpy as np
 _BLOCK_PIXELS = 1 << 22
 
 
-def resized_scores(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resized_scores(scores: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """Returns scores (height, width, classes) resized bilinearly to a (height, width), float32."""
+    if scores.shape[:2] == size:
+        return scores.astype("float32")
+    resize = RowResize(scores.shape, size)
     resized = np.empty((*size, scores.shape[-1]), "float32")
-    for rows, planes in _blocks(_planes(scores), size):
-        for label, plane in enumerate(planes):
-            resized[rows, :, label] = plane
+    for rows in _row_blocks(size):
+        resize(scores[resize.source(rows)], rows, out=resized[rows])
     return resized
 
 
@@ -26,8 +28,8 @@ class RowResize:
         new_size: (height, width) to resize to.
     """
 
-    def __init__(self, size: tuple[int, int], new_size: tuple[int, int]) -> None:
-        self.same = size == new_size
+    def __init__(self, size: tuple[int, ...], new_size: tuple[int, ...]) -> None:
+        self.same = size[:2] == new_size
         self.down = _taps(size[0], new_size[0])
         self.across = _taps(size[1], new_size[1])
 
@@ -38,21 +40,27 @@ class RowResize:
         top, bottom, _ = self.down
         return slice(int(top[rows.start]), int(bottom[rows.stop - 1]) + 1)
 
-    def __call__(self, scores: np.ndarray, rows: slice) -> np.ndarray:
-        """Returns new rows, from scores that hold `source(rows)`."""
+    def __call__(
+        self, scores: np.ndarray, rows: slice, *, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Returns new rows, in `out` if given, from scores that hold `source(rows)`."""
         if self.same:
             return scores
         top, bottom, down = (tap[rows] for tap in self.down)
         left, right, across = self.across
         first = self.source(rows).start
-        resized = np.empty((len(top), len(left), scores.shape[-1]), "float32")
-        for label, plane in enumerate(_planes(scores)):
+        resized = (
+            np.empty((len(top), len(left), scores.shape[-1]), "float32") if out is None else out
+        )
+        # Contiguous planes are several times faster than interleaved classes.
+        planes = np.ascontiguousarray(np.moveaxis(scores, -1, 0), "float32")
+        for label, plane in enumerate(planes):
             narrow = _lerp(plane[top - first], plane[bottom - first], down[:, None])
             resized[..., label] = _lerp(narrow[:, left], narrow[:, right], across[None, :])
         return resized
 
 
-def resized_labels(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resized_labels(scores: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """Returns the best class of every pixel after bilinear resizing to a (height, width).
 
     A class that is the best of all four neighbours is the best between them, so that only pixels
@@ -71,11 +79,12 @@ def resized_labels(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return best
     if (best == best[0, 0]).all():
         return np.full(size, best[0, 0])
-    top, bottom, down = _taps(scores.shape[0], size[0])
+    all_tops, all_bottoms, all_down = _taps(scores.shape[0], size[0])
     left, right, across = _taps(scores.shape[1], size[1])
     labels = np.empty(size, best.dtype)
     for rows in _row_blocks(size):
-        above, below = best[top[rows]], best[bottom[rows]]
+        top, bottom, down = all_tops[rows], all_bottoms[rows], all_down[rows]
+        above, below = best[top], best[bottom]
         block = labels[rows]
         block[:] = above[:, left]
         differ = block != above[:, right]
@@ -85,30 +94,19 @@ def resized_labels(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         step = max(1, _BLOCK_PIXELS // scores.shape[-1])
         for start in range(0, len(all_y), step):
             y, x = all_y[start : start + step], all_x[start : start + step]
-            corners = top[rows][y], bottom[rows][y], left[x], right[x]
-            weights = down[rows][y, None], across[x, None]
-            block[y, x] = _between(scores, *corners, *weights).argmax(axis=-1)
+            first, second = (
+                _lerp(
+                    scores[top[y], side].astype("float32"),
+                    scores[bottom[y], side].astype("float32"),
+                    down[y, None],
+                )
+                for side in (left[x], right[x])
+            )
+            block[y, x] = _lerp(first, second, across[x, None]).argmax(axis=-1)
     return labels
 
 
-def _between(
-    scores: np.ndarray,
-    top: np.ndarray,
-    bottom: np.ndarray,
-    left: np.ndarray,
-    right: np.ndarray,
-    down: np.ndarray,
-    across: np.ndarray,
-) -> np.ndarray:
-    """Returns the interpolated scores of pixels, of shape (pixels, classes)."""
-    first, second = (
-        _lerp(scores[top, side].astype("float32"), scores[bottom, side].astype("float32"), down)
-        for side in (left, right)
-    )
-    return _lerp(first, second, across)
-
-
-def nearest_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def nearest_labels(labels: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """Returns labels resized to a (height, width) by nearest neighbour."""
     rows, columns = (
         ((np.arange(new) + 0.5) * old / new).astype("intp")
@@ -125,25 +123,7 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return scores
 
 
-def _planes(scores: np.ndarray) -> np.ndarray:
-    """Returns scores as a contiguous array of shape (classes, height, width)."""
-    return np.ascontiguousarray(np.moveaxis(scores, -1, 0), "float32")
-
-
-def _blocks(
-    planes: np.ndarray, size: tuple[int, int]
-) -> Iterator[tuple[slice, Iterator[np.ndarray]]]:
-    """Yields blocks of rows of the bilinearly resized planes."""
-    top, bottom, down = _taps(planes.shape[1], size[0])
-    left, right, across = _taps(planes.shape[2], size[1])
-    for rows in _row_blocks(size):
-        narrow = (
-            _lerp(plane[top[rows]], plane[bottom[rows]], down[rows, None]) for plane in planes
-        )
-        yield rows, (_lerp(x[:, left], x[:, right], across[None, :]) for x in narrow)
-
-
-def _row_blocks(size: tuple[int, int]) -> Iterator[slice]:
+def _row_blocks(size: tuple[int, ...]) -> Iterator[slice]:
     step = max(1, _BLOCK_PIXELS // size[1])
     for start in range(0, size[0], step):
         yield slice(start, min(start + step, size[0]))

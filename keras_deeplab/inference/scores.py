@@ -55,9 +55,9 @@ class Scores:
         """
         self._check_finite()
         if self.kind != "labels":
-            return resized_labels(self.values, self._photo_size)
+            return resized_labels(self.values, self.photo.shape[:2])
         dtype = "uint8" if self.values.max(initial=0) <= 255 else "uint16"
-        return nearest_labels(self.values.astype(dtype), self._photo_size)
+        return nearest_labels(self.values.astype(dtype), self.photo.shape[:2])
 
     def probabilities(self) -> np.ndarray:
         """Returns float32 probabilities of shape (photo_height, photo_width, classes).
@@ -65,9 +65,9 @@ class Scores:
         Raises:
             ValueError: If the network returns labels.
         """
-        self._check_scores("probabilities")
+        check_scores(self.kind, "probabilities")
         self._check_finite()
-        resized = resized_scores(self.values, self._photo_size)
+        resized = resized_scores(self.values, self.photo.shape[:2])
         return softmax(resized) if self.kind == "logits" else resized
 
     def refined(self, crf: DenseCRF) -> Scores:
@@ -76,7 +76,7 @@ class Scores:
         Raises:
             ValueError: If the network returns labels, or probabilities declared as logits.
         """
-        self._check_scores("a CRF")
+        check_scores(self.kind, "a CRF")
         if not np.isfinite(self.values).all():
             return self  # reported when the labels of the photo are asked for
         logits = self.kind == "logits"
@@ -95,14 +95,10 @@ class Scores:
         Raises:
             ValueError: If the network returns labels.
         """
-        self._check_scores("probabilities")
+        check_scores(self.kind, "probabilities")
         if self.kind == "probabilities":
             return self
         return replace(self, values=softmax(self.values.astype("float32")), kind="probabilities")
-
-    @property
-    def _photo_size(self) -> tuple[int, int]:
-        return self.photo.shape[0], self.photo.shape[1]
 
     def _check_finite(self) -> None:
         if not np.isfinite(self.values).all():
@@ -112,12 +108,14 @@ class Scores:
                 f"are damaged or its training diverged, or half precision overflows on the photo."
             )
 
-    def _check_scores(self, purpose: str) -> None:
-        if self.kind == "labels":
-            raise ValueError(
-                f"A network must return scores for {purpose}. Received: one that returns labels. "
-                f"Export it without argmax."
-            )
+
+def check_scores(kind: str, purpose: str, network: str = "one") -> None:
+    """Raises `ValueError` if a network returns labels instead of scores."""
+    if kind == "labels":
+        raise ValueError(
+            f"A network must return scores for {purpose}. Received: {network}, which returns "
+            f"labels. Export it without argmax."
+        )
 
 
 def are_probabilities(scores: np.ndarray) -> bool:

@@ -17,7 +17,7 @@ from keras_deeplab.inference.options import (
     InferenceSettings,
     resolve_options,
 )
-from keras_deeplab.inference.scores import Scores
+from keras_deeplab.inference.scores import Scores, check_scores
 from keras_deeplab.inference.segmentation import Segmentation
 from keras_deeplab.inference.segmenter import Segmenter
 from keras_deeplab.inference.streaming import WORKERS, in_order
@@ -188,11 +188,8 @@ def segment(
     """
     options = resolve_options(options, settings)
     segmenter = open_segmenter(model, class_names=class_names)
-    if probabilities and segmenter.output == "labels":
-        raise ValueError(
-            f"A network must return scores for probabilities. Received: {segmenter.name}, which "
-            f"returns labels. Export it without argmax."
-        )
+    if probabilities:
+        check_scores(segmenter.output, "probabilities", segmenter.name)
     several = _several(image)
     photos = [image] if several is None else several
     results = Segmentations(segmenter, photos, options, probabilities=probabilities)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,15 +12,12 @@ import numpy as np
 
 from keras_deeplab._validation import listed
 from keras_deeplab.inference.dense_crf import resolve_crf
-from keras_deeplab.inference.fitting import (
-    fit_image,
-    fitted_size,
-)
+from keras_deeplab.inference.fitting import fit_image, fitted_size
 from keras_deeplab.inference.interpolation import resized_scores, softmax
 from keras_deeplab.inference.options import InferenceOptions, Size
-from keras_deeplab.inference.scores import Scores
+from keras_deeplab.inference.scores import Scores, check_scores
 from keras_deeplab.inference.streaming import WORKERS, batched, in_order
-from keras_deeplab.inference.window_bands import band_labels, gathered, window_bands
+from keras_deeplab.inference.window_bands import over_windows
 from keras_deeplab.presets.datasets import Palette
 
 
@@ -105,16 +103,13 @@ class Segmenter:
 
     def check(self, options: InferenceOptions) -> None:
         """Raises `ValueError` if the network does not support the options."""
-        fixed = self.input_shape[1:3]
-        problem = None
-        if self.output == "labels" and (options.crf or options.averages):
+        if options.crf or options.averages:
             purpose = "a CRF" if options.crf else "the mean over scales, mirror images or windows"
-            raise ValueError(
-                f"A network must return scores for {purpose}. Received: {self.name}, which "
-                f"returns labels. Export it without argmax."
-            )
+            check_scores(self.output, purpose, self.name)
+        fixed = self.input_shape[1:3]
         if fixed == (None, None):
             return
+        problem = None
         if options.scales != (1.0,) and not options.sliding_window:
             problem = "be run at several scales"
         elif options.size == "own":
@@ -151,39 +146,31 @@ def _predict(
     # Photos at their own size rarely have equal sizes, and batched scores could fill the memory.
     photos_at_once = 1 if size is None or options.sliding_window else run.size
 
-    def fitted(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        single = size is not None and not options.averages
-        return photo, fit_image(photo, size) if single and size else None
+    def fitted(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return photo, photo if size is None or options.averages else fit_image(photo, size)
 
     workers = options.workers or WORKERS
     prepared = in_order(fitted, images, workers=workers, ahead=photos_at_once + workers)
     for batch in batched(prepared, photos_at_once):
         start = time.perf_counter()
-        photos = [photo for photo, _ in batch]
-        if options.averages:
-            # Scores that are not finite are reported with their photo.
-            with np.errstate(invalid="ignore"):
-                if options.sliding_window and size is not None:
-                    values, kind = _over_windows(run, photos[0], options, size, labels_only)
-                else:
-                    values, kind = _averaged(run, photos, options, size), "probabilities"
-        else:
-            inputs = (photo if image is None else image for photo, image in batch)
-            values, kind = list(_cropped(run(inputs), photos, size)), network.output
+        photos, kind = [photo for photo, _ in batch], "probabilities"
+        # Scores that are not finite are reported with their photo.
+        with np.errstate(invalid="ignore"):
+            if not options.averages:
+                values, kind = _cropped(run(image for _, image in batch), photos, size), run.output
+            elif options.sliding_window and size is not None:
+                values = [
+                    over_windows(
+                        run.probabilities, photos[0], options, size, labels_only=labels_only
+                    )
+                ]
+                kind = "labels" if labels_only else kind
+            else:
+                values = _averaged(run, photos, options, size)
         seconds = (time.perf_counter() - start) / len(batch)
         for photo, value in zip(photos, values, strict=True):
             scores = Scores(value, kind, photo, seconds)
             yield scores.refined(crf) if crf else scores
-
-
-def _cropped(
-    outputs: Iterable[np.ndarray], photos: list[np.ndarray], size: Size | None
-) -> Iterator[np.ndarray]:
-    """Yields the scores of photos without the padding."""
-    for output, photo in zip(outputs, photos, strict=True):
-        own = (photo.shape[0], photo.shape[1])
-        height, width = own if size is None else fitted_size(own, size)
-        yield output[:height, :width]
 
 
 class _BatchRun:
@@ -207,48 +194,41 @@ class _BatchRun:
             stack = np.stack(batch + batch[-1:] * (missing if self.fills else 0))
             yield from self.run(stack)[: len(batch)]
 
-    def probabilities(self, scores: np.ndarray) -> np.ndarray:
-        """Returns probabilities of the network's scores."""
+    def as_probabilities(self, scores: np.ndarray) -> np.ndarray:
+        """Returns probabilities of float32 scores, in place."""
         return softmax(scores) if self.output == "logits" else scores
+
+    def probabilities(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Runs images and yields their probabilities."""
+        return (self.as_probabilities(output.astype("float32")) for output in self(images))
+
+
+def _cropped(
+    outputs: Iterable[np.ndarray], photos: list[np.ndarray], size: Size | None
+) -> list[np.ndarray]:
+    """Returns the scores of photos without the padding."""
+    sizes = [_size_in(size, photo) for photo in photos]
+    return [out[:height, :width] for out, (height, width) in zip(outputs, sizes, strict=True)]
+
+
+def _size_in(box: Size | None, photo: np.ndarray) -> Size:
+    return (photo.shape[0], photo.shape[1]) if box is None else fitted_size(photo.shape[:2], box)
 
 
 def _averaged(
     run: _BatchRun, photos: list[np.ndarray], options: InferenceOptions, size: Size | None
 ) -> list[np.ndarray]:
     """Returns the mean probabilities over scales and flips, at the resized photos' size."""
-    sizes = [(photo.shape[0], photo.shape[1]) for photo in photos]
-    if size is not None:
-        sizes = [fitted_size(own, size) for own in sizes]
+    sizes = [_size_in(size, photo) for photo in photos]
+    passes = list(itertools.product(options.scales, (1, -1)[: 1 + options.flip]))
     totals = [np.zeros((), "float32")] * len(photos)
-    steps = (1, -1)[: 1 + options.flip]
-    for scale in options.scales:
-        for step in steps:
-            seen = [np.ascontiguousarray(photo[:, ::step]) for photo in photos]
-            found = _at_scale(run, seen, sizes, size, scale)
-            totals = [total + one[:, ::step] for total, one in zip(totals, found, strict=True)]
-    return [total / (len(options.scales) * len(steps)) for total in totals]
-
-
-def _over_windows(
-    run: _BatchRun, photo: np.ndarray, options: InferenceOptions, size: Size, labels_only: bool
-) -> tuple[list[np.ndarray], str]:
-    def probabilities(images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        return (run.probabilities(output.astype("float32")) for output in run(images))
-
-    bands = window_bands(probabilities, photo, options, size)
-    own = (photo.shape[0], photo.shape[1])
-    if labels_only:
-        return [band_labels(bands, own)], "labels"
-    return [gathered(bands, own)], "probabilities"
-
-
-def _at_scale(
-    run: _BatchRun, photos: list[np.ndarray], sizes: list[Size], size: Size | None, scale: float
-) -> list[np.ndarray]:
-    # 513 becomes 257 and 897, so that features stay aligned with the pixels of the photo.
-    height, width = (max(1, round(scale * (length - 1)) + 1) for length in size or sizes[0])
-    outputs = run(fit_image(photo, (height, width)) for photo in photos)
-    return [
-        run.probabilities(resized_scores(values, target))
-        for values, target in zip(_cropped(outputs, photos, (height, width)), sizes, strict=True)
-    ]
+    for scale, step in passes:
+        # 513 becomes 257 and 897, so that features stay aligned with the pixels of the photo.
+        height, width = (max(1, round(scale * (length - 1)) + 1) for length in size or sizes[0])
+        seen = (np.ascontiguousarray(photo[:, ::step]) for photo in photos)
+        outputs = run(fit_image(photo, (height, width)) for photo in seen)
+        found = zip(_cropped(outputs, photos, (height, width)), sizes, strict=True)
+        for number, (values, own) in enumerate(found):
+            probabilities = run.as_probabilities(resized_scores(values, own))
+            totals[number] = totals[number] + probabilities[:, ::step]
+    return [total / len(passes) for total in totals]

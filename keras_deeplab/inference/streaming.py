@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Any, TypeVar
 
 WORKERS = min(8, os.cpu_count() or 2)
@@ -63,11 +63,6 @@ def read_ahead(items: Iterable[_Item], *, ahead: int = 4) -> Iterator[_Item]:
 
 def batched(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
     """Yields lists of `size` items; the last may be shorter."""
-    batch: list[_Item] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
         yield batch

@@ -16,7 +16,7 @@ from keras_deeplab.inference.options import (
     InferenceSettings,
     resolve_options,
 )
-from keras_deeplab.inference.scores import Scores, smoothed
+from keras_deeplab.inference.scores import Scores, check_scores, smoothed
 from keras_deeplab.inference.segmentation import Segmentation
 from keras_deeplab.inference.segmenter import Segmenter
 from keras_deeplab.inference.streaming import WORKERS, in_order, read_ahead
@@ -110,11 +110,8 @@ def check_smoothing(segmenter: Segmenter, smoothing: float) -> None:
         raise ValueError(
             f"smoothing must be from 0 to less than 1. Received: smoothing={smoothing!r}."
         )
-    if smoothing and segmenter.output == "labels":
-        raise ValueError(
-            f"A network must return scores for smoothing. Received: {segmenter.name}, which "
-            f"returns labels. Export it without argmax."
-        )
+    if smoothing:
+        check_scores(segmenter.output, "smoothing", segmenter.name)
 
 
 def _and_close(reader: VideoReader, results: Iterator[Segmentation]) -> Iterator[Segmentation]:

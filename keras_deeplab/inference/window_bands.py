@@ -13,25 +13,39 @@ from keras_deeplab.inference.interpolation import RowResize, resized_labels
 from keras_deeplab.inference.options import InferenceOptions, Size
 
 Run = Callable[[Iterable[np.ndarray]], Iterator[np.ndarray]]
-Bands = Iterator[tuple[slice, np.ndarray]]
 _BAND_ROWS = 128
 
 
-def window_bands(run: Run, photo: np.ndarray, options: InferenceOptions, window: Size) -> Bands:
-    """Yields the mean probabilities over windows, scales and flips, from top to bottom.
-
-    Only the rows that later windows overlap are kept.
+def over_windows(
+    run: Run, photo: np.ndarray, options: InferenceOptions, window: Size, *, labels_only: bool
+) -> np.ndarray:
+    """Returns the mean probabilities over windows, scales and flips, or only the best classes.
 
     Args:
         run: Function from images of the window's size to their probabilities.
         photo: uint8 array of shape (height, width, 3).
         options: Scales and flip.
         window: (height, width) of the windows.
-
-    Returns:
-        Iterator over rows of the photo, and float32 arrays of shape (rows, width, classes).
+        labels_only: Whether to return labels (height, width), without ever holding the
+            probabilities (height, width, classes) of the whole photo.
     """
-    size = (photo.shape[0], photo.shape[1])
+    values: Any = None
+    for rows, band in _bands(run, photo, options, window):
+        part = resized_labels(band, band.shape[:2]) if labels_only else band
+        if values is None:
+            values = np.empty((*photo.shape[:2], *part.shape[2:]), part.dtype)
+        values[rows] = part
+    return values
+
+
+def _bands(
+    run: Run, photo: np.ndarray, options: InferenceOptions, window: Size
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yields rows of the photo, from top to bottom, and their mean probabilities.
+
+    Only the rows that later windows overlap are kept.
+    """
+    size = photo.shape[:2]
     streams: list[tuple[int, RowResize, _Rows]] = []
     for scale in options.scales:
         scaled = max(1, round(scale * size[0])), max(1, round(scale * size[1]))
@@ -47,39 +61,17 @@ def window_bands(run: Run, photo: np.ndarray, options: InferenceOptions, window:
         yield rows, total / len(streams)
 
 
-def gathered(bands: Bands, size: Size) -> np.ndarray:
-    """Returns the bands as one array of shape (height, width, classes)."""
-    values: Any = None
-    for rows, band in bands:
-        if values is None:
-            values = np.empty((*size, band.shape[-1]), "float32")
-        values[rows] = band
-    return values
-
-
-def band_labels(bands: Bands, size: Size) -> np.ndarray:
-    """Returns the best class of every pixel, without the probabilities of the whole photo."""
-    labels: Any = None
-    for rows, band in bands:
-        found = resized_labels(band, band.shape[:2])
-        if labels is None:
-            labels = np.empty(size, found.dtype)
-        labels[rows] = found
-    return labels
-
-
 def _blended(run: Run, photo: np.ndarray, window: Size) -> Iterator[np.ndarray]:
     """Yields blocks of rows of the mean probabilities of the windows over a photo."""
     height, width = photo.shape[:2]
-    tiles = list(windows((height, width), window))
+    tiles = list(windows(photo.shape[:2], window))
     outputs = run(padded(photo[tile], window) for tile in tiles)
     total: Any = None
     first = 0
     rows = min(window[0], height)
     count = np.zeros((rows, width, 1), "float32")
-    for top, group in groupby(
-        zip(tiles, outputs, strict=True), key=lambda found: found[0][0].start
-    ):
+    rows_of_tiles = groupby(zip(tiles, outputs, strict=True), key=lambda found: found[0][0].start)
+    for top, group in rows_of_tiles:
         done = top - first
         if done:
             yield total[:done] / count[:done]
