@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,15 @@ from PIL import Image, UnidentifiedImageError
 
 from keras_deeplab._files import check_file
 from keras_deeplab._validation import listed
-from keras_deeplab.data.heic import HEIC_SUFFIXES, prepare_heic
-from keras_deeplab.data.remote import is_remote, remote_image
+from keras_deeplab.data.remote import PHOTO_LIMIT, copy_remote, is_remote, remote_path
 
+_HEIC = frozenset({".heic", ".heif"})
 # What Pillow reads as raster images. Its registry also lists documents and data files.
 IMAGE_SUFFIXES = frozenset({
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".dib", ".tif",
     ".tiff", ".gif", ".avif", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".ppm", ".pgm",
     ".pbm", ".pnm", ".tga", ".pcx", ".sgi", ".rgb", ".ras", ".psd", ".qoi", ".ico",
-} | HEIC_SUFFIXES)  # fmt: skip
+} | (_HEIC if find_spec("pillow_heif") else set()))  # fmt: skip
 # Files of other kinds that are often in a folder of photos.
 _OTHER_SUFFIXES = frozenset({
     ".txt", ".json", ".jsonl", ".xml", ".csv", ".tsv", ".md", ".yaml", ".yml", ".html", ".log",
@@ -70,37 +72,38 @@ def read_image(source: str | Path | Image.Image | np.ndarray | Any) -> np.ndarra
     >>> read_image(np.zeros((4, 6), "uint8")).shape
     (4, 6, 3)
     """
-    if isinstance(source, str) and is_remote(source):
-        with remote_image(source) as image:
-            return _to_rgb(image, repr(source))
     if isinstance(source, (str, Path)):
-        return _read_file(Path(source).expanduser())
+        with open_image(source, "The photo") as image:
+            return _to_rgb(image, repr(str(source)))
     if isinstance(source, Image.Image):
         return _to_rgb(source, "the PIL image")
     return _array_to_rgb(np.asarray(source))
 
 
-def folder_images(folder: str | Path) -> Iterator[Path]:
-    """Yields the image files of a folder, sorted, without those in subfolders.
+def folder_images(folder: str | Path) -> list[Path]:
+    """Returns the image files of a folder, sorted, without those in subfolders.
 
-    A warning lists files that are `passed_over`.
-
-    Raises:
-        ValueError: If there are no images.
+    A warning lists files that are `passed_over`. No images are a `ValueError`.
     """
     paths = sorted(
         path
         for path in Path(folder).expanduser().iterdir()
         if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
     )
+    words = passed_over_words(passed_over(folder))
     if not paths:
-        raise ValueError(
-            f"The folder must hold images ({', '.join(sorted(IMAGE_SUFFIXES))}). "
-            f"Received: {str(folder)!r} without any.{passed_over_words(passed_over(folder))}"
-        )
-    if words := passed_over_words(passed_over(folder)):
+        raise ValueError(no_images(folder) + words)
+    if words:
         _logger.warning("%s:%s", folder, words)
-    yield from paths
+    return paths
+
+
+def no_images(folder: str | Path) -> str:
+    """Returns the error message for a folder without images."""
+    return (
+        f"The folder must hold images ({', '.join(sorted(IMAGE_SUFFIXES))}). Received: "
+        f"{str(folder)!r} without any."
+    )
 
 
 def passed_over(folder: str | Path) -> list[Path]:
@@ -139,10 +142,7 @@ def orientation(image: Image.Image) -> int:
 
 
 def stored_levels(image: Image.Image) -> str:
-    """Returns Pillow's description of the levels in the file, such as "I;16B" or "L;4".
-
-    It is known until the image is decoded; after that, this is the mode.
-    """
+    """Returns Pillow's word for the levels in the file, "I;16B" or "L;4"; the mode once decoded."""
     tiles = getattr(image, "tile", None)
     if not tiles:
         return image.mode
@@ -161,50 +161,63 @@ def upright(image: Image.Image) -> Image.Image:
     return image if method is None else image.transpose(method)
 
 
-def _read_file(path: Path) -> np.ndarray:
-    prepare_heic(path.suffix.lower(), str(path))
-    with open_image(path, "The photo") as image:
-        return _to_rgb(image, repr(str(path)))
-
-
 @contextmanager
-def open_image(path: Path, what: str) -> Iterator[Image.Image]:
-    """Opens an image file, and converts the exceptions of Pillow in the block to `ValueError`.
+def open_image(source: str | Path, what: str) -> Iterator[Image.Image]:
+    """Opens the image in a file or at an address.
 
-    A path that is not a file, such as a named pipe, is refused before it is opened.
-
-    Args:
-        path: The file.
-        what: Subject of the message, such as "The photo".
+    Pillow's exceptions in the block become a `ValueError` that names the file; `what` is its
+    subject, such as "The photo". A path that is not a file, such as a named pipe, is refused before
+    it is opened.
     """
-    check_file(path, what)
+    content: BytesIO | None = None
+    if is_remote(source):
+        label = repr(source)
+        _prepare_heic(remote_path(source).suffix, label)
+        copy_remote(source, content := BytesIO(), limit=PHOTO_LIMIT)
+    else:
+        path = Path(source).expanduser()
+        label = repr(str(path))
+        _prepare_heic(path.suffix, label)
+        check_file(path, what)
+    size = content.tell() if content else path.stat().st_size
     try:
         # From an open file: Pillow maps an uncompressed TIFF into memory when it knows its path,
         # and then confuses rows and columns where EXIF turns it by 90 degrees.
-        with path.open("rb") as file, Image.open(file) as image:
+        with content or path.open("rb") as file, Image.open(file) as image:
             yield image
     except UnidentifiedImageError as error:
         raise ValueError(
-            f"{what} must be an image that Pillow reads, such as PNG. Received: {str(path)!r}, "
-            f"{path.stat().st_size} bytes."
+            f"{what} must be an image that Pillow reads, such as PNG. Received: {label}, {size} "
+            f"bytes."
         ) from error
     except (Image.DecompressionBombError, MemoryError) as error:
-        raise ValueError(f"{what} must be smaller. Received: {str(path)!r} ({error}).") from error
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{what} must exist. Received: {str(path)!r}.") from error
+        raise ValueError(f"{what} must be smaller. Received: {label} ({error}).") from error
     except (OSError, SyntaxError) as error:
         raise ValueError(
-            f"{what} must be a complete file. Received: {str(path)!r}, which is damaged or cut "
-            f"short ({error})."
+            f"{what} must be a complete file. Received: {label}, which is damaged or cut short "
+            f"({error})."
         ) from error
     except Exception as error:
         # The package's own errors name the file; Pillow's are of many types and do not.
         if isinstance(error, ValueError) and "Received:" in str(error):
             raise
         raise ValueError(
-            f"{what} must be an image that Pillow reads. Received: {str(path)!r} "
+            f"{what} must be an image that Pillow reads. Received: {label} "
             f"({type(error).__name__}: {error}). Open it in an image editor and save it again."
         ) from error
+
+
+def _prepare_heic(suffix: str, label: str) -> None:
+    if suffix.lower() not in _HEIC:
+        return
+    try:
+        import pillow_heif
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"HEIC photos need pillow-heif. Received: {label}. "
+            f'Run: pip install "keras_deeplab[heic]"'
+        ) from error
+    pillow_heif.register_heif_opener()
 
 
 def _to_rgb(image: Image.Image, label: str) -> np.ndarray:
@@ -217,7 +230,6 @@ def _to_rgb(image: Image.Image, label: str) -> np.ndarray:
 
 
 def _warn_if_dark(pixels: np.ndarray, label: str) -> None:
-    """Warns about levels of 16 bits that are nearly black in 8."""
     brightest = int(pixels.max())
     if not 0 < brightest < DARK or label in _warned or len(_warned) >= _MOST_WARNINGS:
         return
@@ -241,7 +253,7 @@ def _converted(image: Image.Image, label: str, *, twelve_bits: bool) -> np.ndarr
                 f"Integer levels must be 0-65535. Received: {levels.min()} to {levels.max()} in "
                 f"{label}. Scale the image to 8 bits."
             )
-        return np.repeat(_eight_bits(levels)[..., None], 3, axis=2)
+        return np.repeat(np.round(levels / 257).astype("uint8")[..., None], 3, axis=2)
     if image.mode == "F":
         raise ValueError(
             f"The photo must have integer levels. Received: float levels in {label}. Scale the "
@@ -251,11 +263,6 @@ def _converted(image: Image.Image, label: str, *, twelve_bits: bool) -> np.ndarr
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return np.asarray(image.convert("RGB"))
-
-
-def _eight_bits(levels: np.ndarray) -> np.ndarray:
-    """Converts levels 0-65535 to 0-255."""
-    return np.round(levels / 257).astype("uint8")
 
 
 def _array_to_rgb(array: np.ndarray) -> np.ndarray:
@@ -268,30 +275,24 @@ def _array_to_rgb(array: np.ndarray) -> np.ndarray:
             f"An image array must have shape (height, width), or (height, width, channels) with "
             f"1, 3 or 4 channels. Received: shape={array.shape}."
         )
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"An image array must hold numbers. Received: dtype={array.dtype}.")
     if array.dtype == np.uint16:
-        array = _eight_bits(array)
+        array = np.round(array / 257).astype("uint8")
         _warn_if_dark(array, "The array")
-    elif np.issubdtype(array.dtype, np.floating):
-        if not np.isfinite(array).all() or array.min() < 0 or array.max() > 255:
+    elif array.dtype != np.uint8:
+        low, high = array.min(), array.max()
+        if not 0 <= low <= high <= 255:  # also false for NaN
             raise ValueError(
-                f"A float image must have finite levels 0-255. Received: {array.min()} to "
-                f"{array.max()}."
+                f"An image must have finite levels 0-255. Received: {low} to {high} of type "
+                f"{array.dtype}."
             )
-        if 0 < array.max() <= 1:
+        if array.dtype.kind == "f" and 0 < high <= 1:
             raise ValueError(
-                f"A float image must have levels 0-255. Received: levels up to {array.max():.3g}, "
-                f"which look like 0-1. Multiply it by 255."
+                f"A float image must have levels 0-255. Received: levels up to {high:.3g}, which "
+                f"look like 0-1. Multiply it by 255."
             )
         array = np.round(array).astype("uint8")
-    elif np.issubdtype(array.dtype, np.integer):
-        if array.min() < 0 or array.max() > 255:
-            raise ValueError(
-                f"An integer image must have levels 0-255. Received: {array.min()} to "
-                f"{array.max()} of type {array.dtype}."
-            )
-        array = array.astype("uint8")
-    else:
-        raise ValueError(f"An image array must hold numbers. Received: dtype={array.dtype}.")
     if array.ndim == 2:
         array = array[..., None]
     if array.shape[2] == 4:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import struct
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from keras_deeplab._validation import listed
-from keras_deeplab.data.compression import lossy_compression
 from keras_deeplab.data.images import open_image, stored_levels, upright
 from keras_deeplab.data.mat_file import read_mat_mask
 from keras_deeplab.presets.datasets import Palette
@@ -17,6 +17,7 @@ from keras_deeplab.presets.label_maps import VOID_COLOURS
 
 # Pillow scales the levels of 2-bit and 4-bit grey PNG files to 0-255.
 _SPREAD = {"L;2": 85, "L;4": 17}
+_EXACT_MODES = ("1", "L", "P", "LA", "PA", "La", "RGB", "RGBA")
 # Grey palettes that show classes go up to white; ids that became a palette seldom go this far.
 _DARK_IDS = 64
 
@@ -28,35 +29,21 @@ def read_mask(
     palette: Palette | None = None,
     ignore_class: int = 255,
 ) -> np.ndarray:
-    """Reads a mask as class ids.
+    """Reads a mask as class ids, uint8 or uint16 (height, width).
 
     The ids are the pixel values of a grey image with 1 to 16 bits, or the palette indices of a
     palette image, as in VOC. A colour image whose red, green and blue levels are equal is read as
     ids; other colour images are converted with the palette. Masks are turned by their EXIF
     orientation, as photos are. MATLAB files of SBD, PASCAL-Context and PASCAL-Part are supported.
+    Files with lossy compression are a `ValueError`.
 
     Args:
         path: Losslessly compressed image file, such as PNG, or MATLAB file.
-        label_map: Class id by pixel value of the file; other values are unchanged.
-        palette: RGB colours by class id, for masks that are stored as colours. `label_map` is not
-            applied to these masks.
+        label_map: Class id by pixel value of the file; other values are unchanged. It is not
+            applied to masks that are stored as colours.
+        palette: RGB colours by class id, for masks that are stored as colours.
         ignore_class: Class id for the colours that VOC, Cityscapes and CamVid use for ignored
             pixels, unless `palette` contains them.
-
-    Returns:
-        Array of shape (height, width), uint8, or uint16 for files with 16 bits.
-
-    Raises:
-        FileNotFoundError: If the file does not exist.
-        ValueError: If the file is not a mask, has a lossy compression or is damaged.
-
-    Example:
-
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     Image.fromarray(np.array([[0, 7]], "uint8")).save(f"{folder}/mask.png")
-    ...     read_mask(f"{folder}/mask.png", {7: 1}).tolist()
-    [[0, 1]]
     """
     path = Path(path)
     if path.suffix.lower() == ".mat":
@@ -73,18 +60,9 @@ def read_mask(
 
 
 def map_labels(labels: np.ndarray, label_map: Mapping[int, int] | None) -> np.ndarray:
-    """Replaces labels.
+    """Replaces the labels in `label_map` by its values; others are unchanged.
 
-    Args:
-        labels: uint8 or uint16 array.
-        label_map: New label by old label; other labels are unchanged.
-
-    Returns:
-        Array of the same shape; uint8 where all labels that `label_map` gives fit in it, and it
-        lacks none.
-
-    Raises:
-        ValueError: If a label is not from 0 to 65535.
+    The result is uint8 where all labels that `label_map` gives fit in it, and it lacks none.
     """
     if not label_map:
         return labels
@@ -94,7 +72,7 @@ def map_labels(labels: np.ndarray, label_map: Mapping[int, int] | None) -> np.nd
             f"label_map must hold labels from 0 to 65535. Received: {wrong[0][0]} to {wrong[0][1]}."
         )
     table = np.arange(np.iinfo(labels.dtype).max + 1, dtype="uint16")
-    inside = {old: new for old, new in label_map.items() if 0 <= old < len(table)}
+    inside = {old: new for old, new in label_map.items() if old < len(table)}
     table[list(inside)] = list(inside.values())
     labels = table[labels]
     return labels.astype("uint8") if labels.max(initial=0) <= 255 else labels
@@ -115,15 +93,11 @@ def _read_pixels(path: Path) -> np.ndarray:
             )
         image = upright(file)
         _check_alpha(image, path)
-        # Drops alpha channels of grey and palette images, keeps formats with exact levels, and
-        # converts all others to colours.
-        pixels = np.asarray(
-            image.getchannel(0)
-            if image.mode in ("LA", "PA", "La")
-            else image
-            if image.mode in ("1", "L", "P", "RGB", "RGBA") or image.mode[0] == "I"
-            else image.convert("RGB")
-        )
+        if image.mode not in _EXACT_MODES and not image.mode.startswith("I"):
+            image = image.convert("RGB")
+        pixels = np.asarray(image)
+    if pixels.ndim == 3 and pixels.shape[2] == 2:  # grey or a palette, and alpha
+        pixels = pixels[..., 0]
     if pixels.dtype == np.uint8 and image.mode == "P":
         return _ids_of_greys(pixels, image)
     if pixels.dtype == np.uint8:
@@ -152,6 +126,38 @@ def _ids_of_greys(indices: np.ndarray, image: Image.Image) -> np.ndarray:
     if len(levels) < len(used) or not 0 < levels[levels < 255].max(initial=0) < _DARK_IDS:
         return indices
     return np.pad(palette[:, 0], (0, 256 - len(palette)))[indices]
+
+
+def lossy_compression(image: Image.Image, path: Path) -> str | None:
+    """Returns the name of the lossy compression of an opened file, or None for lossless files."""
+    kind = str(image.format)
+    # Files of AVIF and HEIC do not say whether the colours were converted.
+    if kind in ("JPEG", "MPO", "AVIF", "HEIF"):
+        return kind
+    if kind == "TIFF":
+        inner = str(image.info.get("compression"))
+        return f"TIFF with {inner} compression" if inner in ("jpeg", "tiff_jpeg", "webp") else None
+    if kind == "WEBP" and b"VP8 " in _webp_chunks(path.read_bytes()):
+        return "lossy WebP"
+    if kind == "JPEG2000" and _is_irreversible(path.read_bytes()):
+        return "lossy JPEG 2000"
+    return None
+
+
+def _webp_chunks(content: bytes, start: int = 12) -> Iterator[bytes]:
+    """Yields the names of the chunks, those of an animation's frames too."""
+    while start + 8 <= len(content):
+        name, size = struct.unpack_from("<4sI", content, start)
+        if name == b"ANMF":
+            yield from _webp_chunks(content[start + 24 : start + 8 + size], 0)
+        yield name
+        start += 8 + size + size % 2
+
+
+def _is_irreversible(content: bytes) -> bool:
+    # Last byte of the marker segment COD: the wavelet, 0 for 9-7 (irreversible), 1 for 5-3.
+    start = content.find(b"\xff\x52")
+    return content[start + 13 : start + 14] == b"\0"
 
 
 def _check_alpha(image: Image.Image, path: Path) -> None:

@@ -20,19 +20,11 @@ _CHUNK = 1 << 22
 
 
 def read_mat_mask(path: str | Path) -> np.ndarray:
-    """Reads a mask from the MATLAB files of SBD, PASCAL-Context or PASCAL-Part.
+    """Reads a mask from the MATLAB files of SBD, PASCAL-Context or PASCAL-Part, version 4 to 7.2.
 
-    Args:
-        path: A MATLAB file, version 4 to 7.2.
-
-    Returns:
-        Array of shape (height, width): the class of SBD's `GTcls`, the value of PASCAL-Context's
-        `LabelMap` (0 to 459), or the 7 classes of PASCAL-Person-Part from PASCAL-Part's `anno`.
-
-    Raises:
-        FileNotFoundError: If the file does not exist.
-        ModuleNotFoundError: If SciPy is not installed.
-        ValueError: If the file has another format, is damaged, or is from another dataset.
+    The result is uint8 or uint16 (height, width): the class of SBD's `GTcls`, the value of
+    PASCAL-Context's `LabelMap` (0 to 459), or the 7 classes of PASCAL-Person-Part from
+    PASCAL-Part's `anno`.
     """
     variables = _read(path)
     with _content_errors(path):

@@ -7,11 +7,11 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath, PurePosixPath
 
-from keras_deeplab.data.images import IMAGE_SUFFIXES
+from keras_deeplab.data.images import IMAGE_SUFFIXES, no_images
 from keras_deeplab.data.remote import file_system, is_remote, is_web, remote_path
 
 RESULTS = "results.jsonl"
@@ -22,12 +22,7 @@ _OWN_ENDINGS = ("_mask", "_overlay")
 
 @dataclass(frozen=True)
 class Item:
-    """One photo or video.
-
-    Attributes:
-        source: Path, or address.
-        name: Prefix of its output files, with "/" between folders.
-    """
+    """One photo or video: its path or address, and the prefix of its output files, with "/"."""
 
     source: str
     name: str
@@ -60,14 +55,7 @@ class Item:
 
 @dataclass
 class Found:
-    """Photos and videos, and what folders hold besides.
-
-    Attributes:
-        items: Photos and videos.
-        skipped: Number of skipped files by suffix.
-        results: Number of skipped masks and overlays.
-        subfolders: Number of skipped folders.
-    """
+    """Photos and videos, and the numbers of skipped files by suffix, results and folders."""
 
     items: list[Item] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
@@ -98,12 +86,7 @@ def find_sources(
     """Returns the photos and videos of files, folders, patterns and addresses.
 
     Masks and overlays that this package wrote are left out of folders and patterns, and so is the
-    output folder.
-
-    Args:
-        sources: Files, folders, patterns, or addresses of files, folders or patterns.
-        out: Output folder.
-        recursive: Whether to include subfolders, whose tree is kept in the output names.
+    folder `out`. `recursive` includes subfolders, whose tree is kept in the output names.
 
     Raises:
         FileNotFoundError: If a pattern matches nothing, or no file exists.
@@ -135,9 +118,7 @@ def find_sources(
 def distinct(items: Iterable[Item], taken: dict[str, str]) -> Iterator[Item]:
     """Yields the items with names that no other photo's files have.
 
-    Args:
-        items: Photos and videos.
-        taken: Photos by names that are in use.
+    `taken` holds photos by names that are in use.
     """
     used = {name.lower(): photo for name, photo in taken.items()}
     kept = {photo: name for name, photo in taken.items()}
@@ -167,18 +148,37 @@ def _find_local(source: str, found: Found, out: str | None, *, recursive: bool) 
         files = [name for name in names if name.is_file()]
         root = _fixed_root(path)
         own = {file for folder in {f.parent for f in files} for file in _own_results(folder)}
-        own |= _beside_their_photo(files)
-        if not set(files) - own:
+        pairs = ((file, file.relative_to(root).as_posix()) for file in files)
+        if not _take(found, pairs, own | _beside_their_photo(files), lambda file: True):
             raise FileNotFoundError(
                 f"The pattern must match files{' that are no results' if files else ''}. "
                 f"Received: {source!r}."
             )
-        found.results += len(set(files) & own)
-        found.items += [
-            _named(str(file), file.relative_to(root).as_posix())
-            for file in files
-            if file not in own
-        ]
+
+
+def _take(
+    found: Found,
+    files: Iterable[tuple[Path | str, str]],
+    own: set[Path],
+    wanted: Callable[[Path], bool],
+) -> bool:
+    """Adds the `wanted` files, each with its relative path, that are not the package's own."""
+    before = len(found.items)
+    for source, relative in files:
+        path = Path(source)
+        if path in own:
+            found.results += 1
+        elif path.name == RESULTS:
+            continue
+        elif wanted(path):
+            found.items.append(_named(str(source), relative))
+        else:
+            found.skipped[path.suffix.lower() or "without suffix"] += 1
+    return len(found.items) > before
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def _fixed_root(pattern: PurePath) -> PurePath:
@@ -189,9 +189,9 @@ def _fixed_root(pattern: PurePath) -> PurePath:
 
 
 def _find_in_folder(folder: Path, found: Found, out: str | None, *, recursive: bool) -> None:
-    before = len(found.items)
     excluded = None if out is None or is_remote(out) else Path(out).expanduser().resolve()
-    recorded: set[Path] = set()
+    own: set[Path] = set()
+    files: list[Path] = []
     for current, folders, names in os.walk(folder):
         here = Path(current)
         folders[:] = sorted(
@@ -202,25 +202,17 @@ def _find_in_folder(folder: Path, found: Found, out: str | None, *, recursive: b
         if not recursive:
             found.subfolders += len(folders)
             folders.clear()
-        files = [here / name for name in sorted(names) if not name.startswith(".")]
-        images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
-        recorded |= _own_results(here)
-        own = recorded | _beside_their_photo(images)
-        found.results += len(own & set(files))
-        for file in files:
-            if file in own or file.name == RESULTS:
-                continue
-            if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file():
-                relative = file.relative_to(folder).as_posix()
-                found.items.append(_named(str(file), relative))
-            else:
-                found.skipped[file.suffix.lower() or "without suffix"] += 1
-    if len(found.items) == before:
-        summary = found.summary()
-        raise ValueError(
-            f"The folder must hold images ({', '.join(sorted(IMAGE_SUFFIXES))}). "
-            f"Received: {str(folder)!r} without any{f'; {summary}' if summary else '.'}"
-        )
+        files += [here / name for name in sorted(names) if not name.startswith(".")]
+        own |= _own_results(here)
+    own |= _beside_their_photo(list(filter(_is_image, files)))
+    pairs = ((file, file.relative_to(folder).as_posix()) for file in files)
+    if not _take(found, pairs, own, lambda file: _is_image(file) and file.is_file()):
+        raise ValueError(no_images(folder).removesuffix(".") + _skipped(found))
+
+
+def _skipped(found: Found) -> str:
+    summary = found.summary()
+    return f"; {summary}" if summary else "."
 
 
 def _own_results(folder: Path) -> set[Path]:
@@ -256,27 +248,16 @@ def _find_stored(source: str, found: Found, *, recursive: bool) -> None:
     if not is_folder and not glob.has_magic(path):
         found.items.append(_named(source, remote_path(source).name))
         return
-    before = len(found.items)
     if is_folder:
         root = path.rstrip("/")
-        files = sorted(system.find(path, maxdepth=None if recursive else 1))
+        names = sorted(system.find(path, maxdepth=None if recursive else 1))
     else:
         root = _fixed_root(PurePosixPath(path)).as_posix()
-        files = sorted(name for name in system.glob(path) if system.isfile(name))
-    own = _beside_their_photo([Path(name) for name in files])
-    found.results += len(own)
-    for name in files:
-        suffix = PurePosixPath(name).suffix.lower()
-        if Path(name) in own or PurePosixPath(name).name == RESULTS:
-            continue
-        if suffix in IMAGE_SUFFIXES or (not is_folder and suffix in VIDEO_SUFFIXES):
-            relative = name.removeprefix(root).lstrip("/")
-            found.items.append(_named(system.unstrip_protocol(name), relative))
-        else:
-            found.skipped[suffix or "without suffix"] += 1
-    if len(found.items) == before:
-        summary = found.summary()
+        names = sorted(name for name in system.glob(path) if system.isfile(name))
+    files = {system.unstrip_protocol(name): name.removeprefix(root).lstrip("/") for name in names}
+    kinds = IMAGE_SUFFIXES | (frozenset() if is_folder else VIDEO_SUFFIXES)
+    own = _beside_their_photo([Path(source) for source in files])
+    if not _take(found, files.items(), own, lambda file: file.suffix.lower() in kinds):
         raise FileNotFoundError(
-            f"There must be photos. Received: {source!r} without any"
-            f"{f'; {summary}' if summary else '.'}"
+            f"There must be photos. Received: {source!r} without any{_skipped(found)}"
         )

@@ -6,17 +6,11 @@ import http.client
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BytesIO
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 from urllib.parse import unquote, urlsplit
 
-from PIL import Image
-
 from keras_deeplab._version import __version__
-from keras_deeplab.data.heic import prepare_heic
 
 # Bytes.
 PHOTO_LIMIT = 200_000_000
@@ -27,14 +21,14 @@ _LEAST_BYTES_PER_SECOND = 300_000
 _CHUNK = 1 << 20
 
 
-def is_remote(path: object) -> bool:
+def is_remote(path: object) -> TypeGuard[str]:
     """Whether a path is an address, such as "https://..." or "s3://..."."""
     return isinstance(path, str) and "://" in path
 
 
-def is_web(path: object) -> bool:
+def is_web(path: str) -> bool:
     """Whether a path is a http or https address."""
-    return is_remote(path) and str(path).lower().startswith(("http://", "https://"))
+    return path.lower().startswith(("http://", "https://"))
 
 
 def remote_path(url: str) -> PurePosixPath:
@@ -53,12 +47,7 @@ def remote_path(url: str) -> PurePosixPath:
 
 
 def file_system(url: str) -> tuple[Any, str]:
-    """Returns fsspec's file system of an address, and the path in it.
-
-    Raises:
-        ModuleNotFoundError: If fsspec, or the driver of the storage, is not installed.
-        ValueError: If there is no such kind of storage.
-    """
+    """Returns fsspec's file system of an address, and the path in it."""
     try:
         import fsspec
     except ModuleNotFoundError as error:
@@ -80,45 +69,19 @@ def file_system(url: str) -> tuple[Any, str]:
     return system, str(path)
 
 
-@contextmanager
-def remote_image(url: str) -> Iterator[Image.Image]:
-    """Opens the image at an address, and converts the exceptions of reading it.
-
-    Raises:
-        ConnectionError: If it cannot be downloaded.
-        ValueError: If it is not an image, damaged, or too large.
-    """
-    prepare_heic(remote_path(url).suffix.lower(), url)
-    content = BytesIO()
-    copy_remote(url, content, limit=PHOTO_LIMIT)
-    try:
-        with Image.open(content) as image:
-            yield image
-    except Exception as error:
-        raise ValueError(
-            f"The photo must be a complete image that Pillow reads. Received: {url!r}, "
-            f"{content.getbuffer().nbytes} bytes ({type(error).__name__}: {error})."
-        ) from error
-
-
 def copy_remote(url: str, file: BinaryIO, *, limit: int) -> None:
-    """Copies the file at an address. Web addresses are tried three times.
-
-    Args:
-        url: The address.
-        file: File to write to.
-        limit: Maximum number of bytes.
+    """Copies the file at an address, of at most `limit` bytes. Web addresses are tried three times.
 
     Raises:
         ConnectionError: If it cannot be read.
         ValueError: If it is larger.
     """
-    attempt = 1
-    while True:
+    for attempt in range(1, _ATTEMPTS + 1):
         file.seek(0)
         file.truncate()
         try:
             _copy_web(url, file, limit) if is_web(url) else _copy_stored(url, file, limit)
+            break
         except (OSError, http.client.HTTPException) as error:
             # Client errors, such as 404, stay what they are.
             final = isinstance(error, urllib.error.HTTPError) and error.code < 500
@@ -126,10 +89,7 @@ def copy_remote(url: str, file: BinaryIO, *, limit: int) -> None:
                 raise ConnectionError(
                     f"The file must be readable. Received: {url!r} ({_reason(error)})."
                 ) from error
-        else:
-            break
         time.sleep(attempt)
-        attempt += 1
     if file.tell() > limit:
         raise ValueError(
             f"The file must have at most {limit / 1e6:.0f} MB. Received: {url!r}, which is larger. "

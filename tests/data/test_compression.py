@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from keras_deeplab.data.compression import lossy_compression
+from keras_deeplab.data.masks import lossy_compression
 
 
 @pytest.mark.parametrize(

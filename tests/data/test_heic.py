@@ -1,30 +1,26 @@
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from keras_deeplab.data import heic
+from keras_deeplab.data.annotations.annotated import upright_size
 from keras_deeplab.data.images import read_image
 
 
-def test_other_files_need_nothing(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(heic, "HEIC_SUFFIXES", frozenset())
-    heic.prepare_heic(".jpg", "a.jpg")
-
-
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(heic, "HEIC_SUFFIXES", frozenset())
-    with pytest.raises(ValueError, match=r"Received: 'a.heic'. Run: pip install .*\[heic\]"):
-        heic.prepare_heic(".heic", "a.heic")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(ValueError, match=r"Received: 'a.HEIC'. Run: pip install .*\[heic\]"):
+        read_image("a.HEIC")
 
 
 def test_a_photo_is_read(tmp_path: Path):
     pillow_heif = pytest.importorskip("pillow_heif")
-    pillow_heif.register_heif_opener()
     photo = np.zeros((64, 96, 3), "uint8")
     photo[:, :48], photo[:, 48:] = (200, 30, 30), (30, 30, 200)
-    Image.fromarray(photo).save(tmp_path / "a.heic", quality=95)
+    pillow_heif.from_pillow(Image.fromarray(photo)).save(tmp_path / "a.heic", quality=95)
+    assert upright_size(tmp_path / "a.heic") == (64, 96)
     read = read_image(tmp_path / "a.heic")
     assert read.shape == (64, 96, 3)
     # The codec is lossy.

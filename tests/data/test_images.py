@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from keras_deeplab.data.heic import HEIC_SUFFIXES, prepare_heic
 from keras_deeplab.data.images import IMAGE_SUFFIXES, folder_images, passed_over, read_image
 
 GREY = np.arange(6, dtype="uint8").reshape(2, 3) * 40
@@ -134,8 +133,8 @@ def test_folder_images_names_what_it_passes_over(tmp_path: Path, caplog: pytest.
 
 def test_every_suffix_is_one_that_pillow_reads():
     Image.init()
-    for suffix in HEIC_SUFFIXES:
-        prepare_heic(suffix, "")
+    if ".heic" in IMAGE_SUFFIXES:
+        pytest.importorskip("pillow_heif").register_heif_opener()
     assert set(Image.registered_extensions()) >= IMAGE_SUFFIXES
     assert {Image.registered_extensions()[suffix] for suffix in IMAGE_SUFFIXES} - {"MPO"} <= set(
         Image.OPEN
