@@ -83,7 +83,7 @@ def recognition(files: int) -> dict[str, float]:
         with tempfile.TemporaryDirectory() as folder:
             make(Path(folder), files)
             start = time.perf_counter()
-            found = recognise(folder)
+            found = recognise(folder).name
             seconds[name] = round(time.perf_counter() - start, 2)
             if found != name and name in ("coco", "labelme", "yolo", "folder"):
                 raise ValueError(f"The format must be found. Received: {found} for {name}.")

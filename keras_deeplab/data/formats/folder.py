@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from keras_deeplab.data.formats.classes import classes_of_masks, read_classes
 from keras_deeplab.data.formats.layouts import Layout, all_layouts, find_layout, layout_files
 from keras_deeplab.data.formats.pairing import examples_of, mask_of, read_names
-from keras_deeplab.data.images import IMAGE_SUFFIXES, passed_over
+from keras_deeplab.data.images import no_images, passed_over
 from keras_deeplab.data.sources import Example, SegmentationFiles
 from keras_deeplab.presets.datasets import Palette
 
@@ -100,21 +101,28 @@ def unread(path: str | Path, split: str | None = None) -> list[Path]:
 
 def all_masks(path: Path) -> list[Path]:
     """Returns the masks of all splits of a folder, sorted."""
-    masks: set[Path] = set()
+    return sorted({mask for layout in all_layouts(path) for mask in _masks_with_image(layout)})
+
+
+def has_pairs(path: Path) -> bool:
+    """Returns whether a folder holds images with masks in one of the usual layouts."""
     for layout in all_layouts(path):
-        images, found = layout_files(layout)
-        masks |= {mask for name in images if (mask := mask_of(name, found))}
-    return sorted(masks)
+        with suppress(ValueError):
+            if any(_masks_with_image(layout)):
+                return True
+    return False
+
+
+def _masks_with_image(layout: Layout) -> Iterator[Path]:
+    images, masks = layout_files(layout)
+    return (mask for name in images if (mask := mask_of(name, masks)))
 
 
 def _examples(layout: Layout, path: Path, allow_missing: bool) -> list[Example]:
     images, masks = layout_files(layout)
     for folder, found in ((layout.images, images), (layout.masks, masks)):
         if not found:
-            raise ValueError(
-                f"The folder must hold images ({', '.join(sorted(IMAGE_SUFFIXES))}). Received: "
-                f"{str(folder)!r} without any."
-            )
+            raise ValueError(no_images(folder))
     if layout.names:
         return examples_of(read_names(layout.names), images, masks, layout.names)
     examples = [

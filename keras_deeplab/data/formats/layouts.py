@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from keras_deeplab._validation import listed, suggestion
 from keras_deeplab.data.formats.listing import entries
-from keras_deeplab.data.formats.pairing import (
-    files_by_stem,
-    image_bases,
-    is_mask_name,
-    stem,
-)
+from keras_deeplab.data.formats.pairing import files_by_stem, image_bases, is_mask_name, stem
 from keras_deeplab.data.images import IMAGE_SUFFIXES
 from keras_deeplab.data.split_names import SPLITS
 
@@ -61,12 +56,7 @@ def all_layouts(path: Path) -> list[Layout]:
 
 
 def find_layout(path: Path, split: str | None) -> Layout:
-    """Finds the layout of a split.
-
-    Raises:
-        FileNotFoundError: If the folder or split does not exist.
-        ValueError: If the layout is unknown, or the folder has splits and none is given.
-    """
+    """Returns the layout of a split; the error says what is wrong with the folder or split."""
     if not path.is_dir():
         raise FileNotFoundError(
             f"The data must be a folder. Received: {str(path)!r}, which "
@@ -90,9 +80,11 @@ def find_layout(path: Path, split: str | None) -> Layout:
                 or f" Write the names of its images to {path / f'{split}.txt'}, one a line."
             )
         )
+    inside = entries(path)
+    contents = listed(sorted([*inside.files, *(f"{name}/" for name in inside.folders)]))
     raise ValueError(
         f"The folder must hold images and masks. Received: {str(path)!r} with "
-        f"{_contents(path)}. The supported layouts:\n{LAYOUTS}{_json_words(path)}"
+        f"{contents or 'nothing in it'}. The supported layouts:\n{LAYOUTS}{_json_words(path)}"
     )
 
 
@@ -137,31 +129,27 @@ def layout_files(layout: Layout) -> tuple[dict[str, Path], dict[str, Path]]:
 
 def _pairs(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     """Separates the images and masks in one folder."""
-    found = {name: stem(name) for name in entries(folder).files if is_image(name)}
-    named = {name: base for name in found if (base := is_mask_name(found[name]))}
-    bases: set[str] = set()
-    if named:
-        bases = {base for own in found.values() for base in image_bases(own)}
-    marked = {name for name, base in named.items() if base in bases}
-    rest = {name: own for name, own in found.items() if name not in marked}
-    twins = _twins(rest)
-    images = {own: folder / name for name, own in rest.items() if name not in twins}
-    return images, {found[name]: folder / name for name in sorted(marked | twins)}
+    stems = {name: stem(name) for name in entries(folder).files if _is_image(name)}
+    named = {name: base for name in stems if (base := is_mask_name(stems[name]))}
+    bases = {base for own in stems.values() for base in image_bases(own)} if named else set()
+    masks = {name for name, base in named.items() if base in bases}
+    masks |= _twins([name for name in stems if name not in masks])
+    images = {own: folder / name for name, own in stems.items() if name not in masks}
+    return images, {stems[name]: folder / name for name in sorted(masks)}
 
 
-def _twins(stems: Mapping[str, str]) -> set[str]:
+def _twins(names: Sequence[str]) -> set[str]:
     """Returns the mask of each two files of one stem: the PNG file, or else the one not a JPEG."""
     by_stem: dict[str, list[str]] = {}
-    for name, own in stems.items():
-        by_stem.setdefault(own, []).append(name)
+    for name in names:
+        by_stem.setdefault(stem(name), []).append(name)
     found = set()
     for two in by_stem.values():
-        if len(two) != 2:
-            continue
-        for kinds in ((".png",), _JPEG):
-            chosen = [name for name in two if name.lower().endswith(kinds)]
-            if len(chosen) == 1:
-                found |= set(chosen) if kinds == (".png",) else {*two} - {*chosen}
+        png = [name for name in two if name.lower().endswith(".png")]
+        others = [name for name in two if not name.lower().endswith(_JPEG)]
+        for mask in (png, others):
+            if len(two) == 2 and len(mask) == 1:
+                found.add(mask[0])
                 break
     return found
 
@@ -171,13 +159,12 @@ def _has_pairs(folder: Path) -> bool:
     return bool(images and masks)
 
 
-def is_image(name: str) -> bool:
-    """Returns whether a file's name has the suffix of an image."""
+def _is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 def _has_images(folder: Path) -> bool:
-    return any(map(is_image, entries(folder).files))
+    return any(map(_is_image, entries(folder).files))
 
 
 def _is_divided(folder: Path) -> bool:
@@ -203,11 +190,6 @@ def _child(folder: Path, names: Sequence[str]) -> Path | None:
         found = [by_name[name.lower()] for name in names if name.lower() in by_name]
     usable = (path for path in found if _has_images(path) or entries(path).folders)
     return next(usable, found[0] if found else None)
-
-
-def _contents(path: Path) -> str:
-    names = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
-    return listed(names) or "nothing in it"
 
 
 def _json_words(path: Path) -> str:

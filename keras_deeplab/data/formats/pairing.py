@@ -32,13 +32,7 @@ _DEEPEST = 8
 
 
 def stem(name: str) -> str:
-    """Returns a file's name without folder and the suffixes of an image or mask.
-
-    Example:
-
-    >>> stem("masks/2007.1.jpg.png")
-    '2007.1'
-    """
+    """Returns a file's name, "masks/2007.1.jpg.png", without folder and suffixes: "2007.1"."""
     base, suffix = os.path.splitext(os.path.basename(name))
     while suffix.lower() in _SUFFIXES:
         base, suffix = os.path.splitext(base)
@@ -50,13 +44,8 @@ def files_by_stem(
 ) -> dict[str, Path]:
     """Returns the files of a folder with one of the suffixes by their stem, sorted.
 
-    Args:
-        folder: The folder.
-        suffixes: Suffixes of the files, in lower case.
-        deep: Whether to include the files in subfolders, by "folder/stem".
-
-    Raises:
-        ValueError: If two files have the same stem.
+    `deep` includes the files in subfolders, by "folder/stem". Two files of one stem are a
+    `ValueError`.
     """
     found: dict[str, Path] = {}
     if not deep and not folder.is_dir():
@@ -87,38 +76,23 @@ def _inside(folder: Path, prefix: str) -> Iterator[str]:
 
 
 def mask_of(name: str, masks: dict[str, Path]) -> Path | None:
-    """Returns the mask of an image.
-
-    Args:
-        name: Stem of the image, after its folder if that is below the folder of images.
-        masks: Masks by stem.
-    """
+    """Returns the mask of an image by the stem of the image, after its folder if it is in one."""
     folder, slash, name = name.rpartition("/")
-    for start in _IMAGE_STARTS:
-        for ending in _IMAGE_ENDINGS:
-            base = _between(start, name, ending)
-            if base is None:
-                continue
-            for mask_start in _MASK_STARTS:
-                for mask_ending in _MASK_ENDINGS:
-                    found = masks.get(f"{folder}{slash}{mask_start}{base}{mask_ending}")
-                    if found is not None:
-                        return found
+    for base in image_bases(name):
+        for start in _MASK_STARTS:
+            for ending in _MASK_ENDINGS:
+                found = masks.get(f"{folder}{slash}{start}{base}{ending}")
+                if found is not None:
+                    return found
     return None
 
 
-def image_bases(name: str) -> set[str]:
-    """Returns an image's stem, and what is left of it without the additions of tools.
-
-    Example:
-
-    >>> sorted(image_bases("img_1"))
-    ['1', '_1', 'img_1']
-    """
+def image_bases(name: str) -> list[str]:
+    """Returns an image's stem, "img_1", and what is left without the additions of tools: "1"."""
     starts = [start for start in _IMAGE_STARTS if name.startswith(start)]
     ends = [end for end in _IMAGE_ENDINGS if name.endswith(end)]
     bases = (_between(start, name, end) for start in starts for end in ends)
-    return {base for base in bases if base}
+    return [base for base in bases if base]
 
 
 def _between(start: str, name: str, ending: str) -> str | None:
@@ -139,12 +113,9 @@ def is_mask_name(name: str) -> str | None:
 
 
 def read_names(path: Path) -> list[str]:
-    """Reads the stems of a split list.
+    """Reads the stems of a split list, which must name an image once.
 
     A line has a name or image path, and optionally the path of its mask, or VOC's 1 or -1.
-
-    Raises:
-        ValueError: If the list is empty or names an image twice.
     """
     lines = read_text(path).splitlines()
     names = [stem(first_column(line.replace("\\", "/"))) for line in lines if line.strip(" ,\t")]
@@ -161,13 +132,7 @@ def read_names(path: Path) -> list[str]:
 def examples_of(
     names: Sequence[str], images: dict[str, Path], masks: dict[str, Path], listed_in: Path
 ) -> list[Example]:
-    """Returns the examples of a split list.
-
-    Args:
-        names: Stems.
-        images: Images by stem.
-        masks: Masks by stem.
-        listed_in: Path of the list, for error messages.
+    """Returns the examples of the stems of a split list, `listed_in`.
 
     Raises:
         FileNotFoundError: If an image or mask is missing.
@@ -185,13 +150,7 @@ def examples_of(
 
 
 def find_folder(root: str | Path, *paths: str, depth: int = 3) -> Path | None:
-    """Returns the first of `paths` that exists in a folder, or else in a folder below it.
-
-    Args:
-        root: Folder to search.
-        paths: Relative paths of a folder or file.
-        depth: Number of folder levels below `root` to search.
-    """
+    """Returns the first of `paths` that exists in a folder, or else below it, down to `depth`."""
     level = [Path(root).expanduser()]
     for _ in range(depth + 1):
         for folder in level:
@@ -203,16 +162,12 @@ def find_folder(root: str | Path, *paths: str, depth: int = 3) -> Path | None:
 
 
 def need_folder(root: str | Path, *paths: str, what: str, remedy: str = "") -> Path:
-    """Returns the result of `find_folder`.
-
-    Raises:
-        FileNotFoundError: If none of the paths exists.
-    """
+    """Returns the result of `find_folder`; nothing is a `FileNotFoundError`."""
     found = find_folder(root, *paths)
     if found is None:
+        gone = "" if Path(root).expanduser().exists() else ", which does not exist"
         raise FileNotFoundError(
-            f"The folder of {what} must hold {' or '.join(paths)}. Received: {str(root)!r}"
-            f"{', which does not exist' if not Path(root).expanduser().exists() else ''}."
-            f"{' ' + remedy if remedy else ''}"
+            f"The folder of {what} must hold {' or '.join(paths)}. Received: {str(root)!r}{gone}. "
+            f"{remedy}".rstrip()
         )
     return found

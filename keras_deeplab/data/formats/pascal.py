@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from keras_deeplab._validation import check_choice
+from keras_deeplab.data.formats.classes import known_classes
 from keras_deeplab.data.formats.pairing import (
     examples_of,
     files_by_stem,
@@ -14,8 +14,7 @@ from keras_deeplab.data.formats.pairing import (
     read_names,
 )
 from keras_deeplab.data.mat_file import has_person_parts
-from keras_deeplab.data.sources import Example, SegmentationFiles
-from keras_deeplab.presets.datasets import DATASETS
+from keras_deeplab.data.sources import SegmentationFiles
 from keras_deeplab.presets.label_maps import PASCAL_CONTEXT_LABELS
 
 _MASK_SUFFIXES = (".png", ".mat")
@@ -47,7 +46,8 @@ def voc2012(
     masks = files_by_stem(base / "SegmentationClass", _MASK_SUFFIXES)
     if split != "trainaug":
         names = lists / f"{split}.txt"
-        return _source("voc", examples_of(_need_names(names), images, masks, names))
+        examples = examples_of(_need_names(names), images, masks, names)
+        return SegmentationFiles(examples, **known_classes("voc"))
     places = [sbd] if sbd is not None else [base, root, Path(root).expanduser().parent]
     extra = _sbd_masks(places)
     if (extra.parent / "img").is_dir():
@@ -56,7 +56,7 @@ def voc2012(
     masks = files_by_stem(extra, _MASK_SUFFIXES) | {name: masks[name] for name in train}
     names = lists / "trainaug.txt"
     chosen = read_names(names) if names.exists() else sorted(masks.keys() - set(held_out))
-    return _source("voc", examples_of(chosen, images, masks, names))
+    return SegmentationFiles(examples_of(chosen, images, masks, names), **known_classes("voc"))
 
 
 def pascal_context(
@@ -95,7 +95,8 @@ def pascal_context(
     chosen = [name for name in _need_names(names) if name in masks]
     examples = examples_of(chosen, files_by_stem(base / "JPEGImages"), masks, names)
     label_map = PASCAL_CONTEXT_LABELS[formats[folder.name], classes]
-    return _source("pascal_context", examples, skip=60 - classes, label_map=label_map)
+    facts = known_classes("pascal_context", skip=60 - classes)
+    return SegmentationFiles(examples, label_map=label_map, **facts)
 
 
 def person_part(
@@ -135,8 +136,13 @@ def person_part(
         chosen = read_names(names)
     else:
         names = image_folder.parent / "ImageSets" / "Main" / f"{split}.txt"
-        chosen = [name for name in _need_names(names) if name in masks and _is_person(masks[name])]
-    return _source("person_part", examples_of(chosen, files_by_stem(image_folder), masks, names))
+        chosen = [
+            name
+            for name in _need_names(names)
+            if name in masks and (masks[name].suffix == ".png" or has_person_parts(masks[name]))
+        ]
+    examples = examples_of(chosen, files_by_stem(image_folder), masks, names)
+    return SegmentationFiles(examples, **known_classes("person_part"))
 
 
 def _devkit(root: str | Path, what: str, *needed: str) -> Path:
@@ -172,25 +178,4 @@ def _sbd_masks(places: list[str | Path]) -> Path:
     raise FileNotFoundError(
         f"The split 'trainaug' must find SBD's masks, {names[0]} or {names[1]}. Received: "
         f"{', '.join(repr(str(place)) for place in places)}. Extract them there or pass sbd=."
-    )
-
-
-def _is_person(mask: Path) -> bool:
-    return mask.suffix == ".png" or has_person_parts(mask)
-
-
-def _source(
-    dataset: str,
-    examples: list[Example],
-    *,
-    skip: int = 0,
-    label_map: Mapping[int, int] | None = None,
-) -> SegmentationFiles:
-    row = DATASETS[dataset]
-    return SegmentationFiles(
-        examples,
-        class_names=row.class_names[skip:],
-        ignore_class=row.ignore_class,
-        palette=row.palette[skip:],
-        label_map=label_map,
     )

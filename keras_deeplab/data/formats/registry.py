@@ -17,15 +17,18 @@ from keras_deeplab.data.annotations.annotated_source import (
     read_annotated,
 )
 from keras_deeplab.data.annotations.file_tree import FileTree
-from keras_deeplab.data.formats.classes import CLASS_FILES
-from keras_deeplab.data.formats.folder import all_masks, read_folder, unread
-from keras_deeplab.data.formats.layouts import all_layouts, folder_splits, layout_files
+from keras_deeplab.data.formats.classes import (
+    Numbering,
+    known_classes,
+    names_classes,
+    published_numbering,
+)
+from keras_deeplab.data.formats.folder import all_masks, has_pairs, read_folder, unread
+from keras_deeplab.data.formats.layouts import all_layouts, folder_splits
 from keras_deeplab.data.formats.listing import listed_once
-from keras_deeplab.data.formats.numbering import Numbering, published_numbering
-from keras_deeplab.data.formats.oxford_pets import pets, pets_splits
-from keras_deeplab.data.formats.pairing import find_folder, mask_of
+from keras_deeplab.data.formats.pairing import find_folder
 from keras_deeplab.data.formats.pascal import pascal_context, person_part, voc2012
-from keras_deeplab.data.formats.street import camvid, cityscapes
+from keras_deeplab.data.formats.published import camvid, cityscapes, pets, pets_splits
 from keras_deeplab.data.images import passed_over_words
 from keras_deeplab.data.sources import SegmentationFiles
 from keras_deeplab.presets.datasets import DATASETS
@@ -110,27 +113,19 @@ def read_splits(
     """Reads several splits of a dataset, like `read_dataset`.
 
     If a plain folder does not name its classes, its masks are searched only once.
-
-    Args:
-        path: The folder.
-        splits: "train", "val", ...; None for a folder without splits.
-        dataset: Name of a dataset, a format or "folder", or None to detect it.
-        options: Arguments of the dataset's reader.
     """
     found = _resolve(path, dataset, options)
+    known = READERS.get(found.name)
     if found.name in FORMATS:
-        _check_options(path, found.name, options, [*signature(read_annotated).parameters][3:])
+        _check_options(path, found.name, read_annotated, options)
         annotations = load_annotations(path, found.name)
         sources = read_annotated(path, splits, annotations=annotations, **options)
-    elif found.name in READERS:
-        read = READERS[found.name].read
-        takes = [name for name in signature(read).parameters if name not in ("root", "split")]
-        _check_options(path, read.__name__, options, takes)
+    elif known:
+        _check_options(path, found.name, known.read, options)
         first = "train" if "train" in dataset_splits(path, dataset=found.name) else None
-        sources = [read(path, split or first, **options) for split in splits]
+        sources = [known.read(path, split or first, **options) for split in splits]
     else:
-        takes = [*signature(read_folder).parameters][2:]
-        _check_options(path, "A folder of images and masks", options, takes)
+        _check_options(path, "A folder of images and masks", read_folder, options)
         sources = _read_folders(path, splits, dataset, options)
     for source in sources:
         source.read_as = _words(source, found)
@@ -147,8 +142,10 @@ def _words(source: SegmentationFiles, found: Found) -> str:
 
 
 def _check_options(
-    path: str | Path, reader: str, options: dict[str, Any], takes: Iterable[str]
+    path: str | Path, reader: str, read: Callable[..., Any], options: Mapping[str, Any]
 ) -> None:
+    own = ("path", "root", "split", "splits", "annotations")
+    takes = [name for name in signature(read).parameters if name not in own]
     for name in options:
         if name not in takes:
             remedy = "Pass dataset='folder' (--dataset folder) to read it as a plain folder."
@@ -163,12 +160,8 @@ def _check_options(
 def _read_folders(
     path: str | Path, splits: Iterable[str | None], dataset: str | None, options: dict[str, Any]
 ) -> list[SegmentationFiles]:
-    row = DATASETS.get(dataset or "")
-    if row is not None:
-        facts: dict[str, Any] = dict(
-            class_names=row.class_names, ignore_class=row.ignore_class, palette=row.palette
-        )
-        options = facts | options
+    if dataset in DATASETS:
+        options = known_classes(dataset) | options
         if "label_map" not in options and (numbering := numbering_of(path, dataset)):
             _logger.warning(numbering.message)
             options["label_map"] = numbering.label_map
@@ -196,13 +189,7 @@ def dataset_splits(path: str | Path, *, dataset: str | None = None) -> tuple[str
 
 
 def is_plain(path: str | Path, dataset: str | None = None, **options: Any) -> bool:
-    """Returns whether a folder is read by `read_folder`.
-
-    Args:
-        path: The folder.
-        dataset: Name of a dataset, a format or "folder", or None to detect it.
-        options: Arguments of the reader.
-    """
+    """Returns whether a folder is read by `read_folder`, with the options of the reader."""
     name = _resolve(path, dataset, options).name
     return name not in READERS and name not in FORMATS
 
@@ -222,7 +209,7 @@ def _resolve(
     )
     if dataset in FORMATS or dataset in ("folder", "roboflow", "oxford_pets"):
         return Found(str(dataset), "")
-    found = find_dataset(path)
+    found = recognise(path)
     if dataset is None:
         # Classes of one's own make a folder with CamVid's file names one's own.
         return Found("folder", "") if found.name == "camvid" and options else found
@@ -234,18 +221,10 @@ def _resolve(
     return Found(dataset, "")
 
 
-def recognise(path: str | Path) -> str:
-    """Returns the name of the dataset or format that a folder has, else "folder"."""
-    return find_dataset(path).name
-
-
-def find_dataset(path: str | Path) -> Found:
-    """Returns the dataset or format of a folder, and what it was recognised by."""
-    with listed_once():
-        return _find_dataset(Path(path).expanduser())
-
-
-def _find_dataset(path: Path) -> Found:
+@listed_once()
+def recognise(path: str | Path) -> Found:
+    """Returns the dataset or format of a folder, and what it was recognised by, else "folder"."""
+    path = Path(path).expanduser()
     if find_folder(path, "gtFine", depth=1) and find_folder(path, "leftImg8bit", depth=1):
         return Found("cityscapes", "gtFine and leftImg8bit")
     for name, folders in (
@@ -260,7 +239,7 @@ def _find_dataset(path: Path) -> Found:
         return Found("voc", "VOC2012/SegmentationClass")
     if path.is_dir() and (found := _annotated(path)):
         return found
-    if not any((path / name).is_file() for name in CLASS_FILES):
+    if not names_classes(path):
         for place in ("train", "train/images"):
             if like := next((n for n in _CAMVID_NAMES if any((path / place).glob(n))), None):
                 return Found("camvid", f"file names {like}; --dataset folder reads it as a folder")
@@ -272,18 +251,6 @@ def _annotated(path: Path) -> Found | None:
     if table := tree.first_holding(".csv", rb"(?i)\A\W*pixel value\s*,"):
         return Found("roboflow", table)
     found = find_format(tree)
-    if found is None or (found[0] not in _CERTAIN and _has_pairs(path)):
+    if found is None or (found[0] not in _CERTAIN and has_pairs(path)):
         return None
     return Found(*found)
-
-
-def _has_pairs(path: Path) -> bool:
-    """Returns whether a folder holds images with masks in one of the usual layouts."""
-    for layout in all_layouts(path):
-        try:
-            images, masks = layout_files(layout)
-        except ValueError:
-            continue
-        if masks and any(mask_of(name, masks) for name in images):
-            return True
-    return False

@@ -24,7 +24,7 @@ MAKERS = {
 @pytest.mark.parametrize("name", MAKERS)
 def test_formats_are_recognised_and_named(tmp_path: Path, name: str):
     MAKERS[name](tmp_path)
-    assert recognise(tmp_path) == name
+    assert recognise(tmp_path).name == name
     split = "train" if name == "yolo" else None
     data = read_dataset(tmp_path, split)
     assert set(data.class_names) == {"background", "cat", "dog"}
@@ -121,7 +121,7 @@ def test_masks_count_where_there_are_both(tmp_path: Path):
         path = tmp_path / "masks" / f"{name}.png"
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(np.full(SIZE, 1, "uint8")).save(path)
-    assert recognise(tmp_path) == "folder"
+    assert recognise(tmp_path).name == "folder"
     with pytest.raises(TypeError, match=r"masks takes class_names.* unlabelled is for annotations"):
         read_dataset(tmp_path, unlabelled="ignore")
     assert read_dataset(tmp_path, dataset="labelme").class_names == ("background", "cat", "dog")

@@ -214,7 +214,7 @@ def test_label_studio_labels_beside_shapes_and_short_export(tmp_path: Path):
     short = {"image": "/data/upload/a.jpg", "id": 1, "label": [region], "annotator": 1}
     write_json(tmp_path / "min" / "export.json", [short])
     for place in ("full", "min"):
-        assert recognise(tmp_path / place) == "label_studio"
+        assert recognise(tmp_path / place).name == "label_studio"
         labels = read_dataset(tmp_path / place)[0]["labels"]
         assert np.array_equal(labels == 1, box_mask())
 
@@ -272,7 +272,7 @@ def test_yolo_backgrounds_overlaps_and_boxes(tmp_path: Path):
     photo(tmp_path / "images" / "c.jpg")
     (tmp_path / "classes.txt").write_text("dog\ncat\n")
     data = read_dataset(tmp_path)
-    assert recognise(tmp_path) == "yolo"
+    assert recognise(tmp_path).name == "yolo"
     assert np.unique(data[0]["labels"]).tolist() == [1, 2]  # the smaller one is on top
     assert not data[1]["labels"].any()
     assert not data[2]["labels"].any()
@@ -317,7 +317,7 @@ def test_panoptic(tmp_path: Path):
         ],
     }
     write_json(tmp_path / "annotations" / "panoptic_val2017.json", content)
-    assert recognise(tmp_path) == "coco_panoptic"
+    assert recognise(tmp_path).name == "coco_panoptic"
     data = read_dataset(tmp_path, "val")
     expected = np.full(SIZE, 255)
     expected[box_mask()] = 0
@@ -376,7 +376,7 @@ def test_roboflow_masks(tmp_path: Path):
         Image.fromarray(labels).save(tmp_path / split / "a_jpg.rf.123_mask.png")
         table = "Pixel Value, Class\n0, background\n1, kite\n2, tree\n"
         (tmp_path / split / "_classes.csv").write_text(table)
-    assert recognise(tmp_path) == "roboflow"
+    assert recognise(tmp_path).name == "roboflow"
     assert dataset_splits(tmp_path) == ("train", "val")
     data = read_dataset(tmp_path, "val")
     assert data.class_names == ("background", "kite", "tree")
@@ -391,7 +391,7 @@ def test_oxford_pets(tmp_path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(trimap).save(path)
         (path.parent / f"._{name}.png").write_bytes(b"\0")
-    assert recognise(tmp_path) == "oxford_pets"
+    assert recognise(tmp_path).name == "oxford_pets"
     assert len(read_dataset(tmp_path)) == 2
     (tmp_path / "annotations" / "trainval.txt").write_text("cat_1 1 1 1\n")
     (tmp_path / "annotations" / "test.txt").write_text("dog_2 2 2 1\n")
@@ -407,11 +407,11 @@ def test_a_folder_with_camvids_names_and_its_own_classes(tmp_path: Path):
 
     write_pairs(tmp_path / "train" / "images", tmp_path / "train" / "labels", "0001TP_1 b")
     assert read_dataset(tmp_path, "train").read_as.startswith("CamVid (file names 0001TP_*")
-    assert recognise(tmp_path) == "camvid"
+    assert recognise(tmp_path).name == "camvid"
     names = ["one", "two", "three"]
     assert read_dataset(tmp_path, "train", class_names=names).class_names == tuple(names)
     (tmp_path / "classes.txt").write_text("one\ntwo\nthree\n")
-    assert recognise(tmp_path) == "folder"
+    assert recognise(tmp_path).name == "folder"
     assert read_dataset(tmp_path, "train").class_names == ("one", "two", "three")
 
 
@@ -423,4 +423,4 @@ def test_json_of_other_programs_is_left_alone(tmp_path: Path):
     (tmp_path / "list.json").write_text(json.dumps([1, 2]))
     (tmp_path / "empty.json").touch()
     (tmp_path / "setup.xml").write_text("<annotations/>")
-    assert recognise(tmp_path) == "folder"
+    assert recognise(tmp_path).name == "folder"

@@ -197,7 +197,7 @@ def test_yolo_of_windows(tmp_path: Path):
     photo(tmp_path / "set" / "images" / "train" / "empty.jpg", 5)
     label = tmp_path / "set" / "labels" / "train" / "train.txt"
     label.write_bytes(b"\xef\xbb\xbf" + label.read_bytes().replace(b"\n", b"\r\n\r\n"))
-    assert recognise(tmp_path / "set") == "yolo"
+    assert recognise(tmp_path / "set").name == "yolo"
     data = read_dataset(tmp_path / "set", "train")
     assert data.class_names == ("background", "dog", "cat")
     assert [example.name for example in data.examples] == ["empty", "train"]
@@ -209,7 +209,7 @@ def test_masks_beside_a_yaml_file_are_masks(tmp_path: Path):
     for place in ("images", "masks"):
         photo(tmp_path / place / "a.png")
     (tmp_path / "data.yaml").write_text("train: images\nval: images\nnames: [a, b]\n")
-    assert recognise(tmp_path) == "folder"
+    assert recognise(tmp_path).name == "folder"
 
 
 def test_supervisely_rounds_and_alpha_masks(tmp_path: Path):

@@ -40,7 +40,7 @@ MAKERS: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("dataset", MAKERS)
 def test_known_layouts_are_recognised(tmp_path: Path, dataset: str):
     MAKERS[dataset](tmp_path)
-    assert recognise(tmp_path) == dataset
+    assert recognise(tmp_path).name == dataset
     assert dataset_splits(tmp_path)[:2] == ("train", "val")
     data = read_dataset(tmp_path, "train")
     assert data.class_names == DATASETS[dataset].class_names
@@ -50,7 +50,7 @@ def test_known_layouts_are_recognised(tmp_path: Path, dataset: str):
 
 def test_other_folders(tmp_path: Path):
     write_pairs(tmp_path / "images", tmp_path / "masks", "a b")
-    assert recognise(tmp_path) == "folder"
+    assert recognise(tmp_path).name == "folder"
     assert dataset_splits(tmp_path) == dataset_splits(tmp_path, dataset="voc") == ()
     assert read_dataset(tmp_path).class_names == ("class 0", "class 1", "class 2")
     assert read_dataset(tmp_path, class_names=["a", "b", "c"]).class_names == ("a", "b", "c")
@@ -92,7 +92,7 @@ def test_classes_of_a_dataset_in_a_plain_folder(tmp_path: Path):
 def test_own_layouts_under_other_names(tmp_path: Path):
     base = make_voc(tmp_path)
     base.rename(tmp_path / "mine")
-    assert recognise(tmp_path / "mine") == "folder"
+    assert recognise(tmp_path / "mine").name == "folder"
     assert len(read_dataset(tmp_path / "mine", "trainval", dataset="voc")) == 3
     with pytest.raises(FileNotFoundError, match="SBD's masks"):
         read_dataset(tmp_path / "mine", "trainaug", dataset="voc")
