@@ -1,12 +1,14 @@
-"""The JSON metadata file of an exported network: its inputs, outputs and classes."""
+"""An opened network, and the JSON metadata of its export: inputs, outputs and classes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from keras_deeplab._files import check_file
 from keras_deeplab.presets.datasets import Palette
@@ -50,6 +52,33 @@ class Sidecar:
                 )
 
 
+class Opened(NamedTuple):
+    """A network as returned by the reader of its format.
+
+    Attributes:
+        run: Function from uint8 images, (batch, height, width, 3), to float32 scores or to labels.
+        input_shape: Shape of the images, as the file states it; None for dynamic dimensions.
+        sidecar: Metadata that the export wrote next to the file.
+        name: Name of the file.
+        batch_size: Default number of images per call.
+        classes: Number of classes of a Keras model; None for files, which do not state it.
+    """
+
+    run: Callable[[np.ndarray], np.ndarray]
+    input_shape: tuple[int | None, ...]
+    sidecar: Sidecar
+    name: str
+    batch_size: int = 1
+    classes: int | None = None
+
+
+def scores_or_labels(result: np.ndarray) -> np.ndarray:
+    """Returns float32 scores, or labels without a last dimension of 1."""
+    if not np.issubdtype(result.dtype, np.integer):
+        return result.astype("float32", copy=False)
+    return result[..., 0] if result.ndim == 4 and result.shape[-1] == 1 else result
+
+
 def sidecar_path(network: Path) -> Path:
     """Returns `keras_deeplab.json` in a SavedModel folder, or `{file}.json` next to a file."""
     if network.is_dir():
@@ -67,42 +96,32 @@ def read_sidecar(network: Path, embedded: str | bytes | None = None) -> Sidecar:
     Raises:
         ValueError: If it is damaged or of another version.
     """
-    path = sidecar_path(network)
+    path, text = sidecar_path(network), embedded
     if path.exists():
         check_file(path, "The description of a network")
-    elif embedded is None:
+        text = path.read_bytes()
+    elif text is None:
         return Sidecar(path)
     else:
         path = network
     try:
-        content = json.loads(path.read_text("utf-8") if path != network else embedded or "")
-    except (ValueError, RecursionError) as error:
-        raise _damaged(path, network, error) from error
-    _check_version(path, network, content)
-    try:
-        return _parsed(path, content)
-    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
-        raise _damaged(path, network, error) from error
-
-
-def _damaged(path: Path, network: Path, error: Exception) -> ValueError:
-    return ValueError(
-        f"{path} must describe an export of keras_deeplab. Received: {error!r}. Export "
-        f"{network.name} again, or remove the description and pass class_names (on the shell, "
-        f"--class-names or --dataset)."
-    )
-
-
-def _check_version(path: Path, network: Path, content: Any) -> None:
-    if not isinstance(content, dict):
-        return
-    if "format_version" not in content:
-        raise _damaged(path, network, ValueError("no format_version"))
-    if content["format_version"] != FORMAT_VERSION:
+        content = json.loads(text)
+        if "format_version" not in content:
+            raise ValueError("no format_version")
+        if content["format_version"] == FORMAT_VERSION:
+            return _parsed(path, content)
+    except (
+        AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError
+    ) as error:  # fmt: skip
         raise ValueError(
-            f"{path} must have format_version {FORMAT_VERSION}. Received: "
-            f"{content.get('format_version')!r}. Update keras_deeplab."
-        )
+            f"{path} must describe an export of keras_deeplab. Received: {error!r}. Export "
+            f"{network.name} again, or remove the description and pass class_names (on the shell, "
+            f"--class-names or --dataset)."
+        ) from error
+    raise ValueError(
+        f"{path} must have format_version {FORMAT_VERSION}. Received: "
+        f"{content['format_version']!r}. Update keras_deeplab."
+    )
 
 
 def _parsed(path: Path, content: dict[str, Any]) -> Sidecar:

@@ -320,7 +320,7 @@ def test_names_may_be_changed():
     segmenter = open_segmenter(small_model())
     assert isinstance(segmenter, Segmenter)
     assert open_segmenter(segmenter, class_names=list("abcd")).class_names == tuple("abcd")
-    with words(ValueError, "must name the model's 4 classes. Received: 1 names"):
+    with words(ValueError, "must name the network's 4 classes. Received: 1 names"):
         open_segmenter(segmenter, class_names="a")
 
 

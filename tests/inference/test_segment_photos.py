@@ -144,7 +144,7 @@ def test_any_keras_model(photo_array):
     assert segment(model, photo_array, size=32).class_names == ("class 0", "class 1")
     named = segment(model, photo_array, size=32, class_names=["a", "b"])
     assert named.class_names == ("a", "b")
-    with pytest.raises(ValueError, match="name the model's 2 classes. Received: 3 names"):
+    with pytest.raises(ValueError, match="name the network's 2 classes. Received: 3 names"):
         segment(model, photo_array, class_names=["a", "b", "c"])
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_deeplab.inference.describing import Opened
-from keras_deeplab.inference.sidecar import METADATA, read_sidecar
+from keras_deeplab.inference.sidecar import METADATA, Opened, read_sidecar, scores_or_labels
 
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
 
@@ -34,9 +33,7 @@ def open_file(path: Path) -> Opened:
 
     def run(images: np.ndarray) -> np.ndarray:
         (result,) = session.run(None, {source.name: images.astype(_DTYPES[source.type])})
-        if np.issubdtype(result.dtype, np.integer):
-            return result[..., 0] if result.ndim == 4 and result.shape[-1] == 1 else result
-        return result.astype("float32")
+        return scores_or_labels(result)
 
     shape = tuple(side if isinstance(side, int) else None for side in source.shape)
     embedded = session.get_modelmeta().custom_metadata_map.get(METADATA)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,33 +79,35 @@ def _operators(saved: Any) -> set[str]:
     # TensorFlow loads a single graph with objects by its functions, others by their nodes.
     by_functions = len(saved.meta_graphs) == 1 and saved.meta_graphs[0].HasField("object_graph_def")
     for meta in saved.meta_graphs:
-        library = {one.signature.name: one for one in meta.graph_def.library.function}
-        gradients = {
-            one.function_name: one.gradient_func for one in meta.graph_def.library.gradient
-        }
-        if by_functions:
-            waiting = list(meta.object_graph_def.concrete_functions)
-        else:
-            nodes = list(_executed_nodes(meta))
-            waiting = [*_called(nodes), *(node.op for node in nodes if node.op in library)]
-            found |= {node.op for node in nodes} - library.keys()
-        seen: set[str] = set()
-        while waiting:
-            name = waiting.pop()
-            if name in seen or name not in library:
-                continue
-            seen.add(name)
-            nodes = library[name].node_def
-            waiting += _called(nodes)
-            waiting += [node.op for node in nodes if node.op in library]
-            waiting += [gradients[name]] if name in gradients else []
-            found |= {node.op for node in nodes} - library.keys()
+        library = meta.graph_def.library
+        bodies = {one.signature.name: one.node_def for one in library.function}
+        calls = {name: list(_called(nodes)) for name, nodes in bodies.items()}
+        for one in library.gradient:
+            calls.setdefault(one.function_name, []).append(one.gradient_func)
+        nodes = [] if by_functions else list(_executed_nodes(meta))
+        start = meta.object_graph_def.concrete_functions if by_functions else _called(nodes)
+        for name in _reached(start, calls) & bodies.keys():
+            nodes += bodies[name]
+        found |= {node.op for node in nodes} - bodies.keys()
+    return found
+
+
+def _reached(start: Iterable[str], links: Mapping[str, Iterable[str]]) -> set[str]:
+    """Returns the names that links lead to, with those at the start."""
+    found: set[str] = set()
+    waiting = list(start)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += links.get(name, ())
     return found
 
 
 def _called(nodes: Iterable[Any]) -> Iterator[str]:
-    """Yields the functions that attributes of nodes name."""
+    """Yields the operators of nodes, which may be functions, and the functions they name."""
     for node in nodes:
+        yield node.op
         for value in node.attr.values():
             if value.HasField("func"):
                 yield value.func.name
@@ -116,12 +118,7 @@ def _executed_nodes(meta: Any) -> Iterator[Any]:
     """Yields the nodes of a graph of TensorFlow 1, without those that store its variables."""
     nodes = {node.name: node for node in meta.graph_def.node}
     inputs = {name: {_node_name(x) for x in node.input} for name, node in nodes.items()}
-    storing, waiting = set(), [_node_name(meta.saver_def.save_tensor_name)]
-    while waiting:
-        name = waiting.pop()
-        if name in nodes and name not in storing:
-            storing.add(name)
-            waiting += inputs[name]
+    storing = _reached([_node_name(meta.saver_def.save_tensor_name)], inputs)
     used = set().union(*(inputs[name] for name in nodes.keys() - storing))
     for name, node in nodes.items():
         stores = name in storing and name not in used and node.op in _OF_SAVERS

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_deeplab.inference.describing import Opened
 from keras_deeplab.inference.runtimes.keras_runtime import device_batch_size
 from keras_deeplab.inference.runtimes.saved_model_check import check_saved_model
-from keras_deeplab.inference.sidecar import read_sidecar
+from keras_deeplab.inference.sidecar import Opened, read_sidecar
 
 _SIGNATURE = "serving_default"
 

@@ -9,14 +9,21 @@ import warnings
 import zipfile
 import zlib
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_deeplab.inference.describing import Opened
 from keras_deeplab.inference.runtimes.tflite_builder import SharingBuilder
-from keras_deeplab.inference.sidecar import METADATA, Sidecar, read_sidecar, sidecar_path
+from keras_deeplab.inference.sidecar import (
+    METADATA,
+    Opened,
+    Sidecar,
+    read_sidecar,
+    scores_or_labels,
+    sidecar_path,
+)
 
 _IDENTIFIER = b"TFL3"
 # Quantised inputs with a larger scale take levels 0-255, others normalised images.
@@ -143,39 +150,21 @@ def _damaged(content: bytes, path: Path) -> ValueError:
 
 def _interpreter(content: bytes, path: Path) -> Any:
     errors = []
-    for load in (_litert, _tensorflow):
+    # That of TensorFlow also supports TensorFlow operators ("Flex"), and warns of its age.
+    for module in ("ai_edge_litert.interpreter", "tensorflow.lite.python.interpreter"):
         try:
-            interpreter = load()(model_content=content, num_threads=os.cpu_count())
+            with warnings.catch_warnings(action="ignore"):
+                load = import_module(module).Interpreter
+                interpreter = load(model_content=content, num_threads=os.cpu_count())
             interpreter.allocate_tensors()
-        except ModuleNotFoundError as error:
-            errors.append(f"{error}")
-        except (RuntimeError, ValueError) as error:
-            errors.append(f"{error}".strip())
+        except (ModuleNotFoundError, RuntimeError, ValueError) as error:
+            errors.append(str(error).strip())
         else:
             return interpreter
     raise ValueError(
-        f"The file must be a valid TFLite network of known operators. Received: {str(path)!r} "
+        f"The file must be a whole TFLite network of known operators. Received: {str(path)!r} "
         f"({'; '.join(dict.fromkeys(errors))})."
     )
-
-
-def _litert() -> Any:
-    from ai_edge_litert.interpreter import Interpreter
-
-    return Interpreter
-
-
-def _tensorflow() -> Any:
-    # This interpreter also supports TensorFlow operators ("Flex").
-    import tensorflow as tf
-
-    def interpreter(**options: Any) -> Any:
-        with warnings.catch_warnings():
-            # A deprecation warning of tf.lite.Interpreter.
-            warnings.simplefilter("ignore")
-            return tf.lite.Interpreter(**options)
-
-    return interpreter
 
 
 def _quantised(images: np.ndarray, details: dict[str, Any]) -> np.ndarray:
@@ -191,9 +180,7 @@ def _quantised(images: np.ndarray, details: dict[str, Any]) -> np.ndarray:
 
 
 def _dequantised(result: np.ndarray, details: dict[str, Any]) -> np.ndarray:
-    if not np.issubdtype(result.dtype, np.integer):
-        return result.astype("float32")
     scale, zero_point = details["quantization"]
-    if scale:
+    if scale and np.issubdtype(result.dtype, np.integer):
         return (result.astype("float32") - zero_point) * np.float32(scale)
-    return result[..., 0] if result.ndim == 4 and result.shape[-1] == 1 else result
+    return scores_or_labels(result)

@@ -2,11 +2,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_deeplab.inference.describing import Hints
+from keras_deeplab.inference import open_segmenter
 from keras_deeplab.inference.runtimes.keras_runtime import (
-    describe,
     device_batch_size,
     ends_in_activation,
+    open_model,
 )
 from keras_deeplab.layers import SegmentationOutput
 
@@ -20,7 +20,7 @@ def test_names_and_size_of_the_output_layer():
     image = keras.Input((8, 8, 3))
     scores = keras.layers.Conv2D(2, 1)(image)
     output = SegmentationOutput(["sky", "kite"], inference_size=(33, 65))(scores)
-    segmenter = describe(keras.Model(image, output, name="own"), Hints())
+    segmenter = open_segmenter(keras.Model(image, output, name="own"))
     assert segmenter.class_names == ("sky", "kite")
     assert segmenter.inference_size == (33, 65)
     assert (segmenter.output, segmenter.name) == ("logits", "own")
@@ -28,12 +28,12 @@ def test_names_and_size_of_the_output_layer():
 
 def test_other_models_have_numbers():
     model = convolution()
-    segmenter = describe(model, Hints())
+    segmenter = open_segmenter(model)
     assert segmenter.class_names == ("class 0", "class 1")
     images = np.random.default_rng(0).uniform(0, 255, (1, 8, 8, 3)).astype("float32")
     np.testing.assert_allclose(segmenter.run(images), model(images), rtol=1e-5)
-    with pytest.raises(ValueError, match="name the model's 2 classes. Received: 3 names"):
-        describe(model, Hints(class_names=("a", "b", "c")))
+    with pytest.raises(ValueError, match="name the network's 2 classes. Received: 3 names"):
+        open_segmenter(model, class_names=("a", "b", "c"))
 
 
 @pytest.mark.parametrize(
@@ -46,16 +46,16 @@ def test_activation_at_the_end(activation: str | None, expected: bool):
     assert ends_in_activation(nested) == expected
     by_operation = keras.Model(image, keras.ops.softmax(convolution()(image)))
     assert ends_in_activation(by_operation)
-    assert describe(by_operation, Hints()).output == "probabilities"
-    assert describe(by_operation, Hints(from_logits=True)).output == "logits"
+    assert open_segmenter(by_operation).output == "probabilities"
+    assert open_segmenter(by_operation, from_logits=True).output == "logits"
 
 
 def test_what_is_no_network():
     with pytest.raises(TypeError, match="a keras.Model or the path of a file. Received: int"):
-        describe(3, Hints())
+        open_model(3)
     image = keras.Input((8, 8, 3))
     with pytest.raises(ValueError, match=r"output shape \(None, 192\)"):
-        describe(keras.Model(image, keras.layers.Flatten()(image)), Hints())
+        open_model(keras.Model(image, keras.layers.Flatten()(image)))
 
 
 @pytest.mark.parametrize(("devices", "expected"), [([], 1), (["gpu:0"], 16)])

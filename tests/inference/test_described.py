@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_deeplab.inference.describing import Hints, Opened, checked
-from keras_deeplab.inference.sidecar import Sidecar
+from keras_deeplab.inference.opening import described
+from keras_deeplab.inference.sidecar import Opened, Sidecar
 
 NAMES = ("background", "cat")
 
@@ -31,25 +31,25 @@ def labels(images: np.ndarray) -> np.ndarray:
     ("run", "kind"), [(scores, "logits"), (probabilities, "probabilities"), (labels, "labels")]
 )
 def test_the_kind_is_seen(run, kind: str):
-    assert checked(opened(run), Hints(class_names=NAMES)).output == kind
+    assert described(opened(run), NAMES).output == kind
 
 
 def test_what_is_said_counts_more_than_what_is_seen():
-    assert checked(opened(probabilities), Hints(NAMES, from_logits=True)).output == "logits"
+    assert described(opened(probabilities), NAMES, from_logits=True).output == "logits"
     said = opened(probabilities, class_names=NAMES, output="logits")
-    assert checked(said, Hints()).output == "logits"
+    assert described(said).output == "logits"
 
 
 def test_names_come_from_the_caller_the_file_or_the_dataset_in_this_order():
     known = opened(scores, class_names=("a", "b"))
-    assert checked(known, Hints(class_names=NAMES)).class_names == NAMES
-    assert checked(known, Hints(fallback_names=NAMES)).class_names == ("a", "b")
-    assert checked(opened(scores), Hints(fallback_names=NAMES)).class_names == NAMES
+    assert described(known, NAMES).class_names == NAMES
+    assert described(known, fallback_names=NAMES).class_names == ("a", "b")
+    assert described(opened(scores), fallback_names=NAMES).class_names == NAMES
 
 
 def test_facts_of_the_file():
-    segmenter = checked(
-        opened(scores, class_names=NAMES, ignore_class=7, inference_size=(33, 65)), Hints()
+    segmenter = described(
+        opened(scores, class_names=NAMES, ignore_class=7, inference_size=(33, 65))
     )
     assert (segmenter.ignore_class, segmenter.inference_size) == (7, (33, 65))
 
@@ -61,21 +61,21 @@ def test_fixed_sizes_are_tried():
         seen.append(images.shape)
         return scores(images)
 
-    checked(opened(run, (4, 33, None, 3)), Hints(class_names=NAMES))
+    described(opened(run, (4, 33, None, 3)), NAMES)
     assert seen == [(4, 33, 65, 3)]
 
 
 @pytest.mark.parametrize(
-    ("network", "hints", "words"),
+    ("network", "names", "words"),
     [
-        (opened(scores, (None, 3, None, None)), Hints(NAMES), "takes shape"),
-        (opened(lambda x: scores(x)[:, ::2]), Hints(NAMES), "returns shape"),
-        (opened(lambda x: x.mean(-1)), Hints(NAMES), "returns shape"),
-        (opened(scores), Hints(class_names=("a", "b", "c")), "2 classes. Received: 3 names"),
-        (opened(scores), Hints(), "classes must be known"),
-        (opened(lambda x: 1 / [][0]), Hints(NAMES), "must run on an image of 65x65"),
+        (opened(scores, (None, 3, None, None)), NAMES, "takes shape"),
+        (opened(lambda x: scores(x)[:, ::2]), NAMES, "returns shape"),
+        (opened(lambda x: x.mean(-1)), NAMES, "returns shape"),
+        (opened(scores), ("a", "b", "c"), "2 classes. Received: 3 names"),
+        (opened(scores), None, "classes must be known"),
+        (opened(lambda x: 1 / [][0]), NAMES, "must run on an image of 65x65"),
     ],
 )
-def test_what_is_refused(network: Opened, hints: Hints, words: str):
+def test_what_is_refused(network: Opened, names: tuple[str, ...] | None, words: str):
     with pytest.raises(ValueError, match=words):
-        checked(network, hints)
+        described(network, names)
