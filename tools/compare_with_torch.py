@@ -67,14 +67,14 @@ def compare(
     from keras_deeplab.models import BuildOptions, build_model
     from keras_deeplab.presets.networks import DEEPLABS
     from keras_deeplab.weights import load_arrays
-    from keras_deeplab.weights.readers import CONVERTERS
+    from keras_deeplab.weights.readers import read_arrays
 
     case = CASES[name]
     row = DEEPLABS[case.network]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "weights"
         network = _reference(case, blocks or case.blocks, classes, file)
-        arrays = CONVERTERS[case.converter](file)
+        arrays = read_arrays(file, case.converter)
     model = build_model(
         row,
         class_names=[str(label) for label in range(classes)],

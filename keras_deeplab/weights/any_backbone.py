@@ -16,6 +16,7 @@ from keras_deeplab.models.rewriting.layer_kinds import is_augmentation
 from keras_deeplab.presets.applications import FUNCTIONS, INPUT_SIZES, find_preprocessing
 from keras_deeplab.presets.datasets import DATASETS
 from keras_deeplab.presets.networks import any_backbone_row
+from keras_deeplab.weights.imagenet_backbones import trained_application
 from keras_deeplab.weights.resolve import ResolvedWeights, from_file, with_any_backbone
 
 _PREFIX = "keras.applications."
@@ -124,20 +125,12 @@ def _application(backbone: str, weights: Any) -> keras.Model:
             f"image_data_format={keras.config.image_data_format()!r}. Call "
             f"keras.config.set_image_data_format('channels_last')."
         )
-    function = getattr(keras.applications, name)
     options: dict[str, Any] = {"include_top": False}
     if name in INPUT_SIZES:
         options["input_shape"] = (*INPUT_SIZES[name], 3)
-    if weights != "imagenet":
-        return function(**options, weights=None)
-    try:
-        return function(**options, weights="imagenet")
-    except Exception as error:  # keras.utils.get_file raises a plain Exception
-        raise ConnectionError(
-            f"keras.applications must be able to load its {name}. Received: {error}. Without "
-            f"internet access, put the file of that address into the folder models of Keras' cache "
-            f"(~/.keras)."
-        ) from error
+    if weights == "imagenet":
+        return trained_application(name, **options)
+    return getattr(keras.applications, name)(**options, weights=None)
 
 
 def _preprocessing(model: keras.Model) -> str:

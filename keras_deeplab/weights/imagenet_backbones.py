@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,37 +16,33 @@ from keras_deeplab.presets.imagenet import IMAGENET, ImageNetRow
 from keras_deeplab.presets.networks import is_head_layer
 from keras_deeplab.weights.download import file_sha256
 from keras_deeplab.weights.load import all_layers, load_arrays, named_weights
-from keras_deeplab.weights.readers.efficientnet_lite_package import convert_efficientnet_lite
+from keras_deeplab.weights.readers.naming import Rules, layer_of, reverse_channels
+from keras_deeplab.weights.readers.torch_networks import convert_torch
 
-# From layer names of keras.applications to ours, by family; other layers are classifiers.
-_NAMES: dict[str, list[tuple[str, str]]] = {
-    "mobilenet_v2": [
-        (r"Conv1", "stem"),
-        (r"bn_Conv1", "stem_bn"),
-        (r"expanded_conv_(depthwise|project)", r"block_0_\1"),
-        (r"expanded_conv_(depthwise|project)_BN", r"block_0_\1_bn"),
-        (r"block_(\d+)_(expand|depthwise|project)", r"block_\1_\2"),
-        (r"block_(\d+)_(expand|depthwise|project)_BN", r"block_\1_\2_bn"),
-    ],
-    "mobilenet_v3": [
-        (r"conv(_bn)?", r"stem\1"),
-        (r"expanded_conv_(expand|depthwise|project)(_bn)?", r"block_0_\1\2"),
-        (r"expanded_conv_(\d+)_(expand|depthwise|project)(_bn)?", r"block_\1_\2\3"),
+# Layers of keras.applications by family; others are classifiers. It counts the stages of a ResNet
+# from 2 and the blocks from 1.
+_RULES: dict[str, Rules] = {
+    "mobilenet_v2": (
+        (r"(?:bn_)?Conv1", "stem"),
+        (r"expanded_conv_(depthwise|project)(?:_BN)?", r"block_0_\1"),
+        (r"block_(\d+)_(expand|depthwise|project)(?:_BN)?", r"block_\1_\2"),
+    ),
+    "mobilenet_v3": (
+        (r"conv(?:_bn)?", "stem"),
+        (r"expanded_conv_(expand|depthwise|project)(?:_bn)?", r"block_0_\1"),
+        (r"expanded_conv_(\d+)_(expand|depthwise|project)(?:_bn)?", r"block_\1_\2"),
         (r"expanded_conv_squeeze_excite_conv", "block_0_squeeze"),
         (r"expanded_conv_squeeze_excite_conv_1", "block_0_excite"),
         (r"expanded_conv_(\d+)_squeeze_excite_conv", r"block_\1_squeeze"),
         (r"expanded_conv_(\d+)_squeeze_excite_conv_1", r"block_\1_excite"),
-        (r"conv_1(_bn)?", r"last\1"),
-    ],
-    "resnet": [
-        (r"conv1_conv", "stem"),
-        (r"conv1_bn", "stem_bn"),
-        (r"conv(\d)_block(\d+)_0_conv", r"stage_<\1>_block_<\2>_shortcut"),
-        (r"conv(\d)_block(\d+)_0_bn", r"stage_<\1>_block_<\2>_shortcut_bn"),
-        (r"conv(\d)_block(\d+)_(\d)_conv", r"stage_<\1>_block_<\2>_conv_\3"),
-        (r"conv(\d)_block(\d+)_(\d)_bn", r"stage_<\1>_block_<\2>_conv_\3_bn"),
-    ],
-    "vgg": [(r"block(\d)_conv(\d)", r"conv\1_\2"), (r"fc1", "fc6"), (r"fc2", "fc7")],
+        (r"conv_1(?:_bn)?", "last"),
+    ),
+    "resnet": (
+        (r"conv1_(?:conv|bn)", "stem"),
+        (r"conv(\d)_block(\d+)_0_(?:conv|bn)", r"stage_<\1-1>_block_<\2-1>_shortcut"),
+        (r"conv(\d)_block(\d+)_(\d)_(?:conv|bn)", r"stage_<\1-1>_block_<\2-1>_conv_\3"),
+    ),
+    "vgg": ((r"block(\d)_conv(\d)", r"conv\1_\2"), (r"fc1", "fc6"), (r"fc2", "fc7")),
 }
 
 
@@ -66,24 +63,31 @@ def load_imagenet(model: keras.Model, backbone: str) -> None:
     """
     row = imagenet_row(backbone)
     if row.application:
-        try:
-            peer = getattr(keras.applications, row.application)(
-                input_shape=(224, 224, 3), include_top=row.include_top, weights="imagenet"
-            )
-        except Exception as error:  # keras.utils.get_file raises a plain Exception
-            raise ConnectionError(
-                f"keras.applications must be able to load its {row.application}. Received: "
-                f"{error}. Without internet access, put the file of that address into the "
-                f"folder models of Keras' cache (~/.keras)."
-            ) from error
-        arrays = application_arrays(peer, row)
+        options = {"input_shape": (224, 224, 3), "include_top": row.include_top}
+        arrays = application_arrays(trained_application(row.application, **options), row)
     else:
-        arrays = convert_efficientnet_lite(_package_file(row))
+        arrays = convert_torch("efficientnet_lite", _package_file(row))
     names = {layer.name for layer in all_layers(model)}
     arrays = _branches(arrays, names)
     fresh = {name for name in names if is_head_layer(name)} | {"crf"}
     fresh -= {key.partition("/")[0] for key in arrays}
     load_arrays(model, arrays, source=f"the ImageNet weights of {backbone!r}", fresh=fresh)
+
+
+def trained_application(name: str, **options: Any) -> keras.Model:
+    """Returns a network of `keras.applications` with its ImageNet weights.
+
+    Raises:
+        ConnectionError: If they cannot be downloaded.
+    """
+    try:
+        return getattr(keras.applications, name)(**options, weights="imagenet")
+    except Exception as error:  # keras.utils.get_file raises a plain Exception
+        raise ConnectionError(
+            f"keras.applications must be able to load its {name}. Received: {error}. Without "
+            f"internet access, put the file of that address into the folder models of Keras' cache "
+            f"(~/.keras)."
+        ) from error
 
 
 def imagenet_row(backbone: str) -> ImageNetRow:
@@ -114,24 +118,17 @@ def application_arrays(peer: keras.Model, row: ImageNetRow) -> dict[str, np.ndar
     """
     backbone = BACKBONES[row.backbone]
     arrays = {}
-    for key, variable in named_weights(peer).items():
+    variables = named_weights(peer)
+    for key, variable in variables.items():
         layer, _, name = key.partition("/")
-        if ours := _our_name(layer, backbone.family):
-            arrays[f"{ours}/{name}"] = np.asarray(keras.ops.convert_to_numpy(variable))
+        if ours := layer_of(layer, _RULES[backbone.family]):
+            norm = "_bn" if f"{layer}/moving_mean" in variables else ""
+            arrays[f"{ours}{norm}/{name}"] = np.asarray(keras.ops.convert_to_numpy(variable))
     if row.bgr:
-        first = "conv1_1/kernel" if backbone.family == "vgg" else "stem/kernel"
-        arrays[first] = arrays[first][:, :, ::-1]
+        reverse_channels(arrays)
     if backbone.family == "resnet" and not getattr(backbone, "conv_bias", False):
         arrays = _without_biases(arrays)
     return _decimated(arrays) if "fc6/kernel" in arrays else arrays
-
-
-def _our_name(layer: str, family: str) -> str:
-    for pattern, name in _NAMES[family]:
-        if match := re.fullmatch(pattern, layer):
-            # keras.applications counts the stages of a ResNet from 2 and the blocks from 1.
-            return re.sub(r"<(\d+)>", lambda number: str(int(number[1]) - 1), match.expand(name))
-    return ""
 
 
 def _without_biases(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -19,7 +19,7 @@ from keras_deeplab.presets.datasets import DATASETS, numbered_classes
 from keras_deeplab.presets.networks import DEEPLABS, DeepLabRow
 from keras_deeplab.presets.weights import WEIGHTS, WeightsRow
 from keras_deeplab.weights.download import file_sha256
-from keras_deeplab.weights.readers.converters import CONVERTERS
+from keras_deeplab.weights.readers.converters import read_arrays
 from keras_deeplab.weights.readers.recognition import Recognised, recognise
 from keras_deeplab.weights.readers.tensors import read_tensors
 from keras_deeplab.weights.readers.torch_file import torch_class_names
@@ -81,7 +81,7 @@ def open_checkpoint(
     if not path.is_file():
         raise FileNotFoundError(f"source must be an existing file. Received: {str(path)!r}.")
     if converter is not None:
-        check_choice("converter", converter, tuple(CONVERTERS))
+        check_choice("converter", converter, tuple(CHECKPOINTS))
     if network is not None:
         check_choice("network", network, tuple(DEEPLABS))
     converter, found = _recognised(path, converter)
@@ -91,7 +91,7 @@ def open_checkpoint(
             f"member must be left out for a file of the converter {converter!r}. Received: "
             f"member={member!r} for {path}."
         )
-    arrays = CONVERTERS[converter](path, **({"member": member} if member else {}))
+    arrays = read_arrays(path, converter, member=member)
     network = network or (published.network if published else found or _network_of(arrays))
     if not network:
         raise ValueError(

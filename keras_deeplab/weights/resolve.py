@@ -29,7 +29,7 @@ from keras_deeplab.weights.download import weights_file
 from keras_deeplab.weights.imagenet_backbones import imagenet_row
 from keras_deeplab.weights.load import all_layers, named_weights
 from keras_deeplab.weights.opening_checkpoint import open_checkpoint
-from keras_deeplab.weights.readers.converters import CONVERTERS
+from keras_deeplab.weights.readers.converters import read_arrays
 
 
 @dataclass(frozen=True)
@@ -159,13 +159,12 @@ def _from_imagenet(networks: list[DeepLabRow]) -> ResolvedWeights:
 
 
 def _from_row(row: WeightsRow) -> ResolvedWeights:
-    member = {"member": row.member} if row.member else {}
     return ResolvedWeights(
         DEEPLABS[row.network],
         DATASETS[row.dataset].class_names,
         BuildOptions.published(row),
         source=row.name,
-        arrays=CONVERTERS[row.converter](weights_file(row), **member),
+        arrays=read_arrays(weights_file(row), row.converter, member=row.member),
     )
 
 

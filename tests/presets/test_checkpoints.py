@@ -2,11 +2,13 @@ import pytest
 
 from keras_deeplab.presets.checkpoints import CHECKPOINTS
 from keras_deeplab.presets.weights import WEIGHTS
-from keras_deeplab.weights.readers.converters import CONVERTERS
+from keras_deeplab.weights.readers.converters import FORMATS
+from keras_deeplab.weights.readers.torch_networks import TORCH_NETWORKS
 
 
 def test_every_reader_has_a_row():
-    assert CHECKPOINTS.keys() == CONVERTERS.keys()
+    libraries = TORCH_NETWORKS.keys() - {"vainf_plus", "efficientnet_lite"}
+    assert CHECKPOINTS.keys() == {"caffe"} | FORMATS.keys() | libraries
     assert all(name == row.converter for name, row in CHECKPOINTS.items())
 
 

@@ -1,5 +1,5 @@
 """Readers of published checkpoints: from a file to ``{"layer/variable": float32 array}``."""
 
-from keras_deeplab.weights.readers.converters import CONVERTERS
+from keras_deeplab.weights.readers.converters import read_arrays
 
-__all__ = ["CONVERTERS"]
+__all__ = ["read_arrays"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
 from collections.abc import Iterator
 from functools import cache
@@ -14,7 +13,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 from keras_deeplab._files import unpacked_limit
-from keras_deeplab.weights.readers.naming import put
+from keras_deeplab.weights.readers.naming import Rules, layer_of, put, reverse_channels
 
 # The fields of caffe.proto that are read: name, number, type; a capital letter marks a repeated
 # field. Packed numbers are declared as bytes, which NumPy converts in one step.
@@ -28,7 +27,20 @@ _PROTO = {
 }
 _V1_TYPES = {4: "Convolution", 14: "InnerProduct"}
 
-_BRANCHES = {"1": "shortcut", "2a": "conv_1", "2b": "conv_2", "2c": "conv_3"}
+_BLOCK = r"(?:res|bn|scale)([2-5])(?:b(\d+)|([a-c]))_branch"
+RULES: Rules = (
+    # The networks on smaller scales share these weights; the file repeats them.
+    (r".*res(?:05|075).*|(?:bn|scale)(?:05|075).*", None),
+    (r"(conv[1-5]_[1-3])", r"\1"),
+    (r"(fc[67])(?:_[a-z]\w*)?_([1-4])", r"\1_<\2-1>"),
+    (r"(fc[67])(?:_[a-z]\w*)?", r"\1_0"),
+    (r"fc8(?:_[a-z]\w*)?_([1-4])", r"classifier_<\1-1>"),
+    (r"fc8(?:_[a-z]\w*)?", "classifier_0"),
+    (r"fc1_\w+_c([0-3])", r"classifier_\1"),
+    (r"(?:bn_|scale_)?conv1", "stem"),
+    (rf"{_BLOCK}1", r"stage_<\1-1>_block_<\2\3+0>_shortcut"),
+    (rf"{_BLOCK}2([abc])", r"stage_<\1-1>_block_<\2\3+0>_conv_<\4+1>"),
+)
 
 
 class CaffeLayer(NamedTuple):
@@ -121,34 +133,6 @@ def read_caffemodel(path: str | Path, *, member: str = "") -> list[CaffeLayer]:
     return layers
 
 
-def caffe_layer_name(name: str) -> str | None:
-    """Returns the layer for a Caffe layer name: None for a copy, "" if unknown.
-
-    Example:
-
-    >>> caffe_layer_name("res4b22_branch2b"), caffe_layer_name("fc8_voc12_4")
-    ('stage_3_block_22_conv_2', 'classifier_3')
-    """
-    # The networks on smaller scales share these weights; the file repeats them.
-    if re.search(r"res05|res075|_res(05|075)|^bn(05|075)|^scale(05|075)", name):
-        return None
-    if re.fullmatch(r"conv[1-5]_[1-3]", name):
-        return name
-    if match := re.fullmatch(r"(fc6|fc7|fc8)(?:_[a-z]\w*?)?(?:_([1-4]))?", name):
-        layer = "classifier" if match[1] == "fc8" else match[1]
-        return f"{layer}_{int(match[2] or 1) - 1}"
-    if match := re.fullmatch(r"(?:bn_|scale_)?conv1", name):
-        return "stem" if name == "conv1" else "stem_bn"
-    if match := re.fullmatch(r"(res|bn|scale)([2-5])([a-c]|b\d+)_branch(1|2[abc])", name):
-        kind, stage, block, branch = match.groups()
-        index = int(block[1:]) if len(block) > 1 else "abc".index(block)
-        layer = f"stage_{int(stage) - 1}_block_{index}_{_BRANCHES[branch]}"
-        return layer if kind == "res" else f"{layer}_bn"
-    if match := re.fullmatch(r"fc1_\w+_c([0-3])", name):
-        return f"classifier_{match[1]}"
-    return ""
-
-
 def convert_caffe(path: str | Path, *, member: str = "") -> dict[str, np.ndarray]:
     """Reads DeepLab v1 or v2, on VGG-16 or ResNet-101, from a .caffemodel file.
 
@@ -174,21 +158,19 @@ def convert_caffe(path: str | Path, *, member: str = "") -> dict[str, np.ndarray
     """
     arrays: dict[str, np.ndarray] = {}
     for source in read_caffemodel(path, member=member):
-        layer = caffe_layer_name(source.name)
+        layer = layer_of(source.name, RULES)
         if layer is None:
             continue
         for variable, array in _variables(source, layer, path):
-            put(arrays, f"{layer}/{variable}", array, path)
-    for first in ("conv1_1/kernel", "stem/kernel"):
-        if first in arrays:
-            arrays[first] = np.ascontiguousarray(arrays[first][:, :, ::-1])
+            put(arrays, f"{layer}{variable}", array, path)
+    reverse_channels(arrays)
     return arrays
 
 
 def _variables(
     source: CaffeLayer, layer: str, path: str | Path
 ) -> Iterator[tuple[str, np.ndarray]]:
-    count, batch_norm = len(source.blobs), layer.endswith("_bn")
+    count, batch_norm = len(source.blobs), source.name.startswith(("bn", "scale"))
     known = {"Convolution": (1, 2), "BatchNorm": (3,), "Scale": (2,)}.get(source.type, ())
     if not layer or count not in known or batch_norm == (source.type == "Convolution"):
         raise ValueError(
@@ -202,14 +184,14 @@ def _variables(
                 f"The kernel of {source.name!r} must have 4 axes. Received: shape {kernel.shape} "
                 f"in {path}."
             )
-        yield "kernel", kernel.transpose(2, 3, 1, 0)
+        yield "/kernel", kernel.transpose(2, 3, 1, 0)
         for array in bias:
-            yield "bias", array.reshape(-1)
+            yield "/bias", array.reshape(-1)
     elif source.type == "BatchNorm":
         mean, variance, factor = (blob.reshape(-1) for blob in source.blobs)
         scale = 1 / factor[0] if factor[0] else np.float32(0)
-        yield "moving_mean", mean * scale
-        yield "moving_variance", variance * scale
+        yield "_bn/moving_mean", mean * scale
+        yield "_bn/moving_variance", variance * scale
     else:
-        for variable, blob in zip(("gamma", "beta"), source.blobs, strict=True):
+        for variable, blob in zip(("_bn/gamma", "_bn/beta"), source.blobs, strict=True):
             yield variable, blob.reshape(-1)

@@ -2,38 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from keras_deeplab.weights.readers.recognition import recognise
 
-# PyTorch's names of batch norm variables, mapped to this package's names.
-BATCH_NORM = {
+# A regular expression for the names of modules, and their layer with the groups of the match. There
+# "<\1-1>" is the number of a group, or the place of a letter in the alphabet, less 1. The layer
+# None: modules that are dropped.
+Rules = Sequence[tuple[str, str | None]]
+
+# PyTorch's names of variables, mapped to this package's names.
+_BATCH_NORM = {
     "weight": "gamma",
     "bias": "beta",
     "running_mean": "moving_mean",
     "running_var": "moving_variance",
 }
+_CONVOLUTION = {"weight": "kernel", "bias": "bias"}
+
+
+def layer_of(module: str, rules: Rules) -> str | None:
+    r"""Returns the layer of a module by the first rule that matches its whole name, "" by none.
+
+    Example:
+
+    >>> layer_of("layer2.0.conv1", [(r"layer(\d)\.0\.conv1", r"stage_<\1-1>")])
+    'stage_1'
+    """
+    for pattern, layer in rules:
+        if match := re.fullmatch(pattern, module):
+            return layer and re.sub(r"<(\w+)([+-]\d)>", _shifted, match.expand(layer))
+    return ""
+
+
+def _shifted(term: re.Match[str]) -> str:
+    number = int(term[1]) if term[1].isdigit() else ord(term[1]) - ord("a")
+    return str(number + int(term[2]))
 
 
 def rename_tensors(
-    tensors: Mapping[str, np.ndarray],
-    rename: Callable[[str], str | None],
-    path: str | Path,
-    *,
-    pooled_last: bool = False,
+    tensors: Mapping[str, np.ndarray], rules: Rules, path: str | Path
 ) -> dict[str, np.ndarray]:
     """Renames all tensors and transposes kernels from PyTorch's layout to channels last.
 
     Args:
         tensors: Tensors by name in the checkpoint.
-        rename: Function from such a name to its layer; None drops the tensor, "" marks an unknown
-            name.
+        rules: Layers of its modules; batch norms, which have statistics, get "_bn" in addition.
         path: The file, for error messages.
-        pooled_last: Whether ASPP's image-level features come last in the input of its projection;
-            in this package they come first.
 
     Returns:
         float32 arrays by "layer/variable".
@@ -42,22 +61,19 @@ def rename_tensors(
         ValueError: If a tensor is unknown, occurs twice, or has an invalid shape.
     """
     arrays: dict[str, np.ndarray] = {}
+    norms = {name.rpartition(".")[0] for name in tensors if ".running_" in name}
     for name, tensor in tensors.items():
-        variable = name.rpartition(".")[2]
-        if variable == "num_batches_tracked":
+        module, _, ending = name.rpartition(".")
+        layer = layer_of(module, rules)
+        if layer is None or ending == "num_batches_tracked":
             continue
-        layer = rename(name.rpartition(".")[0])
-        if layer is None:
-            continue
-        if layer.endswith("_bn"):
-            variable, rank = BATCH_NORM.get(variable, ""), 1
-        else:
-            variable, rank = {"weight": ("kernel", 4), "bias": ("bias", 1)}.get(variable, ("", 0))
+        variable = (_BATCH_NORM if module in norms else _CONVOLUTION).get(ending)
         if not layer or not variable:
             raise ValueError(
                 f"Every tensor must belong to a layer of the network. Received: {name!r} in "
                 f"{path}, {recognise(tensors)}."
             )
+        rank = 4 if variable == "kernel" else 1
         if tensor.ndim != rank:
             raise ValueError(
                 f"The tensor {name!r} must have {rank} axes. Received: shape {tensor.shape} in "
@@ -68,10 +84,7 @@ def rename_tensors(
             # PyTorch: (out, in, height, width); a depthwise kernel has one input per output.
             depthwise = layer.endswith("_depthwise")
             array = array.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
-        put(arrays, f"{layer}/{variable}", array, path)
-    key = "aspp_projection/kernel"
-    if pooled_last and key in arrays:
-        arrays[key] = np.ascontiguousarray(np.roll(arrays[key], arrays[key].shape[3], axis=2))
+        put(arrays, f"{layer}{'_bn' * (module in norms)}/{variable}", array, path)
     return arrays
 
 
@@ -84,3 +97,10 @@ def put(arrays: dict[str, np.ndarray], key: str, array: np.ndarray, path: str | 
     if key in arrays:
         raise ValueError(f"Every weight must come once. Received: {key!r} twice in {path}.")
     arrays[key] = np.ascontiguousarray(array)
+
+
+def reverse_channels(arrays: dict[str, np.ndarray]) -> None:
+    """Reverses the input channels of the first kernel, of VGG or ResNet, from BGR to RGB."""
+    for first in ("conv1_1/kernel", "stem/kernel"):
+        if first in arrays:
+            arrays[first] = np.ascontiguousarray(arrays[first][:, :, ::-1])

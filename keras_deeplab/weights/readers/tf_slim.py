@@ -11,57 +11,39 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from keras_deeplab._files import unpacked_limit
+from keras_deeplab.weights.readers.naming import Rules, layer_of
 
-_HEAD = {
-    "image_pooling": "aspp_image_pooling",
-    "concat_projection": "aspp_projection",
-    "decoder/feature_projection0": "decoder_low_level",
-    "logits/semantic": "classifier",
-}
+# Layers of the variable scopes.
+SCOPES: Rules = (
+    (r"MobilenetV2/Conv", "stem"),
+    (r"MobilenetV2/expanded_conv/(expand|depthwise|project)", r"block_0_\1"),
+    (r"MobilenetV2/expanded_conv_(\d+)/(expand|depthwise|project)", r"block_\1_\2"),
+    (r"xception_\d\d/((?:entry|middle|exit)_flow)/(\w+)", r"\1_\2"),
+    (
+        r"xception_\d\d/((?:entry|middle|exit)_flow)/(\w+)/(\w+)/xception_module/(\w+)",
+        r"\1_\2_\3_\4",
+    ),
+    (r"image_pooling", "aspp_image_pooling"),
+    (r"concat_projection", "aspp_projection"),
+    (r"aspp(\d(?:_(?:depth|point)wise)?)", r"aspp_\1"),
+    (r"decoder/feature_projection0", "decoder_low_level"),
+    (r"decoder/decoder_conv(\d(?:_(?:depth|point)wise)?)", r"decoder_\1"),
+    (r"logits/semantic", "classifier"),
+)
 _VARIABLES = {
-    "weights": "{}/kernel",
-    "depthwise_weights": "{}/kernel",
-    "biases": "{}/bias",
-    "BatchNorm/gamma": "{}_bn/gamma",
-    "BatchNorm/beta": "{}_bn/beta",
-    "BatchNorm/moving_mean": "{}_bn/moving_mean",
-    "BatchNorm/moving_variance": "{}_bn/moving_variance",
+    "weights": "/kernel",
+    "depthwise_weights": "/kernel",
+    "biases": "/bias",
+    **{
+        f"BatchNorm/{name}": f"_bn/{name}"
+        for name in ("gamma", "beta", "moving_mean", "moving_variance")
+    },
 }
 # Variables of the training only: optimiser slots, moving averages, the step.
 _LEFT_BEHIND = re.compile(
     r"(.*/(Momentum|ExponentialMovingAverage|Adam(_1)?|RMSProp(_1)?)|.*_step)"
 )
 _CHECKPOINT_FILE = re.compile(r".*model\.ckpt[^/]*\.(index|data-\d{5}-of-\d{5})")
-
-
-def layer_name(scope: str, path: str | Path = "") -> str:
-    """Returns the layer for the convolution of a TF-Slim variable scope.
-
-    Raises:
-        ValueError: If the scope belongs to no known network.
-
-    Example:
-
-    >>> layer_name("MobilenetV2/expanded_conv_13/depthwise")
-    'block_13_depthwise'
-    """
-    if scope in _HEAD:
-        return _HEAD[scope]
-    if scope == "MobilenetV2/Conv":
-        return "stem"
-    if match := re.fullmatch(r"aspp(\d(?:_(?:depth|point)wise)?)", scope):
-        return f"aspp_{match[1]}"
-    if match := re.fullmatch(r"decoder/decoder_conv(\d(?:_(?:depth|point)wise)?)", scope):
-        return f"decoder_{match[1]}"
-    block = re.fullmatch(r"MobilenetV2/expanded_conv(?:_(\d+))?/(expand|depthwise|project)", scope)
-    if block:
-        return f"block_{block[1] or 0}_{block[2]}"
-    if match := re.fullmatch(r"xception_\d\d/((?:entry|middle|exit)_flow/.+)", scope):
-        return match[1].replace("/xception_module", "").replace("/", "_")
-    raise ValueError(
-        f"The scope must belong to a DeepLab network with a MobileNetV2 or Xception backbone. "
-        f"Received: scope={scope!r}{f' in {path}' if path else ''}."
-    )
 
 
 def convert_tf_slim(path: str | Path) -> dict[str, np.ndarray]:
@@ -151,11 +133,8 @@ def _read_checkpoint(prefix: Path, *, source: Path) -> dict[str, np.ndarray]:
 def _key(variable: str, source: Path) -> str:
     for ending, key in _VARIABLES.items():
         scope, found, rest = variable.rpartition(f"/{ending}")
-        if found and not rest:
-            try:
-                return key.format(layer_name(scope))
-            except ValueError:
-                break
+        if found and not rest and (layer := layer_of(scope, SCOPES)):
+            return f"{layer}{key}"
     raise ValueError(
         f"Every variable must belong to one layer of a DeepLab network with a MobileNetV2 or "
         f"Xception backbone. Received: {variable!r} in {source}."

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_deeplab.weights.readers.naming import put
-from keras_deeplab.weights.readers.tf_slim import layer_name
+from keras_deeplab.weights.readers.naming import layer_of, put
+from keras_deeplab.weights.readers.tf_slim import SCOPES
 
 _DTYPES = {"FLOAT32": "<f4", "FLOAT16": "<f2", "INT32": "<i4", "UINT8": "u1", "INT64": "<i8",
            "INT8": "i1"}  # fmt: skip
@@ -159,8 +159,9 @@ def _layer(tensor_name: str, path: str | Path) -> str:
     # The name of a fused tensor joins the names of all its parts.
     for part in tensor_name.split(";"):
         scope, found, _ = part.partition("/weights_quant")
-        if found:
-            return layer_name(scope, path)
+        if found and (layer := layer_of(scope, SCOPES)):
+            return layer
     raise ValueError(
-        f"A kernel must be named after a TF-Slim scope. Received: {tensor_name!r} in {path}."
+        f"A kernel must be named after a TF-Slim scope of a DeepLab network with a MobileNetV2 or "
+        f"Xception backbone. Received: {tensor_name!r} in {path}."
     )

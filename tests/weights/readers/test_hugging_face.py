@@ -5,7 +5,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from keras_deeplab.presets.networks import DEEPLABS
-from keras_deeplab.weights.readers.hugging_face import convert_hugging_face, hugging_face_layer
+from keras_deeplab.weights.readers.torch_networks import convert_torch
 from tests.reference.matrices import matrix
 from tests.reference.parity import network, relative_difference
 from tests.reference.torch_peers import import_torch, randomize, run
@@ -22,20 +22,14 @@ def test_damaged_files_are_named(tmp_path: Path, share: float):
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(ValueError, match=r"must be complete.*net\.safetensors"):
-        convert_hugging_face(path)
+        convert_torch("hugging_face", path)
 
 
 def test_unknown_tensors_are_named(tmp_path: Path):
     path = tmp_path / "net.safetensors"
     write_safetensors(path, {"mobilenet_v2.layer.0.expand_2x2.convolution.weight": np.ones(3)})
     with pytest.raises(ValueError, match=r"expand_2x2.convolution.weight' in .*net\.safetensors"):
-        convert_hugging_face(path)
-
-
-def test_names():
-    assert hugging_face_layer("mobilenet_v2.conv_stem.conv_3x3.convolution") == "block_0_depthwise"
-    assert hugging_face_layer("mobilenet_v2.conv_1x1.normalization") is None
-    assert hugging_face_layer("pooler.dense") == ""
+        convert_torch("hugging_face", path)
 
 
 def peer(**options):
@@ -71,7 +65,7 @@ def test_logits_equal_those_of_transformers(tmp_path: Path, rng, case: tuple[int
     write_safetensors(path, {name: t.numpy() for name, t in model.state_dict().items()})
     ours = network(
         DEEPLABS["deeplab_v3_mobilenet_v2"],
-        convert_hugging_face(path),
+        convert_torch("hugging_face", path),
         classes=5,
         output_stride=output_stride,
         align_corners=True,

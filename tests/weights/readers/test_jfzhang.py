@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_deeplab.presets.networks import DEEPLABS
-from keras_deeplab.weights.readers.jfzhang import convert_jfzhang
+from keras_deeplab.weights.readers.torch_networks import convert_torch
 from tests.reference.parity import network, relative_difference, shallow_backbone
 from tests.reference.torch_peers import import_torch, randomize, run
 
@@ -20,7 +20,7 @@ def test_logits_equal_those_of_the_repository(size: int, tmp_path: Path, rng: np
     state = {f"module.{name}": tensor for name, tensor in peer.state_dict().items()}
     torch.save({"epoch": 3, "state_dict": state, "best_pred": 0.5}, tmp_path / "checkpoint.pth.tar")
     with shallow_backbone("resnet101", (1, 1, 2, 3)):
-        arrays = convert_jfzhang(tmp_path / "checkpoint.pth.tar")
+        arrays = convert_torch("jfzhang", tmp_path / "checkpoint.pth.tar")
         row = DEEPLABS["deeplab_v3_plus_resnet101_jfzhang"]
         ours = network(row, arrays, classes=5, align_corners=True)
     image = rng.normal(0, 1, (1, size, size, 3)).astype("float32")

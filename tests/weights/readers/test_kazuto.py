@@ -7,7 +7,7 @@ from keras_deeplab.models import BuildOptions, build_model
 from keras_deeplab.presets.networks import DEEPLABS
 from keras_deeplab.weights import load_arrays
 from keras_deeplab.weights.opening_checkpoint import open_checkpoint
-from keras_deeplab.weights.readers.kazuto import convert_kazuto
+from keras_deeplab.weights.readers.torch_networks import convert_torch
 from tests.reference.parity import network, relative_difference, shallow_backbone
 from tests.reference.torch_peers import import_torch, randomize, run
 
@@ -75,7 +75,7 @@ def test_version_3(size: int, tmp_path: Path, rng: np.random.Generator):
     state = {f"base.{name}": tensor for name, tensor in peer.state_dict().items()}
     torch.save(state, tmp_path / "net.pth")
     with shallow_backbone("resnet101_caffe", BLOCKS):
-        arrays = convert_kazuto(tmp_path / "net.pth")
+        arrays = convert_torch("kazuto", tmp_path / "net.pth")
         ours = network(DEEPLABS["deeplab_v3_resnet101_caffe"], arrays, classes=5)
     image = rng.normal(0, 1, (1, size, size, 3)).astype("float32")
     expected = run(torch, lambda x: peer(x.flip(1)), image)

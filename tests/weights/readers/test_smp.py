@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_deeplab.presets.networks import DEEPLABS
-from keras_deeplab.weights.readers.smp import convert_smp
+from keras_deeplab.weights.readers.torch_networks import convert_torch
 from tests.reference.parity import network, relative_difference, shallow_backbone
 from tests.reference.torch_peers import import_torch, randomize, run
 
@@ -42,7 +42,7 @@ def test_logits_equal_those_of_the_library(
 ):
     peer = saved(smp, name, tmp_path / "net.pth")
     with shallow_backbone("resnet50", BLOCKS):
-        arrays = convert_smp(tmp_path / "net.pth")
+        arrays = convert_torch("smp", tmp_path / "net.pth")
         ours = network(DEEPLABS[network_name], arrays, classes=5, align_corners=True)
     image = rng.normal(0, 1, (1, size, size, 3)).astype("float32")
     # The convolution of its head, before the resize.
@@ -63,18 +63,18 @@ def test_names_of_older_releases(smp, tmp_path: Path):
         module, place, *rest = name.split(".")
         old[".".join([module, places[place] if module == "decoder" else place, *rest])] = tensor
     torch.save(old, tmp_path / "old.pth")
-    new = convert_smp(tmp_path / "new.pth")
-    read = convert_smp(tmp_path / "old.pth")
+    new = convert_torch("smp", tmp_path / "new.pth")
+    read = convert_torch("smp", tmp_path / "old.pth")
     assert read.keys() == new.keys()
     assert all((read[name] == new[name]).all() for name in new)
 
 
 def test_the_image_classifier_is_left_out(smp, tmp_path: Path):
     saved(smp, "DeepLabV3Plus", tmp_path / "net.pth", aux_params=dict(classes=3))
-    assert not any("classification" in name for name in convert_smp(tmp_path / "net.pth"))
+    assert not any("classification" in name for name in convert_torch("smp", tmp_path / "net.pth"))
 
 
 def test_a_foreign_decoder_is_named(smp, tmp_path: Path):
     saved(smp, "Unet", tmp_path / "net.pth")
     with pytest.raises(ValueError, match="a network of segmentation_models_pytorch, but not Deep"):
-        convert_smp(tmp_path / "net.pth")
+        convert_torch("smp", tmp_path / "net.pth")

@@ -7,7 +7,8 @@ import pytest
 
 from keras_deeplab.presets.backbones import BACKBONES
 from keras_deeplab.presets.networks import DEEPLABS
-from keras_deeplab.weights.readers.tf_slim import convert_tf_slim, layer_name
+from keras_deeplab.weights.readers.naming import layer_of
+from keras_deeplab.weights.readers.tf_slim import SCOPES, convert_tf_slim
 from tests.reference.parity import network, relative_difference
 from tests.reference.small_presets import narrow_xception
 
@@ -147,6 +148,8 @@ def test_missing_files(tmp_path: Path):
         ("MobilenetV2/expanded_conv/depthwise", "block_0_depthwise"),
         ("decoder/decoder_conv1_pointwise", "decoder_1_pointwise"),
         ("aspp2_depthwise", "aspp_2_depthwise"),
+        ("xception_65/entry_flow/conv1_1", "entry_flow_conv1_1"),
+        ("conv1", ""),
         (
             "xception_65/middle_flow/block1/unit_16/xception_module/separable_conv3_pointwise",
             "middle_flow_block1_unit_16_separable_conv3_pointwise",
@@ -154,11 +157,4 @@ def test_missing_files(tmp_path: Path):
     ],
 )
 def test_layer_names(scope: str, layer: str):
-    assert layer_name(scope) == layer
-
-
-def test_foreign_scopes_are_refused():
-    with pytest.raises(
-        ValueError, match="MobileNetV2 or Xception backbone. Received: scope='conv1"
-    ):
-        layer_name("conv1")
+    assert layer_of(scope, SCOPES) == layer

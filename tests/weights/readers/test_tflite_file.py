@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_deeplab.weights.readers.tf_slim import layer_name
+from keras_deeplab.weights.readers.naming import layer_of
+from keras_deeplab.weights.readers.tf_slim import SCOPES
 from keras_deeplab.weights.readers.tflite_file import convert_tflite
 from tests.reference.tflite_writer import slim_scope, write_tflite
 
@@ -64,13 +65,15 @@ def test_another_network_is_refused(published_weights: Path):
 
 @pytest.mark.parametrize("layer", ["stem", "block_0_project", "block_16_expand", "aspp_projection"])
 def test_layer_names_are_the_inverse_of_scopes(layer: str):
-    assert layer_name(slim_scope(layer)) == layer
+    assert layer_of(slim_scope(layer), SCOPES) == layer
 
 
-def test_aspp_scopes():
-    assert [layer_name(f"aspp{i}") for i in range(4)] == ["aspp_0", "aspp_1", "aspp_2", "aspp_3"]
-    with pytest.raises(ValueError, match="Received: scope='resnet/conv1'"):
-        layer_name("resnet/conv1")
+def test_foreign_scopes_are_refused(tmp_path: Path, layers):
+    path = tmp_path / "net.tflite"
+    content = write_tflite(layers)
+    path.write_bytes(content.replace(b"MobilenetV2/expanded", b"MobilenetV5/expanded"))
+    with pytest.raises(ValueError, match=r"Xception backbone. Received: .*V5/.* in .*net\.tflite"):
+        convert_tflite(path)
 
 
 def test_equals_what_the_interpreter_reads(published_weights: Path):

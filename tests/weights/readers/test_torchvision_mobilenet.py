@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_deeplab.presets.networks import DEEPLABS
-from keras_deeplab.weights.readers.torchvision_mobilenet import convert_torchvision_mobilenet
+from keras_deeplab.weights.readers.torch_networks import convert_torch
 from tests.reference.parity import network, relative_difference
 from tests.reference.torch_peers import import_torch, randomize, run
 
@@ -38,7 +38,7 @@ def test_logits_equal_those_of_torchvision(
     torch, peer, path: Path, rng: np.random.Generator, size: int
 ):
     row = DEEPLABS["deeplab_v3_mobilenet_v3_large"]
-    ours = network(row, convert_torchvision_mobilenet(path), classes=5)
+    ours = network(row, convert_torch("torchvision_mobilenet", path), classes=5)
     image = rng.normal(0, 1, (1, size, size, 3)).astype("float32")
     expected = run(torch, lambda x: peer.classifier(peer.backbone(x)["out"]), image)
     difference = relative_difference(ours(image), expected)
@@ -50,4 +50,4 @@ def test_auxiliary_head_is_dropped_and_strangers_are_named(torch, peer, tmp_path
     state = {"backbone.3.block.9.0.weights": torch.zeros(1)}
     torch.save({**peer.state_dict(), **state}, tmp_path / "net.pth")
     with pytest.raises(ValueError, match=r"backbone\.3\.block.*net\.pth"):
-        convert_torchvision_mobilenet(tmp_path / "net.pth")
+        convert_torch("torchvision_mobilenet", tmp_path / "net.pth")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_deeplab.presets.networks import DEEPLABS
-from keras_deeplab.weights.readers.vainf import convert_vainf
+from keras_deeplab.weights.readers.torch_networks import convert_torch
 from tests.reference.parity import network, relative_difference, shallow_backbone
 from tests.reference.torch_peers import import_torch, randomize, run
 
@@ -29,7 +29,7 @@ def test_logits_equal_those_of_the_repository(
     torch.save({**content, "best_score": np.float64(0.5)}, tmp_path / "best.pth")
     row = DEEPLABS["deeplab_v3_plus_resnet50_vainf" if plus else "deeplab_v3_resnet50"]
     with shallow_backbone("resnet50", (1, 1, 2, 2)):
-        ours = network(row, convert_vainf(tmp_path / "best.pth"), classes=5)
+        ours = network(row, convert_torch("vainf", tmp_path / "best.pth"), classes=5)
     image = rng.normal(0, 1, (1, size, size, 3)).astype("float32")
     # float32 in another order of summation.
     assert relative_difference(ours(image), run(torch, peer, image)) < 1e-4

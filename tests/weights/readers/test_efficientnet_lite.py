@@ -5,15 +5,7 @@ import numpy as np
 import pytest
 
 from keras_deeplab import DeepLab
-from keras_deeplab.weights.readers.efficientnet_lite_package import efficientnet_lite_layer
 from tests.reference.torch_peers import import_torch, run
-
-
-def test_names():
-    assert efficientnet_lite_layer("_bn0") == "stem_bn"
-    assert efficientnet_lite_layer("_blocks.0._bn1") == "block_0_depthwise_bn"
-    assert efficientnet_lite_layer("_bn1") is None
-    assert efficientnet_lite_layer("_blocks.0._se_reduce") == ""
 
 
 def published() -> Path:
