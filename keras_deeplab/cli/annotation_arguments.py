@@ -10,37 +10,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_deeplab._validation import percent
-from keras_deeplab.cli.arguments import resolve_inference, resolve_network
-from keras_deeplab.cli.startup import error_text, quiet_start
+from keras_deeplab.cli.arguments import add_options, resolve_inference, resolve_network
+from keras_deeplab.cli.startup import error_text, start_keras
 
 
 def add_annotations(parser: argparse.ArgumentParser) -> None:
     """Adds --annotations and the options of its polygons."""
-    parser.add_argument(
-        "--annotations",
-        metavar="FORMAT",
-        help="write annotations for a labelling tool instead of masks and overlays: coco.json (or "
-        "another name of a COCO file), cvat, labelme, labelstudio, yolo",
-    )
-    parser.add_argument(
-        "--annotation-masks",
-        action="store_true",
-        help="write regions as run lengths or bitmaps instead of polygons",
-    )
-    parser.add_argument(
-        "--smallest",
-        type=int,
-        default=10,
-        metavar="PIXELS",
-        help="least size of an annotated region, and of a hole (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--tolerance",
-        type=float,
-        default=1.5,
-        metavar="PIXELS",
-        help="largest distance by which a polygon may differ from its region; it is lowered where "
-        "the IoU would fall below 0.988 (default: %(default)s)",
+    add_options(
+        parser,
+        """
+        --annotations FORMAT: write annotations for a labelling tool instead of masks and overlays:
+            coco.json (or another name of a COCO file), cvat, labelme, labelstudio, yolo
+        --annotation-masks: write regions as run lengths or bitmaps instead of polygons
+        --smallest PIXELS: least size of an annotated region, and of a hole
+        --tolerance PIXELS: largest distance by which a polygon may differ from its region; it is
+            lowered where the IoU would fall below 0.988
+        """,
+        smallest=10,
+        tolerance=1.5,
     )
 
 
@@ -60,10 +47,7 @@ def write_annotations(arguments: argparse.Namespace, sources: Sequence[str]) -> 
                 f"Annotations must be of image files with distinct names. Received: "
                 f"{str(photo)!r}{twice}."
             )
-    with quiet_start():
-        import keras
-
-        keras.ops.zeros(1)
+    start_keras()
     from tqdm import tqdm
 
     from keras_deeplab.data import annotation_writer

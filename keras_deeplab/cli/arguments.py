@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import glob
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,44 @@ if TYPE_CHECKING:
     from keras_deeplab.inference.options import InferenceOptions
 
 _MODEL_SUFFIXES = (".keras", ".h5", ".tflite", ".onnx")
+BACKBONE = """--backbone NAME: network's backbone: resnet50, mobilenet_v2, ..., or
+    keras.applications.ResNet50, ..."""
+
+
+def add_options(parser: Any, text: str, **values: Any) -> None:
+    r"""Adds options to a parser, or to a group of one.
+
+    Args:
+        parser: The parser or group.
+        text: A paragraph per option, "--name METAVAR: help". Without a metavar and a value, it is
+            a flag.
+        **values: By name: a tuple of choices, a type, a default, which the help states, or a dict
+            of arguments of `add_argument`. Default: text, or None if the option is not given.
+
+    Example:
+
+    >>> parser = argparse.ArgumentParser()
+    >>> add_options(parser, "--fast: be quick\n--limit N: stop after N images", limit=9)
+    >>> parser.parse_args(["--fast"])
+    Namespace(fast=True, limit=9)
+    """
+    for paragraph in re.split(r"\n\s*(?=--\S+(?: \S+)?: )", text.strip()):
+        name, _, help = " ".join(paragraph.split()).partition(": ")
+        option, _, metavar = name.partition(" ")
+        settings: dict[str, Any] = {"metavar": metavar} if metavar else {}
+        value = values.get(option.removeprefix("--").replace("-", "_"))
+        if isinstance(value, dict):
+            settings |= value
+        elif isinstance(value, tuple):
+            settings["choices"] = value
+        elif callable(value):
+            settings["type"] = value
+        elif value is not None:
+            settings |= {"type": type(value), "default": value}
+            help += " (default: %(default)s)"
+        elif not metavar:
+            settings["action"] = "store_true"
+        parser.add_argument(option, help=help, **settings)
 
 
 def add_network(
@@ -27,30 +66,18 @@ def add_network(
     files: str = ".keras, .tflite or .onnx file, or folder of a SavedModel",
 ) -> None:
     """Adds the options that select a network: --model, --backbone, --output-stride."""
-    add_model(
+    add_model(parser, f"name (see 'keras-deeplab list'), or {files} (default: %(default)s)")
+    add_options(
         parser,
-        help=f"name (see 'keras-deeplab list'), or {files} (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--backbone",
-        choices=BACKBONE_NAMES,
-        metavar="NAME",
-        help="network's backbone: resnet50, mobilenet_v2, ..., or keras.applications.ResNet50, ...",
-    )
-    parser.add_argument(
-        "--output-stride",
-        type=int,
-        choices=(8, 16, 32),
-        help="input pixels per feature pixel: 8 is finer and slower (default: as trained)",
+        f"""{BACKBONE}
+        --output-stride: input pixels per feature pixel: 8 is finer and slower (default: as
+        trained)""",
+        backbone=BACKBONE_NAMES,
+        output_stride={"type": int, "choices": (8, 16, 32)},
     )
 
 
-def add_model(
-    parser: argparse.ArgumentParser,
-    *,
-    help: str,
-    default: str | None = "voc",
-) -> None:
+def add_model(parser: argparse.ArgumentParser, help: str, default: str | None = "voc") -> None:
     """Adds --model, and --weights as another word for it."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--model", metavar="MODEL", default=default, help=help)
@@ -59,40 +86,21 @@ def add_model(
 
 def add_inference(parser: argparse.ArgumentParser, *, crf: str) -> None:
     """Adds the fields of `InferenceOptions`; `crf` is the help text of --crf."""
-    parser.add_argument(
-        "--size",
-        metavar="PIXELS",
-        help="size that photos are resized to fit: side of a square, HEIGHTxWIDTH, or 'own' for "
-        "that of each photo (default: the size the network was trained for)",
-    )
-    parser.add_argument(
-        "--scales",
-        nargs="+",
-        type=float,
-        default=[1.0],
-        metavar="FACTOR",
-        help="factors of the size to average over; the papers use 0.5 0.75 1 1.25 1.5 1.75",
-    )
-    parser.add_argument("--flip", action="store_true", help="average with the flipped photo")
-    parser.add_argument(
-        "--sliding-window",
-        action="store_true",
-        help="run on windows of --size at the photos' own resolution",
-    )
-    parser.add_argument(
-        "--batch-size",
-        type=int,
-        metavar="N",
-        help="photos per forward pass (default: 16 on a GPU or TPU, 1 on a CPU)",
-    )
-    parser.add_argument(
-        "--crf",
-        nargs="?",
-        const=DEFAULT_CRF,
-        default=False,
-        choices=list(CRFS),
-        metavar="PRESET",
-        help=f"{crf}: --crf, or --crf and one of {', '.join(CRFS)} (default: {DEFAULT_CRF})",
+    add_options(
+        parser,
+        f"""
+        --size PIXELS: size that photos are resized to fit: side of a square, HEIGHTxWIDTH, or
+            'own' for that of each photo (default: the size the network was trained for)
+        --scales FACTOR: factors of the size to average over; the papers use 0.5 0.75 1 1.25 1.5
+            1.75
+        --flip: average with the flipped photo
+        --sliding-window: run on windows of --size at the photos' own resolution
+        --batch-size N: photos per forward pass (default: 16 on a GPU or TPU, 1 on a CPU)
+        --crf PRESET: {crf}: --crf, or --crf and one of {", ".join(CRFS)} (default: {DEFAULT_CRF})
+        """,
+        scales={"nargs": "+", "type": float, "default": [1.0]},
+        batch_size=int,
+        crf={"nargs": "?", "const": DEFAULT_CRF, "default": False, "choices": list(CRFS)},
     )
 
 
@@ -181,16 +189,14 @@ def resolve_network(arguments: argparse.Namespace, class_names: Any = None) -> A
 
 def add_classes(parser: argparse.ArgumentParser) -> None:
     """Adds the options that name the classes of a file: --class-names, --dataset."""
-    names = parser.add_mutually_exclusive_group()
-    names.add_argument(
-        "--class-names",
-        metavar="A,B,...",
-        help="names of the labels 0, 1, ... of a --model file that does not hold them",
-    )
-    names.add_argument(
-        "--dataset",
-        choices=sorted(DATASETS),
-        help="the same, by the dataset that the network was trained on",
+    add_options(
+        parser.add_mutually_exclusive_group(),
+        """
+        --class-names A,B,...: names of the labels 0, 1, ... of a --model file that does not hold
+            them
+        --dataset: the same, by the dataset that the network was trained on
+        """,
+        dataset=tuple(sorted(DATASETS)),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_deeplab._files import make_folder, write_atomically
 from keras_deeplab._validation import listed
+from keras_deeplab.cli.arguments import add_options
 from keras_deeplab.presets.datasets import DATASETS
 
 if TYPE_CHECKING:
@@ -28,64 +29,40 @@ def add_parser(commands: Any) -> None:
         epilog="Example: keras-deeplab check-data --data pets --sheet pets.png",
     )
     add_data_arguments(check)
-    check.add_argument(
-        "--sheet",
-        metavar="FILE.png",
-        help="file to write a sheet of examples to: image, overlay, legend",
+    add_options(
+        check,
+        """
+        --sheet FILE.png: file to write a sheet of examples to: image, overlay, legend
+        --fast: decode at most 500 images and 5,000 masks per split; skip the search for duplicates
+        --json: print JSON instead of text
+        """,
     )
-    check.add_argument(
-        "--fast",
-        action="store_true",
-        help="decode at most 500 images and 5,000 masks per split; skip the search for duplicates",
-    )
-    check.add_argument("--json", action="store_true", help="print JSON instead of text")
     check.set_defaults(run=_check)
 
 
 def add_data_arguments(command: argparse.ArgumentParser) -> None:
     """Adds the options for the location and the meaning of images and masks."""
-    command.add_argument(
-        "--data",
-        required=True,
-        metavar="DIR",
-        help="folder with images and masks, e.g. DIR/images and DIR/masks",
-    )
-    command.add_argument(
-        "--dataset",
-        metavar="NAME",
-        help=f"a dataset ({', '.join(sorted(DATASETS))}): its classes, and its layout if it has "
-        "one; a labelling tool's format (coco, coco_panoptic, cvat, label_studio, labelme, "
-        "oxford_pets, roboflow, supervisely, yolo); or folder, for images and masks "
-        "(default: detected)",
-    )
-    command.add_argument(
-        "--class-names",
-        metavar="A,B,...",
-        help="names of the labels 0, 1, ... (default: DIR/classes.txt, else one per label id in "
-        "the masks; for annotations: background, then the annotated classes)",
-    )
-    command.add_argument(
-        "--ignore-class",
-        type=int,
-        metavar="LABEL",
-        help="label of ignored pixels (default: 255)",
-    )
-    command.add_argument(
-        "--label-map",
-        metavar="OLD:NEW,...",
-        help="maps pixel values of the masks of a plain folder to labels, e.g. 255:1 if white is "
-        "the object, or 0:255,1-21:0-20 if classes count from 1",
-    )
-    command.add_argument(
-        "--unlabelled",
-        choices=("background", "ignore"),
-        help="what pixels without annotation are, in a labelling tool's format (default: "
-        "background; in coco_panoptic ignore)",
-    )
-    command.add_argument(
-        "--other-classes",
-        choices=("error", "unlabelled"),
-        help="what to do with annotated classes that --class-names lacks (default: error)",
+    add_options(
+        command,
+        f"""
+        --data DIR: folder with images and masks, e.g. DIR/images and DIR/masks
+        --dataset NAME: a dataset ({", ".join(sorted(DATASETS))}): its classes, and its layout if it
+            has one; a labelling tool's format (coco, coco_panoptic, cvat, label_studio, labelme,
+            oxford_pets, roboflow, supervisely, yolo); or folder, for images and masks (default:
+            detected)
+        --class-names A,B,...: names of the labels 0, 1, ... (default: DIR/classes.txt, else one per
+            label id in the masks; for annotations: background, then the annotated classes)
+        --ignore-class LABEL: label of ignored pixels (default: 255)
+        --label-map OLD:NEW,...: maps pixel values of the masks of a plain folder to labels, e.g.
+            255:1 if white is the object, or 0:255,1-21:0-20 if classes count from 1
+        --unlabelled: what pixels without annotation are, in a labelling tool's format (default:
+            background; in coco_panoptic ignore)
+        --other-classes: what to do with annotated classes that --class-names lacks (default: error)
+        """,
+        data={"required": True},
+        ignore_class=int,
+        unlabelled=("background", "ignore"),
+        other_classes=("error", "unlabelled"),
     )
 
 

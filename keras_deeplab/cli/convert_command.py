@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from keras_deeplab.cli.startup import quiet_start
+from keras_deeplab.cli.arguments import add_options
+from keras_deeplab.cli.startup import start_keras
 from keras_deeplab.presets.checkpoints import CHECKPOINTS
 from keras_deeplab.presets.datasets import DATASETS
 
@@ -24,35 +25,26 @@ def add_parser(commands: Any) -> None:
         "--out mine.keras",
     )
     conversion.add_argument("source", metavar="SOURCE", help="the checkpoint")
-    conversion.add_argument(
-        "--converter",
-        metavar="NAME",
-        help=f"reader of the file: {', '.join(CHECKPOINTS)}. Default: found from the file",
-    )
-    conversion.add_argument(
-        "--network",
-        metavar="ROW",
-        help="network, see 'keras-deeplab list'. Default: found from the file, except Caffe's",
-    )
-    conversion.add_argument("--out", required=True, metavar="FILE.keras", help="file to write")
-    conversion.add_argument(
-        "--member", default="", metavar="NAME", help="weights in an archive with several"
-    )
-    conversion.add_argument(
-        "--class-names",
-        metavar="NAMES",
-        help="names by label id: separated by commas, in a text file with one a line, or a "
-        f"dataset's ({', '.join(DATASETS)}). Default: those of a published file, else numbers",
+    add_options(
+        conversion,
+        f"""
+        --converter NAME: reader of the file: {", ".join(CHECKPOINTS)}. Default: found from the file
+        --network ROW: network, see 'keras-deeplab list'. Default: found from the file, except
+            Caffe's
+        --out FILE.keras: file to write
+        --member NAME: weights in an archive with several
+        --class-names NAMES: names by label id: separated by commas, in a text file with one a line,
+            or a dataset's ({", ".join(DATASETS)}). Default: those of a published file, else numbers
+        """,
+        out={"required": True},
+        member={"default": ""},
     )
     conversion.set_defaults(run=_convert)
 
 
 def _convert(arguments: argparse.Namespace) -> int:
     names = _class_names(arguments.class_names)
-    with quiet_start():
-        import keras
-
-        keras.ops.zeros(1)
+    start_keras()
     from keras_deeplab.weights.conversion import convert
 
     model = convert(

@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import Any
 
-from keras_deeplab.cli.arguments import add_model
+from keras_deeplab.cli.arguments import add_model, add_options
 from keras_deeplab.cli.startup import quiet_start
 
 
@@ -24,48 +24,29 @@ def add_parser(commands: Any) -> None:
     )
     add_model(
         demo,
-        default=None,
-        help="name (see 'keras-deeplab list'), .keras, .tflite or .onnx file, or folder of a "
+        "name (see 'keras-deeplab list'), .keras, .tflite or .onnx file, or folder of a "
         "SavedModel (default: the page offers all weights on this machine)",
+        default=None,
     )
-    demo.add_argument(
-        "--static",
-        metavar="DIR",
-        help="write a page for any web host instead of serving one: it runs in the visitor's "
-        "browser and uploads nothing. Requires: pip install tf2onnx onnxruntime",
-    )
-    demo.add_argument(
-        "--host", default="127.0.0.1", help="address to serve at (default: %(default)s)"
-    )
-    demo.add_argument("--port", type=int, default=7860, help="(default: %(default)s)")
-    demo.add_argument(
-        "--max-megapixels",
-        type=float,
-        default=25,
-        metavar="N",
-        help="reject photos with more pixels (default: %(default)s)",
-    )
-    demo.add_argument(
-        "--max-megabytes",
-        type=int,
-        default=50,
-        metavar="N",
-        help="reject larger files (default: %(default)s)",
-    )
-    demo.add_argument(
-        "--max-total-megabytes",
-        type=int,
-        default=2000,
-        metavar="N",
-        help="reject uploads once uploads and results take more (default: %(default)s)",
-    )
-    demo.add_argument(
-        "--allow-host",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help="names by which browsers may address the page, as behind a proxy; localhost and IP "
-        "addresses always may",
+    add_options(
+        demo,
+        """
+        --static DIR: write a page for any web host instead of serving one: it runs in the
+            visitor's browser and uploads nothing. Requires: pip install tf2onnx onnxruntime
+        --host HOST: address to serve at
+        --port PORT: (default: %(default)s)
+        --max-megapixels N: reject photos with more pixels (default: %(default)s)
+        --max-megabytes N: reject larger files
+        --max-total-megabytes N: reject uploads once uploads and results take more
+        --allow-host NAME: names by which browsers may address the page, as behind a proxy;
+            localhost and IP addresses always may
+        """,
+        host="127.0.0.1",
+        port={"type": int, "default": 7860},
+        max_megapixels={"type": float, "default": 25},
+        max_megabytes=50,
+        max_total_megabytes=2000,
+        allow_host={"nargs": "+", "default": []},
     )
     demo.set_defaults(run=_demo)
 

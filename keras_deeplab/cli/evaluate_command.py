@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from keras_deeplab.cli.arguments import (
     add_inference,
     add_network,
+    add_options,
     resolve_inference,
     resolve_network,
 )
 from keras_deeplab.cli.check_data_command import add_data_arguments, data_options, reading
-from keras_deeplab.cli.startup import quiet_start
+from keras_deeplab.cli.startup import start_keras
 from keras_deeplab.presets.datasets import DATASETS
 
 if TYPE_CHECKING:
@@ -32,27 +33,27 @@ def add_parser(commands: Any) -> None:
         epilog="Example: keras-deeplab evaluate --data VOCdevkit --split val --model voc --crf",
     )
     add_data_arguments(evaluate)
-    evaluate.add_argument("--split", metavar="NAME", help="split of the dataset (default: val)")
+    add_options(evaluate, "--split NAME: split of the dataset (default: val)")
     add_network(evaluate)
     add_inference(evaluate, crf="also evaluate with a dense CRF")
-    evaluate.add_argument(
-        "--out", default="evaluated", metavar="DIR", help="folder to write to (default: evaluated)"
+    add_options(
+        evaluate,
+        """
+        --out DIR: folder to write to
+        --limit N: stop after N images
+        --submission: write masks for this evaluation server; --data needs no masks (default split:
+            test)
+        --json: print JSON instead of a table
+        """,
+        out="evaluated",
+        limit=int,
+        submission=("voc", "cityscapes"),
     )
-    evaluate.add_argument("--limit", type=int, metavar="N", help="stop after N images")
-    evaluate.add_argument(
-        "--submission",
-        choices=("voc", "cityscapes"),
-        help="write masks for this evaluation server; --data needs no masks (default split: test)",
-    )
-    evaluate.add_argument("--json", action="store_true", help="print JSON instead of a table")
     evaluate.set_defaults(run=_evaluate)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    with quiet_start():
-        import keras
-
-        keras.ops.zeros(1)
+    start_keras()
     options = resolve_inference(arguments)
     if arguments.submission:
         return _submit(arguments, options)

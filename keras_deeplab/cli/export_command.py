@@ -7,7 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from keras_deeplab.cli.arguments import add_network, is_model_name, read_size, resolve_deeplab
+from keras_deeplab.cli.arguments import (
+    add_network,
+    add_options,
+    is_model_name,
+    read_size,
+    resolve_deeplab,
+)
 from keras_deeplab.cli.startup import quiet_start
 from keras_deeplab.presets.crfs import CRFS, DEFAULT_CRF
 
@@ -33,82 +39,50 @@ def add_parser(commands: Any) -> None:
         "--size 513 --argmax --uint8",
     )
     add_network(parser, files=".keras file, or .tflite file of TensorFlow's DeepLab")
-    parser.add_argument(
-        "--format", choices=sorted(_SUFFIXES), help="default: from the suffix of --out, else tflite"
+    add_options(
+        parser,
+        """
+        --format: default: from the suffix of --out, else tflite
+        --out FILE: file, or folder of a SavedModel, to write (default: the network's name); with
+            --triton the model repository (default: triton)
+        --quantize: TFLite only (default: float32)
+        --calibrate DIR: folder of photos like those the network will process: calibrates int8, and
+            some of them are used for the comparison
+        --size PIXELS: side of the square image, or HEIGHTxWIDTH (default: dynamic)
+        --batch BATCH: images per call (default: 1 in TFLite, else dynamic)
+        """,
+        format=tuple(sorted(_SUFFIXES)),
+        quantize=("float16", "dynamic", "int8"),
+        calibrate={"dest": "representative_data"},
+        batch=int,
     )
-    parser.add_argument(
-        "--out",
-        metavar="FILE",
-        help="file, or folder of a SavedModel, to write (default: the network's name); with "
-        "--triton the model repository (default: triton)",
+    add_options(
+        parser.add_mutually_exclusive_group(),
+        "--argmax: return label ids, not scores\n--softmax: return probabilities, not logits",
     )
-    parser.add_argument(
-        "--quantize", choices=("float16", "dynamic", "int8"), help="TFLite only (default: float32)"
+    add_options(
+        parser,
+        f"""
+        --crf PRESET: append a dense CRF: permutohedral in a SavedModel, a convolutional
+            approximation in other formats; one of {", ".join(CRFS)} (default: {DEFAULT_CRF})
+        --uint8: take uint8 images, not float32
+        --output-dtype: labels: uint8 or int32; int8 scores: float32, int8 or uint8 (default: the
+            first)
+        --opset OPSET: ONNX operator set version
+        --min-agreement SHARE: minimum share of pixels with equal labels (default: 0.999; float16
+            0.99, dynamic 0.95, int8 0.9)
+        --signature: SavedModel only: add a signature that takes JPEG files and returns labels and
+            the share of each class
+        --triton: ONNX only: write a model repository of the Triton server, with config.pbtxt
+        """,
+        crf={"nargs": "?", "const": DEFAULT_CRF, "choices": list(CRFS)},
+        uint8={"dest": "uint8_input", "action": "store_true"},
+        output_dtype=("float32", "int8", "uint8", "int32"),
+        opset=17,
+        min_agreement=float,
+        signature=("jpeg",),
     )
-    parser.add_argument(
-        "--calibrate",
-        dest="representative_data",
-        metavar="DIR",
-        help="folder of photos like those the network will process: calibrates int8, and some of "
-        "them are used for the comparison",
-    )
-    parser.add_argument(
-        "--size",
-        metavar="PIXELS",
-        help="side of the square image, or HEIGHTxWIDTH (default: dynamic)",
-    )
-    parser.add_argument(
-        "--batch", type=int, help="images per call (default: 1 in TFLite, else dynamic)"
-    )
-    output = parser.add_mutually_exclusive_group()
-    output.add_argument("--argmax", action="store_true", help="return label ids, not scores")
-    output.add_argument("--softmax", action="store_true", help="return probabilities, not logits")
-    parser.add_argument(
-        "--crf",
-        nargs="?",
-        const=DEFAULT_CRF,
-        choices=list(CRFS),
-        metavar="PRESET",
-        help="append a dense CRF: permutohedral in a SavedModel, a convolutional approximation "
-        f"in other formats; one of {', '.join(CRFS)} (default: {DEFAULT_CRF})",
-    )
-    parser.add_argument(
-        "--uint8",
-        dest="uint8_input",
-        action="store_true",
-        help="take uint8 images, not float32",
-    )
-    parser.add_argument(
-        "--output-dtype",
-        choices=("float32", "int8", "uint8", "int32"),
-        help="labels: uint8 or int32; int8 scores: float32, int8 or uint8 (default: the first)",
-    )
-    parser.add_argument(
-        "--opset", type=int, default=17, help="ONNX operator set version (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--min-agreement",
-        type=float,
-        metavar="SHARE",
-        help="minimum share of pixels with equal labels (default: 0.999; float16 0.99, dynamic "
-        "0.95, int8 0.9)",
-    )
-    _add_servers(parser)
     parser.set_defaults(run=_export)
-
-
-def _add_servers(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--signature",
-        choices=("jpeg",),
-        help="SavedModel only: add a signature that takes JPEG files and returns labels and the "
-        "share of each class",
-    )
-    parser.add_argument(
-        "--triton",
-        action="store_true",
-        help="ONNX only: write a model repository of the Triton server, with config.pbtxt",
-    )
 
 
 def _export(arguments: argparse.Namespace) -> int:

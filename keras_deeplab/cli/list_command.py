@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import Any
 
+from keras_deeplab.cli.arguments import add_options
 from keras_deeplab.cli.cards import card, metrics_text, size_text
 from keras_deeplab.presets.costs import COSTS
 from keras_deeplab.presets.datasets import DATASETS
@@ -21,15 +22,13 @@ def add_parser(commands: Any) -> None:
         description="Shows the trained networks: names for --model, mean IoU and size.",
         epilog="Example: keras-deeplab list --long",
     )
-    shown = listing.add_mutually_exclusive_group()
-    shown.add_argument(
-        "--long",
-        action="store_true",
-        help="show every file of weights, with licence and source, and networks without weights",
-    )
-    shown.add_argument("--json", action="store_true", help="print everything as JSON")
-    shown.add_argument(
-        "--card", metavar="NAME", help="print the model card of these weights, in Markdown"
+    add_options(
+        listing.add_mutually_exclusive_group(),
+        """
+        --long: show every file of weights, with licence and source, and networks without weights
+        --json: print everything as JSON
+        --card NAME: print the model card of these weights, in Markdown
+        """,
     )
     listing.set_defaults(run=_list)
 

@@ -13,11 +13,12 @@ from keras_deeplab._files import write_text
 from keras_deeplab.cli.arguments import (
     add_inference,
     add_network,
+    add_options,
     resolve_inference,
     resolve_network,
 )
 from keras_deeplab.cli.check_data_command import add_data_arguments, data_options, reading
-from keras_deeplab.cli.startup import quiet_start
+from keras_deeplab.cli.startup import start_keras
 
 
 def add_parser(commands: Any) -> None:
@@ -32,26 +33,24 @@ def add_parser(commands: Any) -> None:
         epilog="Example: keras-deeplab review --data photos --model runs/first/best.keras",
     )
     add_data_arguments(parser)
-    parser.add_argument("--split", metavar="NAME", help="split of the dataset (default: all)")
+    add_options(parser, "--split NAME: split of the dataset (default: all)")
     add_network(parser)
     add_inference(parser, crf="refine the masks with a dense CRF")
-    parser.add_argument(
-        "--photos", metavar="DIR", help="folder of photos without labels to choose from"
-    )
-    parser.add_argument(
-        "--count", type=int, default=50, metavar="N", help="photos to show (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--out", default="reviewed", metavar="DIR", help="folder to write to (default: reviewed)"
+    add_options(
+        parser,
+        """
+        --photos DIR: folder of photos without labels to choose from
+        --count N: photos to show
+        --out DIR: folder to write to
+        """,
+        count=50,
+        out="reviewed",
     )
     parser.set_defaults(run=_review)
 
 
 def _review(arguments: argparse.Namespace) -> int:
-    with quiet_start():
-        import keras
-
-        keras.ops.zeros(1)
+    start_keras()
     from keras_deeplab.data.formats import dataset_splits, read_splits
     from keras_deeplab.evaluation.label_review import review
     from keras_deeplab.evaluation.review_page import write_review

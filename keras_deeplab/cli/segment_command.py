@@ -11,13 +11,12 @@ from keras_deeplab.cli.arguments import (
     add_classes,
     add_inference,
     add_network,
+    add_options,
     is_model_name,
     resolve_inference,
     resolve_network,
 )
-from keras_deeplab.cli.startup import quiet_start
-
-_FORMATS = ("png", "npz", "rle-json", "video", "none")
+from keras_deeplab.cli.startup import quiet_start, start_keras
 
 
 class _Camera(argparse.Action):
@@ -61,104 +60,58 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         help="segment the camera with this number until Ctrl-C",
     )
-    segment.add_argument(
-        "--out",
-        default="segmented",
-        metavar="DIR",
-        help="folder to write to (default: %(default)s)",
-    )
-    segment.add_argument(
-        "--recursive",
-        action="store_true",
-        help="include subfolders, and keep their tree in the output folder",
+    add_options(
+        segment,
+        """
+        --out DIR: folder to write to
+        --recursive: include subfolders, and keep their tree in the output folder
+        """,
+        out="segmented",
     )
     add_network(segment)
     add_classes(segment)
     add_inference(segment, crf="refine the masks with a dense CRF")
-    segment.add_argument(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="threads that read photos, and as many that write results (default: one per core, at "
-        "most 8)",
-    )
-    segment.add_argument(
-        "--every",
-        type=int,
-        default=1,
-        metavar="N",
-        help="of videos, segment every Nth frame (default: %(default)s)",
-    )
-    segment.add_argument(
-        "--smoothing",
-        type=float,
-        default=0.0,
-        metavar="WEIGHT",
-        help="of videos, weight of the frames before, 0 to less than 1, against flicker (default: "
-        "%(default)s)",
-    )
-    _add_output(segment)
-    _add_cluster(segment)
-    segment.set_defaults(run=_segment)
-
-
-def _add_output(segment: argparse.ArgumentParser) -> None:
-    segment.add_argument(
-        "--format",
-        choices=_FORMATS,
-        default="png",
-        help="format of the masks: label ids as pixel values, an array, COCO's run lengths, for "
-        "videos a lossless video, or no masks (default: %(default)s)",
-    )
-    segment.add_argument(
-        "--opacity", type=float, default=0.5, help="overlay opacity, 0 to 1 (default: %(default)s)"
-    )
-    segment.add_argument(
-        "--no-overlay",
-        action="store_false",
-        dest="overlay",
-        help="write only the masks, which is faster",
+    add_options(
+        segment,
+        """
+        --workers N: threads that read photos, and as many that write results (default: one per
+            core, at most 8)
+        --every N: of videos, segment every Nth frame
+        --smoothing WEIGHT: of videos, weight of the frames before, 0 to less than 1, against
+            flicker
+        --format: format of the masks: label ids as pixel values, an array, COCO's run lengths, for
+            videos a lossless video, or no masks (default: %(default)s)
+        --opacity OPACITY: overlay opacity, 0 to 1
+        --no-overlay: write only the masks, which is faster
+        """,
+        workers=int,
+        every=1,
+        smoothing=0.0,
+        format={"choices": ("png", "npz", "rle-json", "video", "none"), "default": "png"},
+        opacity=0.5,
+        no_overlay={"action": "store_false", "dest": "overlay"},
     )
     add_annotations(segment)
-    segment.add_argument(
-        "--resume",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="keep results that an earlier run with the same settings has finished (default: yes)",
+    add_options(
+        segment,
+        """
+        --resume: keep results that an earlier run with the same settings has finished (default:
+            yes)
+        --json: print one JSON object per photo instead of text
+        --engine: run here, or on the Ray cluster of RAY_ADDRESS or of this machine (default:
+            %(default)s)
+        --actors N|N-M: of Ray, networks that run at a time, or their least and largest number
+            (default: as many as fit into the cluster)
+        --cpus-per-actor N: CPUs that an actor reserves (default: 1)
+        --gpus-per-actor N: GPUs of an actor; 0.5 puts two on a GPU (default: 1 if there are any)
+        """,
+        resume={"action": argparse.BooleanOptionalAction, "default": True},
+        engine={"choices": ("local", "ray"), "default": "local"},
+        actors=_actors,
+        cpus_per_actor={"type": _share, "default": 1.0},
+        gpus_per_actor=_share,
     )
-    segment.add_argument(
-        "--json", action="store_true", help="print one JSON object per photo instead of text"
-    )
-
-
-def _add_cluster(segment: argparse.ArgumentParser) -> None:
-    segment.add_argument(
-        "--engine",
-        choices=("local", "ray"),
-        default="local",
-        help="run here, or on the Ray cluster of RAY_ADDRESS or of this machine (default: "
-        "%(default)s)",
-    )
-    segment.add_argument(
-        "--actors",
-        type=_actors,
-        metavar="N|N-M",
-        help="of Ray, networks that run at a time, or their least and largest number (default: as "
-        "many as fit into the cluster)",
-    )
-    segment.add_argument(
-        "--cpus-per-actor",
-        type=_share,
-        default=1.0,
-        metavar="N",
-        help="CPUs that an actor reserves (default: 1)",
-    )
-    segment.add_argument(
-        "--gpus-per-actor",
-        type=_share,
-        metavar="N",
-        help="GPUs of an actor; 0.5 puts two on a GPU (default: 1 if there are any)",
-    )
+    segment.set_defaults(run=_segment)
 
 
 def _actors(text: str) -> tuple[int, int]:
@@ -210,11 +163,9 @@ def _segment(arguments: argparse.Namespace) -> int:
 
         run = SegmentRun(arguments, found.items, resolve_inference(arguments))
     if run.remaining and arguments.engine == "local":
-        with quiet_start():
-            import keras
-
-            keras.ops.zeros(1)
-            if arguments.crf:
+        start_keras()
+        if arguments.crf:
+            with quiet_start():
                 _first_crf()
         run.model = resolve_network(arguments)
     return run()

@@ -24,6 +24,14 @@ def quiet_start() -> AbstractContextManager[None]:
     return hold_stderr(everything=True, foreseen=FORESEEN)
 
 
+def start_keras() -> None:
+    """Starts Keras and its backend."""
+    with quiet_start():
+        import keras
+
+        keras.ops.zeros(1)
+
+
 def error_text(error: Exception) -> str:
     """Returns the line of an error, with the file's name instead of the system's number."""
     if isinstance(error, OSError) and error.strerror and error.filename is not None:

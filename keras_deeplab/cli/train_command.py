@@ -7,9 +7,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_deeplab.cli.arguments import add_model, is_model_name, read_size
+from keras_deeplab.cli.arguments import (
+    BACKBONE,
+    add_model,
+    add_options,
+    is_model_name,
+    read_size,
+)
 from keras_deeplab.cli.check_data_command import add_data_arguments, data_options, reading
-from keras_deeplab.cli.startup import quiet_start
+from keras_deeplab.cli.startup import start_keras
 from keras_deeplab.presets.applications import BACKBONE_NAMES
 from keras_deeplab.presets.recipes import RECIPES
 
@@ -31,107 +37,60 @@ def add_parser(commands: Any) -> None:
         epilog="Example: keras-deeplab train --data photos --out runs/first",
     )
     add_data_arguments(parser)
-    parser.add_argument("--out", required=True, metavar="RUN", help="folder of the run")
-    _add_run(parser)
-    _add_network(parser)
-    _add_recipe(parser)
-    parser.set_defaults(run=_train)
-
-
-def _add_network(parser: argparse.ArgumentParser) -> None:
+    add_options(
+        parser,
+        """
+        --out RUN: folder of the run
+        --split NAME: training split (default: train, or all images if there are no splits)
+        --validation-split NAME: validation split (default: val if it exists, else a tenth of the
+            images)
+        --validate-every N: number of epochs between validations
+        --size PIXELS: size that images are resized to fit: side of a square, or HEIGHTxWIDTH;
+            stored in the network for segment and evaluate (default: the network's, the dataset's,
+            or 513)
+        --class-weights WEIGHT: weight of each class in the loss; check-data suggests values
+        --accumulate N: batches per step
+        --patience N: stop after N epochs without improvement (default: never)
+        --seed N: random seed of new layers, image order and augmentation
+        """,
+        out={"required": True},
+        validate_every=1,
+        class_weights={"type": float, "nargs": "+"},
+        accumulate=1,
+        patience={"type": int, "default": 0},
+        seed=0,
+    )
     add_model(
         parser,
-        help="initial weights: name (see 'keras-deeplab list'), .keras file, imagenet or none "
+        "initial weights: name (see 'keras-deeplab list'), .keras file, imagenet or none "
         "(default: %(default)s)",
     )
-    parser.add_argument("--version", choices=("v1", "v2", "v3", "v3+"), help="network's version")
-    parser.add_argument(
-        "--backbone",
-        choices=BACKBONE_NAMES,
-        metavar="NAME",
-        help="network's backbone: resnet50, mobilenet_v2, ..., or keras.applications.ResNet50, ...",
+    add_options(
+        parser,
+        f"""
+        --version: network's version
+        {BACKBONE}
+        --output-stride: input pixels per feature pixel
+        --batch-norm: frozen uses the stored statistics, for small batches (default: trainable)
+        --mixed-precision: compute in half precision, on a GPU or TPU with fast half precision
+        --recipe: {"; ".join(f"{row.name}: {row.title}" for row in RECIPES.values())} (default:
+            %(default)s)
+        --epochs N: passes over the images
+        --batch-size N: images per step
+        --crop-size PIXELS: side of the square crops, or HEIGHTxWIDTH
+        --learning-rate RATE: at the start
+        """,
+        version=("v1", "v2", "v3", "v3+"),
+        backbone=BACKBONE_NAMES,
+        output_stride={"type": int, "choices": (8, 16, 32)},
+        batch_norm=("trainable", "frozen"),
+        mixed_precision=("float16", "bfloat16"),
+        recipe={"choices": list(RECIPES), "default": "fine_tune"},
+        epochs=int,
+        batch_size=int,
+        learning_rate=float,
     )
-    parser.add_argument(
-        "--output-stride", type=int, choices=(8, 16, 32), help="input pixels per feature pixel"
-    )
-    parser.add_argument(
-        "--batch-norm",
-        choices=("trainable", "frozen"),
-        help="frozen uses the stored statistics, for small batches (default: trainable)",
-    )
-    parser.add_argument(
-        "--mixed-precision",
-        choices=("float16", "bfloat16"),
-        help="compute in half precision, on a GPU or TPU with fast half precision",
-    )
-
-
-def _add_recipe(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--recipe",
-        choices=list(RECIPES),
-        default="fine_tune",
-        help="; ".join(f"{row.name}: {row.title}" for row in RECIPES.values())
-        + " (default: %(default)s)",
-    )
-    parser.add_argument("--epochs", type=int, metavar="N", help="passes over the images")
-    parser.add_argument("--batch-size", type=int, metavar="N", help="images per step")
-    parser.add_argument(
-        "--crop-size",
-        metavar="PIXELS",
-        help="side of the square crops, or HEIGHTxWIDTH",
-    )
-    parser.add_argument("--learning-rate", type=float, metavar="RATE", help="at the start")
-
-
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--split",
-        metavar="NAME",
-        help="training split (default: train, or all images if there are no splits)",
-    )
-    parser.add_argument(
-        "--validation-split",
-        metavar="NAME",
-        help="validation split (default: val if it exists, else a tenth of the images)",
-    )
-    parser.add_argument(
-        "--validate-every",
-        type=int,
-        default=1,
-        metavar="N",
-        help="number of epochs between validations (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--size",
-        metavar="PIXELS",
-        help="size that images are resized to fit: side of a square, or HEIGHTxWIDTH; stored in "
-        "the network for segment and evaluate (default: the network's, the dataset's, or 513)",
-    )
-    parser.add_argument(
-        "--class-weights",
-        type=float,
-        nargs="+",
-        metavar="WEIGHT",
-        help="weight of each class in the loss; check-data suggests values",
-    )
-    parser.add_argument(
-        "--accumulate", type=int, default=1, metavar="N", help="batches per step (default: 1)"
-    )
-    parser.add_argument(
-        "--patience",
-        type=int,
-        default=0,
-        metavar="N",
-        help="stop after N epochs without improvement (default: never)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="random seed of new layers, image order and augmentation (default: 0)",
-    )
+    parser.set_defaults(run=_train)
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -145,10 +104,9 @@ def _train(arguments: argparse.Namespace) -> int:
         f"{len(validation_data)} to measure on"
     )
     print(f"Building the network, starting from {arguments.model} ...", flush=True)
-    with quiet_start():
-        import keras
+    start_keras()
+    import keras
 
-        keras.ops.zeros(1)
     from keras_deeplab.deeplab import DeepLab
     from keras_deeplab.training import train
 

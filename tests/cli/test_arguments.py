@@ -28,6 +28,24 @@ def test_a_model_is_a_name_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert shared.resolve_network(finer)[1]["output_stride"] == 8
 
 
+def test_options_are_their_help():
+    parser = argparse.ArgumentParser()
+    text = """
+    --fast: be quick, with
+        --limit at most
+    --limit N: stop after N images
+    --form F: one of
+        two
+    """
+    shared.add_options(parser, text, limit=9, form={"choices": ["a", "b"], "dest": "kind"})
+    assert vars(parser.parse_args([])) == {"fast": False, "limit": 9, "kind": None}
+    assert vars(parser.parse_args(["--fast", "--limit", "3"]))["limit"] == 3
+    shown = " ".join(parser.format_help().split())
+    assert "--fast be quick, with --limit at most" in shown
+    assert "--limit N stop after N images (default: 9)" in shown
+    assert "--form F one of two" in shown
+
+
 @pytest.mark.parametrize(
     ("text", "size"), [(None, None), ("own", "own"), ("513", 513), ("33x65", (33, 65))]
 )
