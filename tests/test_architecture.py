@@ -37,12 +37,11 @@ USES_TENSORFLOW = (
 TESTED_IN = {
     # The tools' formats are read through one function, on exports that the tests write.
     "data/annotations/annotated": "data/annotations/test_tools.py",
+    "data/annotations/base_reader": "data/annotations/test_tools.py",
     "data/annotations/base_writer": "data/annotations/test_annotation_writers.py",
     "data/annotations/coco_json": "data/annotations/test_tools.py",
-    "data/annotations/coco_panoptic": "data/annotations/test_tools.py",
     "data/annotations/cvat_xml": "data/annotations/test_tools.py",
     "data/annotations/file_tree": "data/annotations/test_annotated_source.py",
-    "data/annotations/json_files": "data/annotations/test_tools.py",
     "data/annotations/json_writers": "data/annotations/test_annotation_writers.py",
     "data/annotations/label_studio_json": "data/annotations/test_tools.py",
     "data/annotations/label_studio_rle": "data/annotations/test_tools.py",

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from keras_deeplab.data.images import open_image, orientation
 # Masks that take longer to draw are kept compressed, up to this number of bytes in all.
 _SLOW_SECONDS = 0.02
 _KEPT_BYTES = 256 * 2**20
-_TURNED = (5, 6, 7, 8)
+# EXIF orientations that swap height and width.
+TURNED = (5, 6, 7, 8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,20 +39,21 @@ class Region:
     ignored: bool = False
 
 
-@dataclass(frozen=True)
-class Problem:
-    """A problem in an annotation file.
+class Finding(NamedTuple):
+    """A problem in a dataset.
 
     Attributes:
-        level: "error" or "warning".
-        kind: Category.
-        file: The file.
-        message: Description and remedy.
+        level: "error" (training would stop or give useless results) or "warning".
+        kind: Category, e.g. "label out of range"; findings of one kind are listed together.
+        split: Name of the split.
+        file: The file, or the folder.
+        message: Description of the problem and its remedy.
     """
 
     level: str
     kind: str
-    file: Path
+    split: str
+    file: str
     message: str
 
 
@@ -105,14 +108,14 @@ class Annotations:
     smaller_on_top: bool = False
     unlabelled: str = "background"
     colours: dict[str, tuple[int, int, int]] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Finding] = field(default_factory=list)
     unannotated: list[Path] = field(default_factory=list)
     set_aside: list[Path] = field(default_factory=list)
     said: bool = False
 
     def find(self, level: str, kind: str, file: Path, message: str) -> None:
         """Adds a problem."""
-        self.problems.append(Problem(level, kind, file, message))
+        self.problems.append(Finding(level, kind, "all", str(file), message))
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,12 +137,6 @@ class Drawing:
     smaller_on_top: bool
     _kept: list[tuple[bytes, np.dtype, Size]] = field(default_factory=list)
 
-    def size(self) -> Size:
-        """Returns the (height, width) of the mask."""
-        if self.photo.size is None and self.photo.image is not None:
-            return upright_size(self.photo.image)
-        return self.photo.size or (1, 1)
-
     def labels(self) -> np.ndarray:
         """Returns the mask, uint8 or uint16 (height, width).
 
@@ -151,22 +148,27 @@ class Drawing:
             return np.frombuffer(zlib.decompress(data), dtype).reshape(size)
         start = time.perf_counter()
         try:
-            labels = self._from_raster() if self.photo.raster else self._from_regions()
+            raster = self.photo.raster
+            labels = self._from_raster(raster) if raster else self._from_regions()
         except (ValueError, TypeError, OSError, zlib.error, OverflowError, IndexError) as error:
             raise ValueError(
                 f"The annotations of {self.photo.reference!r} must be complete. Received: "
                 f"{str(self.photo.file)!r} ({error})."
             ) from error
         if time.perf_counter() - start > _SLOW_SECONDS:
-            _keep(self._kept, labels)
+            data = zlib.compress(labels.tobytes(), 1)
+            if _used[0] + len(data) <= _KEPT_BYTES:
+                _used[0] += len(data)
+                self._kept.append((data, labels.dtype, (labels.shape[0], labels.shape[1])))
         return labels
 
     def _from_regions(self) -> np.ndarray:
-        size = self.size()
+        photo = self.photo
+        size = photo.size or (upright_size(photo.image) if photo.image else (1, 1))
         highest = max([self.unlabelled, self.ignore_class, *self.ids.values()])
         labels = np.full(size, self.unlabelled, "uint8" if highest < 256 else "uint16")
         drawn: list[tuple[float, int, Patch]] = []
-        for region in self.photo.regions:
+        for region in photo.regions:
             label = self.ignore_class if region.ignored else self.ids.get(region.name)
             patch = region.shape.patch(size) if label is not None else None
             if patch is None or label is None:
@@ -175,15 +177,11 @@ class Drawing:
             if self.smaller_on_top:
                 key = -np.inf if region.ignored else -float(np.count_nonzero(patch.mask))
             drawn.append((key, label, patch))
-        for _, label, (mask, top, left) in sorted(drawn, key=lambda one: one[0]):
-            part = labels[top : top + mask.shape[0], left : left + mask.shape[1]]
-            np.copyto(part, label, where=mask)
+        for _, label, patch in sorted(drawn, key=lambda one: one[0]):
+            np.copyto(patch.part_of(labels), label, where=patch.mask)
         return labels
 
-    def _from_raster(self) -> np.ndarray:
-        raster = self.photo.raster
-        if raster is None:
-            raise ValueError("there is no panoptic image")
+    def _from_raster(self, raster: IdImage) -> np.ndarray:
         numbers, inverse = np.unique(raster.numbers(), return_inverse=True)
         found = [
             self.ignore_class
@@ -195,18 +193,11 @@ class Drawing:
         return labels.reshape(inverse.shape)
 
 
-def _keep(kept: list[tuple[bytes, np.dtype, Size]], labels: np.ndarray) -> None:
-    data = zlib.compress(labels.tobytes(), 1)
-    if _used[0] + len(data) <= _KEPT_BYTES:
-        _used[0] += len(data)
-        kept.append((data, labels.dtype, (labels.shape[0], labels.shape[1])))
-
-
 _used = [0]
 
 
 def upright_size(path: Path) -> Size:
     """Returns the (height, width) of a photo after its EXIF orientation is applied."""
     with open_image(path, "The photo") as image:
-        turned = orientation(image) in _TURNED
+        turned = orientation(image) in TURNED
         return (image.width, image.height) if turned else (image.height, image.width)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from keras_deeplab._validation import check_choice, listed, suggestion
 from keras_deeplab.data.annotations.annotated import AnnotatedPhoto, Annotations, Drawing
-from keras_deeplab.data.annotations.coco_json import find_coco, read_coco
-from keras_deeplab.data.annotations.coco_panoptic import find_panoptic, read_panoptic
-from keras_deeplab.data.annotations.cvat_xml import find_cvat, read_cvat
+from keras_deeplab.data.annotations.base_reader import AnnotationReader
+from keras_deeplab.data.annotations.coco_json import CocoReader, PanopticReader
+from keras_deeplab.data.annotations.cvat_xml import CvatReader
 from keras_deeplab.data.annotations.file_tree import FileTree
-from keras_deeplab.data.annotations.label_studio_json import find_label_studio, read_label_studio
-from keras_deeplab.data.annotations.labelme_json import find_labelme, read_labelme
+from keras_deeplab.data.annotations.label_studio_json import LabelStudioReader
+from keras_deeplab.data.annotations.labelme_json import LabelMeReader
 from keras_deeplab.data.annotations.split_lists import divide_by_lists
-from keras_deeplab.data.annotations.supervisely_json import find_supervisely, read_supervisely
-from keras_deeplab.data.annotations.yolo_seg import find_yolo, read_yolo
+from keras_deeplab.data.annotations.supervisely_json import SuperviselyReader
+from keras_deeplab.data.annotations.yolo_seg import YoloReader
 from keras_deeplab.data.sources import Example, SegmentationFiles
 from keras_deeplab.presets.datasets import Palette, voc_palette
 
@@ -26,34 +26,22 @@ BACKGROUNDS = ("background", "_background_", "__background__")
 _logger = logging.getLogger("keras_deeplab")
 
 
-class Format(NamedTuple):
-    """A format of a labelling tool.
-
-    Attributes:
-        find: Returns a file of the format in a folder, or None.
-        read: Reads the annotations of a folder.
-    """
-
-    find: Callable[[FileTree], str | None]
-    read: Callable[[FileTree], Annotations]
-
-
 # In the order in which they are tried.
-FORMATS: dict[str, Format] = {
-    "yolo": Format(find_yolo, read_yolo),
-    "supervisely": Format(find_supervisely, read_supervisely),
-    "coco": Format(find_coco, read_coco),
-    "coco_panoptic": Format(find_panoptic, read_panoptic),
-    "labelme": Format(find_labelme, read_labelme),
-    "label_studio": Format(find_label_studio, read_label_studio),
-    "cvat": Format(find_cvat, read_cvat),
+FORMATS: dict[str, type[AnnotationReader]] = {
+    "yolo": YoloReader,
+    "supervisely": SuperviselyReader,
+    "coco": CocoReader,
+    "coco_panoptic": PanopticReader,
+    "labelme": LabelMeReader,
+    "label_studio": LabelStudioReader,
+    "cvat": CvatReader,
 }
 
 
 def find_format(tree: FileTree) -> tuple[str, str] | None:
     """Returns the name of the format of a folder, and a file that shows it, or None."""
-    for name, one in FORMATS.items():
-        if found := one.find(tree):
+    for name, reader in FORMATS.items():
+        if found := reader.find(tree):
             return name, found
     return None
 
@@ -88,17 +76,15 @@ _last: dict[str, Any] = {}
 
 
 def _load(tree: FileTree, name: str) -> Annotations:
-    annotations = FORMATS[name].read(tree)
+    annotations = FORMATS[name](tree).read()
     divide_by_lists(annotations, tree)
     if annotated_splits(annotations):
         for photo in annotations.photos:
             photo.split = photo.split or "train"
-    annotated = {photo.image for photo in annotations.photos}
-    known = annotated | set(annotations.unannotated) | set(annotations.set_aside)
-    drawn = {photo.file for photo in annotations.photos if photo.raster}
-    annotations.unannotated += [
-        image for one in tree.images if (image := tree.path(one)) not in known | drawn
-    ]
+    known = {photo.image for photo in annotations.photos}
+    known |= {photo.file for photo in annotations.photos if photo.raster}
+    known |= {*annotations.unannotated, *annotations.set_aside}
+    annotations.unannotated += [path for path in map(tree.path, tree.images) if path not in known]
     if not annotations.photos:
         problems = " ".join(one.message for one in annotations.problems[:3])
         raise ValueError(
@@ -149,7 +135,13 @@ def read_annotated(
         FileNotFoundError: If a split is missing, or photos.
         ValueError: If classes are unknown.
     """
-    _warn(annotations, path)
+    errors = [one.message for one in annotations.problems if one.level == "error"]
+    if errors and not annotations.said:
+        words = f"{len(errors)} problem{'s' * (len(errors) > 1)}"
+        _logger.warning(
+            "%s in the annotations of %s (check-data lists all): %s", words, path, errors[0]
+        )
+    annotations.said = True
     unlabelled = unlabelled or annotations.unlabelled
     check_choice("unlabelled", unlabelled, ("background", "ignore"))
     check_choice("other_classes", other_classes, ("error", "unlabelled"))
@@ -160,36 +152,27 @@ def read_annotated(
     base = 0 if unlabelled == "background" else ignore_class
     sources = []
     for split in splits:
-        photos = _photos(annotations, split, path, allow_missing)
-        sources.append(
-            SegmentationFiles(
-                [
-                    Example(
-                        name,
-                        image,
-                        photo.file,
-                        Drawing(photo, ids, base, ignore_class, annotations.smaller_on_top),
-                    )
-                    for name, image, photo in _named(photos, Path(path).expanduser())
-                ],
-                class_names=names,
-                ignore_class=ignore_class,
-                palette=palette,
-                label_map=label_map,
+        examples = [
+            Example(
+                name,
+                image,
+                photo.file,
+                Drawing(photo, ids, base, ignore_class, annotations.smaller_on_top),
             )
+            for name, image, photo in _named(
+                _photos(annotations, split, path, allow_missing), Path(path).expanduser()
+            )
+        ]
+        source = SegmentationFiles(
+            examples,
+            class_names=names,
+            ignore_class=ignore_class,
+            palette=palette,
+            label_map=label_map,
         )
-        sources[-1].read_as = annotations.title
+        source.read_as = annotations.title
+        sources.append(source)
     return sources
-
-
-def _warn(annotations: Annotations, path: str | Path) -> None:
-    errors = [one.message for one in annotations.problems if one.level == "error"]
-    if errors and not annotations.said:
-        words = f"{len(errors)} problem{'s' * (len(errors) > 1)}"
-        _logger.warning(
-            "%s in the annotations of %s (check-data lists all): %s", words, path, errors[0]
-        )
-    annotations.said = True
 
 
 def _classes(

@@ -1,49 +1,74 @@
-"""COCO's instance annotations, as Roboflow, CVAT, Label Studio and others write them too."""
+"""COCO's annotations: instances, as Roboflow, CVAT and others write them too, and panoptic ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 from typing import Any
 
-from keras_deeplab.data.annotations.annotated import AnnotatedPhoto, Annotations, Region
-from keras_deeplab.data.annotations.file_tree import FileTree, split_of
-from keras_deeplab.data.annotations.json_files import DAMAGED, note_damage, points_of, read_json
-from keras_deeplab.data.annotations.shapes import Polygon, RunLengths, Shape
+from keras_deeplab.data.annotations.annotated import AnnotatedPhoto, Region
+from keras_deeplab.data.annotations.base_reader import (
+    AnnotationReader,
+    points_of,
+    read_json,
+    size_of,
+)
+from keras_deeplab.data.annotations.file_tree import FileTree
+from keras_deeplab.data.annotations.shapes import IdImage, Polygon, RunLengths, Shape
 
-_KEYS = (rb'"images"\s*:\s*\[', rb'"annotations"\s*:\s*\[', rb'"categories"\s*:\s*\[')
-_PANOPTIC = rb'"segments_info"\s*:'
-
-
-def find_coco(tree: FileTree) -> str | None:
-    """Returns a file of COCO's instance annotations, if there is one."""
-    # Panoptic files have the same keys.
-    return tree.first_holding(".json", *_KEYS, without=_PANOPTIC)
+_KEYS = (rb'"images"\s*:\s*\[', rb'"categories"\s*:\s*\[')
 
 
-def _is_panoptic(tree: FileTree, path: str) -> bool:
-    return tree.holds(path, (_PANOPTIC,))
+class CocoReader(AnnotationReader):
+    """Instances; the files of one split, or of one photo, are joined."""
 
+    title = "COCO annotations"
+    keys = (*_KEYS, rb'"annotations"\s*:\s*\[')
+    without = rb'"segments_info"\s*:'
+    smaller_on_top = True
+    damaged = (
+        "error",
+        "outline missing",
+        "An annotation must have an outline (polygons or run lengths).",
+    )
 
-def read_coco(tree: FileTree) -> Annotations:
-    """Reads all instance files; those of one split, or of one photo, are joined."""
-    result = Annotations("COCO annotations", smaller_on_top=True)
-    photos: dict[tuple[str | None, str], AnnotatedPhoto] = {}
-    seen: set[tuple[Any, ...]] = set()
-    names: list[str] = []
-    for relative in tree.holding(".json", *_KEYS):
-        if _is_panoptic(tree, relative):
-            continue
-        try:
-            content = read_json(tree.path(relative))
-            found = category_names(content["categories"], content["annotations"])
-            names += [name for name in found.values() if name not in names]
-            images = _photos(tree, relative, content["images"], photos)
-            _add_regions(result, tree, relative, content["annotations"], found, images, seen)
-        except DAMAGED as error:
-            note_damage(result, tree.path(relative), error)
-    result.class_names = tuple(names)
-    result.photos = list(photos.values())
-    return result
+    def __init__(self, tree: FileTree) -> None:
+        super().__init__(tree)
+        self._photos: dict[tuple[str | None, str], AnnotatedPhoto] = {}
+        self._seen: set[tuple[Any, ...]] = set()
+
+    def read_file(self) -> None:
+        content = read_json(self.path)
+        names = category_names(content["categories"], content["annotations"])
+        self.names.update(dict.fromkeys(names.values()))
+        images = {row["id"]: self._photo(row) for row in content["images"]}
+        for row in content["annotations"]:
+            photo, name = images.get(row.get("image_id")), names.get(row.get("category_id"))
+            if photo is None or name is None:
+                missing = "image" if photo is None else "category"
+                self.find_problem(
+                    "error",
+                    f"{missing} not in the file",
+                    "An annotation must name an image and a category of its file.",
+                    f"annotation {row.get('id')} with {missing}_id={row.get(f'{missing}_id')}",
+                )
+                continue
+            # Instances and keypoints of COCO repeat the same annotations.
+            key = (id(photo), row.get("id"), name, tuple(row.get("bbox") or ()), row.get("area"))
+            if key in self._seen and row.get("id") is not None:
+                continue
+            self._seen.add(key)
+            with self.part(f"annotation {row.get('id')} of {photo.reference!r}"):
+                shape = _shape(row, photo)
+                photo.regions.append(Region(name, shape, ignored=bool(row.get("iscrowd"))))
+
+    def _photo(self, row: Any) -> AnnotatedPhoto:
+        reference = str(row["file_name"])
+        image = self.find_image(reference)
+        key = (self.split, str(image or reference))
+        if key not in self._photos:
+            self._photos[key] = self.add_photo(reference, image, size_of(row))
+        return self._photos[key]
 
 
 def category_names(categories: Iterable[Any], annotations: Iterable[Any]) -> dict[Any, str]:
@@ -66,82 +91,61 @@ def category_names(categories: Iterable[Any], annotations: Iterable[Any]) -> dic
     return names
 
 
-def _photos(
-    tree: FileTree,
-    relative: str,
-    images: Iterable[Any],
-    photos: dict[tuple[str | None, str], AnnotatedPhoto],
-) -> dict[Any, AnnotatedPhoto]:
-    """Returns photos by the ids of a file; photos that other files annotate are shared."""
-    split = split_of(relative)
-    found = {}
-    for row in images:
-        reference = str(row["file_name"])
-        image = tree.find_image(reference, near=relative, split=split)
-        size = (int(row["height"]), int(row["width"])) if "height" in row else None
-        key = (split, str(image or reference))
-        photo = AnnotatedPhoto(reference, image, tree.path(relative), size, split=split)
-        found[row["id"]] = photos.setdefault(key, photo)
-    return found
-
-
-def _add_regions(
-    result: Annotations,
-    tree: FileTree,
-    relative: str,
-    annotations: Iterable[Any],
-    names: dict[Any, str],
-    images: dict[Any, AnnotatedPhoto],
-    seen: set[tuple[Any, ...]],
-) -> None:
-    path = tree.path(relative)
-    for row in annotations:
-        photo = images.get(row.get("image_id"))
-        name = names.get(row.get("category_id"))
-        if photo is None or name is None:
-            missing = "image" if photo is None else "category"
-            result.find(
-                "error",
-                f"{missing} not in the file",
-                path,
-                f"An annotation must name an image and a category of its file. Received: "
-                f"annotation {row.get('id')} with {missing}_id={row.get(f'{missing}_id')} in "
-                f"{str(path)!r}.",
-            )
-            continue
-        # Instances and keypoints of COCO repeat the same annotations.
-        key = (id(photo), row.get("id"), name, tuple(row.get("bbox") or ()), row.get("area"))
-        if key in seen and row.get("id") is not None:
-            continue
-        seen.add(key)
-        shape = _shape(row, photo)
-        if isinstance(shape, str):
-            result.find("error", "outline missing", path, _words(row, photo, shape))
-        else:
-            photo.regions.append(Region(name, shape, ignored=bool(row.get("iscrowd"))))
-
-
-def _shape(row: Any, photo: AnnotatedPhoto) -> Shape | str:
-    """Returns the shape of an annotation, or what is wrong with it."""
+def _shape(row: Any, photo: AnnotatedPhoto) -> Shape:
     outline = row.get("segmentation")
     if isinstance(outline, dict):
         height, width = (int(side) for side in outline["size"])
-        if photo.size is None:
-            photo.size = (height, width)
+        photo.size = photo.size or (height, width)
         return RunLengths((height, width), outline["counts"])
     if not outline:
-        return "a box without an outline" if row.get("bbox") else "no outline"
-    if not isinstance(outline[0], (list, tuple)):
-        outline = [outline]
-    try:
-        rings = tuple(points_of(ring) for ring in outline)
-    except ValueError as error:
-        return str(error)
-    return Polygon(rings)
+        raise ValueError("a box without an outline" if row.get("bbox") else "no outline")
+    rings = outline if isinstance(outline[0], (list, tuple)) else [outline]
+    return Polygon(tuple(points_of(ring) for ring in rings))
 
 
-def _words(row: Any, photo: AnnotatedPhoto, problem: str) -> str:
-    return (
-        f"An annotation must have an outline (polygons or run lengths). Received: {problem}, in "
-        f"annotation {row.get('id')} of {photo.reference!r} in {str(photo.file)!r}."
-    )
+class PanopticReader(AnnotationReader):
+    """A colour PNG of segment numbers for each photo; those without a class are ignored."""
+
+    title = "COCO panoptic segments"
+    keys = (*_KEYS, rb'"segments_info"\s*:\s*\[')
+    unlabelled = "ignore"
+
+    def read_file(self) -> None:
+        content = read_json(self.path)
+        rows = sorted(content["categories"], key=lambda row: row["id"])
+        categories = {row["id"]: str(row["name"]) for row in rows}
+        self.names.update(dict.fromkeys(categories.values()))
+        for row in rows:
+            if "color" in row:
+                red, green, blue = row["color"]
+                self.result.colours[str(row["name"])] = (int(red), int(green), int(blue))
+        images = {row["id"]: row for row in content["images"]}
+        for row in content["annotations"]:
+            self._add(row, images[row["image_id"]], categories)
+
+    def _add(self, row: Any, image: Any, categories: dict[Any, str]) -> None:
+        name = PurePosixPath(row["file_name"])
+        folder = PurePosixPath(self.relative).with_suffix("")
+
+        def is_segments(one: str) -> bool:
+            parts = one.split("/")
+            return parts[-1] == name.name and (folder.name in parts or "panoptic" in one)
+
+        path = self.tree.path(str(folder / name))
+        if not path.is_file():
+            found = filter(is_segments, self.tree.files.get(".png", ()))
+            path = self.tree.path(next(found, str(folder / name)))
+        segments = row["segments_info"]
+        raster = IdImage(
+            path,
+            {segment["id"]: categories[segment["category_id"]] for segment in segments},
+            frozenset(segment["id"] for segment in segments if segment.get("iscrowd")),
+        )
+        reference = str(image["file_name"])
+        photo = self.find_image(reference)
+        # The PNG may have the photo's name.
+        if photo == path:
+            others = (one for one in self.tree.by_name.get(name.stem, ()) if not is_segments(one))
+            photo = next(map(self.tree.path, others), None)
+        annotated = self.add_photo(reference, photo, size_of(image))
+        annotated.file, annotated.raster = path, raster

@@ -7,7 +7,6 @@ import os
 import re
 from collections import defaultdict
 from functools import cached_property
-from itertools import islice
 from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -69,8 +68,8 @@ class FileTree:
                 facts += [(one.st_mtime_ns, one.st_size) for one in stats]
         return hash(tuple(facts))
 
-    def holding(self, suffix: str, *patterns: bytes) -> list[str]:
-        """Returns files of a suffix that hold all regular expressions.
+    def holding(self, suffix: str, *patterns: bytes, without: bytes | None = None) -> list[str]:
+        """Returns files of a suffix that hold all regular expressions, and not `without`.
 
         Folders are passed over if none of their first ten files, and not the last, does.
         """
@@ -79,22 +78,17 @@ class FileTree:
             folders[relative.rpartition("/")[0]].append(relative)
         found = []
         for paths in folders.values():
-            sample = dict.fromkeys([*islice(paths, _TRIED), paths[-1]])
-            if any(self.holds(path, patterns) for path in sample):
-                found += [path for path in paths if self.holds(path, patterns)]
+            sample = dict.fromkeys([*paths[:_TRIED], paths[-1]])
+            if any(self._holds(path, patterns, None) for path in sample):
+                found += [path for path in paths if self._holds(path, patterns, without)]
         return found
 
     def first_holding(
         self, suffix: str, *patterns: bytes, without: bytes | None = None
     ) -> str | None:
-        """Returns the first file of a suffix that holds all regular expressions.
+        """Returns the first file of a suffix that holds all regular expressions, and not `without`.
 
         Opens at most ten files a folder, and 200 in all.
-
-        Args:
-            suffix: Suffix in lower case.
-            patterns: Regular expressions.
-            without: Regular expression that the file must not hold.
         """
         tried: dict[str, int] = defaultdict(int)
         for relative in self.files.get(suffix, ()):
@@ -102,14 +96,11 @@ class FileTree:
             if tried[folder] == _TRIED or len(tried) > _TRIED_IN_ALL:
                 continue
             tried[folder] += 1
-            if self.holds(relative, patterns) and not (
-                without and self.holds(relative, (without,))
-            ):
+            if self._holds(relative, patterns, without):
                 return relative
         return None
 
-    def holds(self, relative: str, patterns: tuple[bytes, ...]) -> bool:
-        """Returns whether a file holds all regular expressions."""
+    def _holds(self, relative: str, patterns: tuple[bytes, ...], without: bytes | None) -> bool:
         path = self.path(relative)
         try:
             if not path.is_file() or not path.stat().st_size:
@@ -118,7 +109,9 @@ class FileTree:
                 path.open("rb") as file,
                 mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
             ):
-                return all(re.search(pattern, content) for pattern in patterns)
+                return all(re.search(pattern, content) for pattern in patterns) and not (
+                    without and re.search(without, content)
+                )
         except (OSError, ValueError):
             return False
 
@@ -128,7 +121,8 @@ class FileTree:
         return sorted(path for suffix in IMAGE_SUFFIXES for path in self.files.get(suffix, ()))
 
     @cached_property
-    def _by_name(self) -> dict[str, list[str]]:
+    def by_name(self) -> dict[str, list[str]]:
+        """Image files by name, with and without the suffix."""
         found: dict[str, list[str]] = defaultdict(list)
         for path in self.images:
             name = path.rpartition("/")[2]
@@ -139,18 +133,15 @@ class FileTree:
     def find_image(
         self, reference: str, *, near: str = "", split: str | None = None
     ) -> Path | None:
-        """Returns the photo that an annotation names.
+        """Returns the photo of a name, path or address that an annotation gives.
 
-        Args:
-            reference: Name, relative path or address of the photo.
-            near: The annotation file, relative to the root.
-            split: Preferred split, if photos of several splits have the name.
+        If several photos have the name, those in `split`, and near the file `near`, come first.
         """
         wanted = _path_of(reference)
         names = [wanted.name, *(m[1] for m in [_UPLOADED.fullmatch(wanted.name)] if m)]
         names += [PurePosixPath(name).stem for name in names]
         for name in names:
-            found = self._by_name.get(name, ())
+            found = self.by_name.get(name, ())
             if found:
                 return self.path(max(found, key=lambda path: _fit(path, wanted, near, split)))
         return None
@@ -176,8 +167,7 @@ def _path_of(reference: str) -> PurePosixPath:
     if "?" in text or "://" in text:
         address = urlsplit(text)
         # Label Studio's local files: /data/local-files/?d=folder/photo.jpg
-        text = parse_qs(address.query).get("d", [address.path])[0]
-        text = unquote(text)
+        text = unquote(parse_qs(address.query).get("d", [address.path])[0])
     return PurePosixPath(text.lstrip("/") or "photo")
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
-from keras_deeplab.data.annotations.annotated import (
-    AnnotatedPhoto,
-    Annotations,
-    Region,
-    upright_size,
+from keras_deeplab.data.annotations.annotated import AnnotatedPhoto, Region, upright_size
+from keras_deeplab.data.annotations.base_reader import (
+    AnnotationReader,
+    NoAreaError,
+    points_of,
+    read_json,
 )
-from keras_deeplab.data.annotations.file_tree import FileTree, split_of
-from keras_deeplab.data.annotations.json_files import DAMAGED, note_damage, points_of, read_json
+from keras_deeplab.data.annotations.file_tree import FileTree
 from keras_deeplab.data.annotations.label_studio_rle import decode_brush
 from keras_deeplab.data.annotations.shapes import (
     Bitmap,
@@ -31,66 +31,48 @@ from keras_deeplab.data.annotations.shapes import (
 from keras_deeplab.data.images import IMAGE_SUFFIXES
 
 _GEOMETRY = rb"(polygon|brush|rectangle|ellipse|bitmask|)labels"
-_TASKS = (rb'"(annotations|completions|predictions)"\s*:\s*\[', rb'"data"\s*:\s*\{')
+_SHAPES = ("points", "rle", "x", "vertices", "imageDataURL")
+# Others are keypoints, or vectors of lines.
+_AREAS = ("points", "rle", "height", "radiusX", "imageDataURL")
 _SHORT = (rb"^\s*\[\s*\{", rb'"%s"\s*:\s*\[' % _GEOMETRY, rb'"original_width"\s*:')
 
 
-def find_label_studio(tree: FileTree) -> str | None:
-    """Returns an export of Label Studio, if there is one."""
-    return tree.first_holding(".json", *_TASKS) or tree.first_holding(".json", *_SHORT)
-
-
-def read_label_studio(tree: FileTree) -> Annotations:
-    """Reads all exports. Classes are sorted by name.
+class LabelStudioReader(AnnotationReader):
+    """Classes are sorted by name.
 
     Of several annotations of a task, the one marked as ground truth counts, else the last that was
     not cancelled. Tasks without any are left out.
     """
-    result = Annotations("Label Studio regions")
-    found = [*tree.holding(".json", *_TASKS), *tree.holding(".json", *_SHORT)]
-    for relative in dict.fromkeys(found):
-        path = tree.path(relative)
-        try:
-            content = read_json(path)
-            for task in content if isinstance(content, list) else [content]:
-                _add_task(result, tree, relative, task)
-        except DAMAGED as error:
-            note_damage(result, path, error)
-    result.class_names = tuple(sorted({name for photo in result.photos for name in photo.names()}))
-    return result
 
+    title = "Label Studio regions"
+    keys = (rb'"(annotations|completions|predictions)"\s*:\s*\[', rb'"data"\s*:\s*\{')
+    damaged = ("error", "region not readable", "A region must have its coordinates and size.")
+    no_area = (
+        "warning",
+        "region without area",
+        "A region must have an area; others are left out.",
+    )
 
-def _add_task(result: Annotations, tree: FileTree, relative: str, task: Any) -> None:
-    reference = _reference(task.get("data", task))
-    split = split_of(relative)
-    image = tree.find_image(reference, near=relative, split=split)
-    photo = AnnotatedPhoto(reference, image, tree.path(relative), None, split=split)
-    regions = _regions(task)
-    if regions is None:
-        if image is not None:
-            result.unannotated.append(image)
-        return
-    result.photos.append(photo)
-    for row, names in regions:
-        if _is_point(row):
-            result.find(
-                "warning",
-                "region without area",
-                photo.file,
-                f"A region must have an area; others are left out. Received: the keypoint or line "
-                f"{row.get('id')!r} of {reference!r} in {str(photo.file)!r}.",
-            )
-            continue
-        try:
-            _add_region(result, photo, row, names)
-        except DAMAGED as error:
-            result.find(
-                "error",
-                "region not readable",
-                photo.file,
-                f"A region must have its coordinates and size. Received: region "
-                f"{row.get('id')!r} of {reference!r} in {str(photo.file)!r} ({error}).",
-            )
+    @classmethod
+    def find(cls, tree: FileTree) -> str | None:
+        return super().find(tree) or tree.first_holding(cls.suffix, *_SHORT)
+
+    def files(self) -> Iterable[str]:
+        return dict.fromkeys([*super().files(), *self.tree.holding(self.suffix, *_SHORT)])
+
+    def read_file(self) -> None:
+        content = read_json(self.path)
+        for task in content if isinstance(content, list) else [content]:
+            reference = _reference(task.get("data", task))
+            image = self.find_image(reference)
+            regions = _regions(task)
+            if regions is not None:
+                photo = self.add_photo(reference, image, None)
+                for row, names in regions:
+                    with self.part(f"region {row.get('id')!r} of {reference!r}"):
+                        photo.regions.append(_region(photo, row, names))
+            elif image is not None:
+                self.result.unannotated.append(image)
 
 
 def _reference(data: Any) -> str:
@@ -117,14 +99,9 @@ def _suffix(address: str) -> str:
 def _regions(task: Any) -> list[tuple[Any, list[str]]] | None:
     """Returns regions with their labels; None if nobody has annotated the task."""
     if "data" not in task:
-        rows = [
-            row
-            for value in task.values()
-            if isinstance(value, list)
-            for row in value
-            if isinstance(row, dict)
-        ]
-        return [(row, _labels(row)) for row in rows if _labels(row)]
+        lists = [value for value in task.values() if isinstance(value, list)]
+        rows = [row for value in lists for row in value if isinstance(row, dict)]
+        return [(row, names) for row in rows if (names := _labels(row))]
     # Tasks for an import have predictions only; those of an export have annotations too.
     made = task.get("annotations", task.get("completions", task.get("predictions"))) or []
     made = [one for one in made if not one.get("was_cancelled")]
@@ -134,23 +111,13 @@ def _regions(task: Any) -> list[tuple[Any, list[str]]] | None:
     joined: dict[Any, tuple[Any, list[str]]] = {}
     for number, row in enumerate(chosen.get("result", ())):
         value = row.get("value") or {}
-        if not isinstance(value, dict) or not _has_geometry(value):
+        if not isinstance(value, dict) or value.keys().isdisjoint(_SHAPES):
             continue
         # Shape and label may be two results of one id.
         key = row.get("id", number)
         names = joined.get(key, (None, []))[1] + _labels(value)
         joined[key] = (row | value, list(dict.fromkeys(names)))
     return list(joined.values())
-
-
-def _has_geometry(value: dict[str, Any]) -> bool:
-    return any(key in value for key in ("points", "rle", "x", "vertices", "imageDataURL"))
-
-
-def _is_point(row: dict[str, Any]) -> bool:
-    """Returns whether a region is a keypoint, or a vector of lines."""
-    shapes = ("points", "rle", "height", "radiusX", "imageDataURL")
-    return not any(key in row for key in shapes)
 
 
 def _labels(value: dict[str, Any]) -> list[str]:
@@ -162,7 +129,9 @@ def _labels(value: dict[str, Any]) -> list[str]:
     ]
 
 
-def _add_region(result: Annotations, photo: AnnotatedPhoto, row: Any, names: list[str]) -> None:
+def _region(photo: AnnotatedPhoto, row: Any, names: list[str]) -> Region:
+    if row.keys().isdisjoint(_AREAS):
+        raise NoAreaError("a keypoint or line")
     own = None
     if "original_width" in row and "original_height" in row:
         own = (int(row["original_height"]), int(row["original_width"]))
@@ -175,7 +144,7 @@ def _add_region(result: Annotations, photo: AnnotatedPhoto, row: Any, names: lis
         raise ValueError("the photo was rotated in the tool")
     if not names:
         raise ValueError("it has no label")
-    photo.regions.append(Region(names[0], _shape(row, own or photo.size, photo.size)))
+    return Region(names[0], _shape(row, own or photo.size, photo.size))
 
 
 def _shape(row: Any, own: Size, size: Size) -> Shape:
@@ -187,9 +156,10 @@ def _shape(row: Any, own: Size, size: Size) -> Shape:
 
     if "rle" in row:
         stream = np.frombuffer(bytes(row["rle"]), "uint8")
-        return Bitmap(partial(_brush, stream, own, size))
+        return Bitmap(lambda: _scaled(decode_brush(stream, *own), size))
     if "imageDataURL" in row:
-        return Bitmap(partial(_picture, base64_bytes(row["imageDataURL"]), size))
+        data = base64_bytes(row["imageDataURL"])
+        return Bitmap(lambda: _scaled(png_mask(data), size))
     if "points" in row:
         return Polygon((points_of(row["points"]) * (width / 100, height / 100),))
     x, y = pixels("x", width), pixels("y", height)
@@ -199,14 +169,6 @@ def _shape(row: Any, own: Size, size: Size) -> Shape:
         return Polygon((ellipse(x, y, radii, rotation),))
     corners = rectangle(x, y, pixels("width", width), pixels("height", height), rotation)
     return Polygon((corners,))
-
-
-def _brush(stream: np.ndarray, own: Size, size: Size) -> np.ndarray:
-    return _scaled(decode_brush(stream, *own), size)
-
-
-def _picture(data: bytes, size: Size) -> np.ndarray:
-    return _scaled(png_mask(data), size)
 
 
 def _scaled(mask: np.ndarray, size: Size) -> np.ndarray:

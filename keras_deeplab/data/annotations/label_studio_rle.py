@@ -8,9 +8,12 @@ value or values. The values are those of an RGBA image, row by row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import cycle
 
 import numpy as np
+
+from keras_deeplab.data.annotations.shapes import encode_runs
 
 _WIDTHS = (3, 4, 8, 16)
 
@@ -59,26 +62,16 @@ def encode_brush(mask: np.ndarray) -> list[int]:
     Args:
         mask: The mask.
     """
-    flat = np.repeat(mask.ravel(), 4)
-    borders = np.flatnonzero(np.diff(flat)) + 1
-    starts = np.concatenate([[0], borders]) if len(flat) else borders
-    runs = np.diff(np.concatenate([starts, [len(flat)]]))
-    head = f"{len(flat):032b}{8 - 1:05b}" + "".join(f"{width - 1:04b}" for width in _WIDTHS)
+    head = f"{4 * mask.size:032b}{8 - 1:05b}" + "".join(f"{width - 1:04b}" for width in _WIDTHS)
     blocks = [head]
-    for start, run in zip(starts.tolist(), runs.tolist(), strict=True):
-        value = "1" * 8 if flat[start] else "0" * 8
-        blocks += [_block(length, value) for length in _parts(run)]
+    for run, value in zip(encode_runs(mask), cycle(("0" * 8, "1" * 8)), strict=False):
+        full, rest = divmod(4 * run, 1 << _WIDTHS[-1])
+        blocks += [_block(1 << _WIDTHS[-1], value)] * full
+        if rest:
+            blocks.append(_block(rest, value))
     text = "".join(blocks)
     text += "0" * (-len(text) % 8)
     return [int(text[at : at + 8], 2) for at in range(0, len(text), 8)]
-
-
-def _parts(run: int) -> Iterator[int]:
-    """Yields lengths of at most 65,536 that add up to a run."""
-    full, rest = divmod(run, 1 << _WIDTHS[-1])
-    yield from [1 << _WIDTHS[-1]] * full
-    if rest:
-        yield rest
 
 
 def _block(length: int, value: str) -> str:

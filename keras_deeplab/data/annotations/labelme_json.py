@@ -12,9 +12,15 @@ from typing import Any
 import numpy as np
 
 from keras_deeplab._files import write_atomically
-from keras_deeplab.data.annotations.annotated import AnnotatedPhoto, Annotations, Region
-from keras_deeplab.data.annotations.file_tree import FileTree, split_of
-from keras_deeplab.data.annotations.json_files import DAMAGED, note_damage, points_of, read_json
+from keras_deeplab.data.annotations.annotated import Annotations, Region
+from keras_deeplab.data.annotations.base_reader import (
+    AnnotationReader,
+    lines_of,
+    points_of,
+    read_json,
+    size_of,
+)
+from keras_deeplab.data.annotations.file_tree import FileTree
 from keras_deeplab.data.annotations.shapes import (
     Bitmap,
     Polygon,
@@ -24,7 +30,6 @@ from keras_deeplab.data.annotations.shapes import (
     png_mask,
 )
 
-_KEYS = (rb'"shapes"\s*:\s*\[', rb'"imagePath"\s*:')
 _IGNORED = "__ignore__"
 _STROKES = {
     "circle": ("circle", 2),
@@ -38,44 +43,39 @@ _POLYGONS = ("polygon", "oriented_rectangle", "rotation", "quadrilateral")
 _ENDINGS = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"BM": ".bmp", b"GIF8": ".gif"}
 
 
-def find_labelme(tree: FileTree) -> str | None:
-    """Returns a LabelMe file, if there is one."""
-    return tree.first_holding(".json", *_KEYS)
+class LabelMeReader(AnnotationReader):
+    """Classes are those of labels.txt, then others sorted by name."""
 
+    title = "LabelMe polygons"
+    keys = (rb'"shapes"\s*:\s*\[',)
+    file_per_photo = True
+    damaged = ("error", "shape not readable", "A shape must have a label and its points.")
 
-def read_labelme(tree: FileTree) -> Annotations:
-    """Reads all LabelMe files. Classes are those of labels.txt, or sorted by name."""
-    result = Annotations("LabelMe polygons")
-    for relative in tree.holding(".json", rb'"shapes"\s*:\s*\['):
-        path = tree.path(relative)
-        try:
-            content = read_json(path)
-            photo = _photo(tree, relative, content)
-        except DAMAGED as error:
-            note_damage(result, path, error)
-            continue
-        result.photos.append(photo)
+    @classmethod
+    def find(cls, tree: FileTree) -> str | None:
+        return tree.first_holding(cls.suffix, *cls.keys, rb'"imagePath"\s*:')
+
+    def read(self) -> Annotations:
+        path = self.tree.root / "labels.txt"
+        listed = lines_of(path) if path.is_file() else []
+        self.names = dict.fromkeys(name for name in listed if name != _IGNORED)
+        return super().read()
+
+    def read_file(self) -> None:
+        content = read_json(self.path)
+        reference = str(content.get("imagePath") or self.path.stem).replace("\\", "/")
+        image: Path | None = self.path.parent / reference
+        if not (image and image.is_file()):
+            beside = f"{self.relative.rpartition('/')[0]}/{self.path.stem}"
+            image = self.find_image(beside) or self.find_image(reference)
+        if image is None and content.get("imageData"):
+            image = _embedded(base64_bytes(content["imageData"]))
+        size = size_of(content, "imageHeight", "imageWidth")
+        photo = self.add_photo(reference, image, size)
         for number, row in enumerate(content["shapes"]):
-            _add_region(result, photo, number, row)
-    result.class_names = _class_names(tree, result)
-    return result
-
-
-def _photo(tree: FileTree, relative: str, content: Any) -> AnnotatedPhoto:
-    path = tree.path(relative)
-    reference = str(content.get("imagePath") or path.stem).replace("\\", "/")
-    beside = path.parent / reference
-    image: Path | None = beside
-    if not beside.is_file():
-        image = tree.find_image(f"{relative.rpartition('/')[0]}/{path.stem}", near=relative)
-        image = image or tree.find_image(reference, near=relative)
-    if image is None and content.get("imageData"):
-        image = _embedded(base64_bytes(content["imageData"]))
-    size = None
-    if content.get("imageHeight") and content.get("imageWidth"):
-        size = (int(content["imageHeight"]), int(content["imageWidth"]))
-    split = split_of(relative.rpartition("/")[0])
-    return AnnotatedPhoto(reference, image, path, size, split=split)
+            with self.part(f"shape {number} of {reference!r}"):
+                name = str(row["label"]).strip()
+                photo.regions.append(Region(name, _shape(row), ignored=name == _IGNORED))
 
 
 def _embedded(data: bytes) -> Path:
@@ -88,22 +88,6 @@ def _embedded(data: bytes) -> Path:
         with write_atomically(path) as partial:
             partial.write_bytes(data)
     return path
-
-
-def _add_region(result: Annotations, photo: AnnotatedPhoto, number: int, row: Any) -> None:
-    try:
-        name = str(row["label"]).strip()
-        shape = _shape(row)
-    except DAMAGED as error:
-        result.find(
-            "error",
-            "shape not readable",
-            photo.file,
-            f"A shape must have a label and its points. Received: shape {number} of "
-            f"{str(photo.file)!r} ({error}).",
-        )
-        return
-    photo.regions.append(Region(name, shape, ignored=name == _IGNORED))
 
 
 def _shape(row: Any) -> Shape:
@@ -120,14 +104,3 @@ def _shape(row: Any) -> Shape:
     if len(points) < needed:
         raise ValueError(f"a {kind} of {len(points)} points")
     return Stroke(drawn, points)
-
-
-def _class_names(tree: FileTree, result: Annotations) -> tuple[str, ...]:
-    used = {name for photo in result.photos for name in photo.names()}
-    listed: list[str] = []
-    path = tree.root / "labels.txt"
-    if path.is_file():
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-        listed = [line.strip() for line in lines if line.strip()]
-    names = [*listed, *sorted(used - set(listed))]
-    return tuple(name for name in dict.fromkeys(names) if name != _IGNORED)

@@ -21,6 +21,11 @@ class Patch(NamedTuple):
     top: int
     left: int
 
+    def part_of(self, image: np.ndarray) -> np.ndarray:
+        """Returns these pixels of an image, as a view."""
+        height, width = self.mask.shape
+        return image[self.top : self.top + height, self.left : self.left + width]
+
 
 class Shape(Protocol):
     """The shape of a region, in pixels of the annotated image."""
@@ -126,9 +131,16 @@ class RunLengths(Shape):
         if isinstance(self.counts, str):
             from pycocotools import mask as coco
 
-            mask = coco.decode({"size": [height, width], "counts": self.counts.encode()})
-            return _clipped(mask.view(bool), 0, 0, size)
+            runs = {"size": [height, width], "counts": self.counts.encode()}
+            return _clipped(coco.decode(runs).view(bool), 0, 0, size)
         return _clipped(decode_runs(self.counts, width, height).T, 0, 0, size)
+
+
+def encode_runs(mask: np.ndarray) -> list[int]:
+    """Returns run lengths of 0 and 1 in turn, row by row."""
+    borders = np.flatnonzero(np.diff(mask.ravel(), prepend=False))
+    lengths: list[int] = np.diff(borders, prepend=0, append=mask.size).tolist()
+    return lengths
 
 
 def decode_runs(counts: Sequence[int] | np.ndarray, rows: int, columns: int) -> np.ndarray:

@@ -8,9 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from keras_deeplab.data.annotations.annotated import AnnotatedPhoto, Annotations, Region
-from keras_deeplab.data.annotations.file_tree import FileTree, split_of
-from keras_deeplab.data.annotations.json_files import DAMAGED, note_damage, points_of, read_json
+from keras_deeplab.data.annotations.annotated import Annotations, Region
+from keras_deeplab.data.annotations.base_reader import (
+    AnnotationReader,
+    NoAreaError,
+    points_of,
+    read_json,
+)
+from keras_deeplab.data.annotations.file_tree import FileTree
 from keras_deeplab.data.annotations.shapes import (
     Bitmap,
     Polygon,
@@ -21,79 +26,54 @@ from keras_deeplab.data.annotations.shapes import (
 )
 
 _META = (rb'"classes"\s*:\s*\[', rb'"title"\s*:')
-_KEYS = (rb'"objects"\s*:\s*\[', rb'"size"\s*:\s*\{')
 _BITMAPS = ("bitmap", "alpha_mask")
 _WITHOUT_AREA = ("point", "line", "graph", "cuboid", "cuboid_2d")
 
 
-def find_supervisely(tree: FileTree) -> str | None:
-    """Returns an annotation file of Supervisely, if there is one."""
-    found = tree.first_holding(".json", *_KEYS)
-    return found if found and "/ann/" in f"/{found}" else None
+class SuperviselyReader(AnnotationReader):
+    """All datasets of a project; later objects cover earlier ones."""
+
+    title = "Supervisely bitmaps and polygons"
+    keys = (rb'"objects"\s*:\s*\[', rb'"size"\s*:\s*\{')
+    file_per_photo = True
+    damaged = ("error", "object not readable", "An object must have a class and its geometry.")
+    no_area = (
+        "warning",
+        "object without area",
+        "An object must have an area; others are left out.",
+    )
+
+    @classmethod
+    def find(cls, tree: FileTree) -> str | None:
+        found = super().find(tree)
+        return found if found and "/ann/" in f"/{found}" else None
+
+    def read(self) -> Annotations:
+        for relative in self.tree.holding(".json", *_META):
+            if relative.rpartition("/")[2] != "meta.json":
+                continue
+            with self.reading(relative):
+                for row in read_json(self.path)["classes"]:
+                    self.names[str(row["title"])] = None
+                    self.add_colour(str(row["title"]), row.get("color"))
+        return super().read()
+
+    def read_file(self) -> None:
+        content = read_json(self.path)
+        folder, _, name = self.relative.rpartition("/")
+        # NAME.jpg.json; in older exports NAME.json.
+        reference = f"{folder.removesuffix('ann')}img/{name.removesuffix('.json')}"
+        size = (int(content["size"]["height"]), int(content["size"]["width"]))
+        photo = self.add_photo(reference, self.find_image(reference), size)
+        for number, row in enumerate(content["objects"]):
+            with self.part(f"object {number}"):
+                photo.regions.append(Region(str(row["classTitle"]), _shape(row)))
 
 
-def read_supervisely(tree: FileTree) -> Annotations:
-    """Reads all datasets of a project; later objects cover earlier ones."""
-    result = Annotations("Supervisely bitmaps and polygons")
-    names: dict[str, None] = {}
-    for relative in tree.holding(".json", *_META):
-        if relative.rpartition("/")[2] != "meta.json":
-            continue
-        try:
-            for row in read_json(tree.path(relative))["classes"]:
-                names[str(row["title"])] = None
-                color = str(row.get("color", ""))
-                if len(color) == 7:
-                    red, green, blue = bytes.fromhex(color[1:])
-                    result.colours[str(row["title"])] = (red, green, blue)
-        except DAMAGED as error:
-            note_damage(result, tree.path(relative), error)
-    for relative in tree.holding(".json", *_KEYS):
-        try:
-            _add_photo(result, tree, relative)
-        except DAMAGED as error:
-            note_damage(result, tree.path(relative), error)
-    used = {name for photo in result.photos for name in photo.names()}
-    names.update(dict.fromkeys(sorted(used)))
-    result.class_names = tuple(names)
-    return result
-
-
-def _add_photo(result: Annotations, tree: FileTree, relative: str) -> None:
-    path = tree.path(relative)
-    content = read_json(path)
-    folder, _, name = relative.rpartition("/")
-    # NAME.jpg.json; in older exports NAME.json.
-    reference = f"{folder.removesuffix('ann')}img/{name.removesuffix('.json')}"
-    image = tree.find_image(reference, near=relative)
-    size = (int(content["size"]["height"]), int(content["size"]["width"]))
-    photo = AnnotatedPhoto(reference, image, path, size, split=split_of(folder))
-    result.photos.append(photo)
-    for number, row in enumerate(content["objects"]):
-        try:
-            shape = _shape(row)
-        except (*DAMAGED, zlib.error) as error:
-            words = (
-                f"An object must have a class and its geometry. Received: object {number} of "
-                f"{str(path)!r} ({error})."
-            )
-            result.find("error", "object not readable", path, words)
-            continue
-        if shape is None:
-            words = (
-                f"An object must have an area; others are left out. Received: object {number} of "
-                f"{str(path)!r}, a {row.get('geometryType')}."
-            )
-            result.find("warning", "object without area", path, words)
-            continue
-        photo.regions.append(Region(str(row["classTitle"]), shape))
-
-
-def _shape(row: Any) -> Shape | None:
+def _shape(row: Any) -> Shape:
     kind = row.get("geometryType") or ("bitmap" if row.get("bitmap") else "polygon")
-    row["classTitle"]  # An object without a class is damaged.
     if kind in _WITHOUT_AREA:
-        return None
+        raise NoAreaError(f"a {kind}")
     if kind in _BITMAPS:
         left, top = (int(side) for side in row["bitmap"]["origin"])
         data = base64_bytes(row["bitmap"]["data"])

@@ -9,9 +9,13 @@ from itertools import combinations
 
 import numpy as np
 
-from keras_deeplab.data.annotations.annotated import AnnotatedPhoto, Annotations, upright_size
+from keras_deeplab.data.annotations.annotated import (
+    AnnotatedPhoto,
+    Annotations,
+    Finding,
+    upright_size,
+)
 from keras_deeplab.data.annotations.shapes import Polygon, RunLengths
-from keras_deeplab.data.checks.inspection import Finding
 
 # Pixels, and share of the photo, by which an outline may reach beyond the photo: tools let the
 # pointer slip over the border.
@@ -32,10 +36,7 @@ def check_annotations(annotations: Annotations) -> list[Finding]:
     Args:
         annotations: From `load_annotations`.
     """
-    findings = [
-        Finding(one.level, one.kind, "all", str(one.file), one.message)
-        for one in annotations.problems
-    ]
+    findings = list(annotations.problems)
     found = Counter(region.name for photo in annotations.photos for region in photo.regions)
     if not any(photo.names() for photo in annotations.photos):
         file = str(annotations.photos[0].file)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_deeplab.data.checks.inspection import Finding
+from keras_deeplab.data.annotations.annotated import Finding
 from keras_deeplab.data.sources import SegmentationFiles
 
 _LISTED = 5

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_deeplab.data.checks.inspection import Finding, Inspection
+from keras_deeplab.data.annotations.annotated import Finding
+from keras_deeplab.data.checks.inspection import Inspection
 
 # Root mean square, in grey levels 0-255 over 16 x 16 cells, brightness and contrast removed, by
 # which two versions of one photo differ at most. Of 200 photos at JPEG quality 40 and two thirds

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from keras_deeplab._files import check_file
+from keras_deeplab.data.annotations.annotated import TURNED, Finding
 from keras_deeplab.data.images import DARK, orientation, read_image
 from keras_deeplab.data.sources import SegmentationFiles, size_words
 
@@ -22,24 +23,6 @@ _MANY_IDS = 12
 _SLOPES, _SLOPE_PIXELS = 0.2, 20
 # End markers of complete files.
 _ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
-
-
-class Finding(NamedTuple):
-    """A problem in a dataset.
-
-    Attributes:
-        level: "error" (training would stop or give useless results) or "warning".
-        kind: Category, e.g. "label out of range"; findings of one kind are listed together.
-        split: Name of the split.
-        file: The file, or the folder.
-        message: Description of the problem and its remedy.
-    """
-
-    level: str
-    kind: str
-    split: str
-    file: str
-    message: str
 
 
 @dataclass
@@ -157,7 +140,7 @@ class _Header(NamedTuple):
 
     @property
     def upright(self) -> tuple[int, int]:
-        return self.size[::-1] if self.orientation in (5, 6, 7, 8) else self.size
+        return self.size[::-1] if self.orientation in TURNED else self.size
 
 
 def _header(path: Path) -> _Header:

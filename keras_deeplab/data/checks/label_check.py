@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from keras_deeplab.data.annotations.annotated import Finding
 from keras_deeplab.data.annotations.annotated_source import load_annotations
 from keras_deeplab.data.checks.annotation_check import check_annotations
 from keras_deeplab.data.checks.data_report import DataReport, SplitSummary
 from keras_deeplab.data.checks.duplicates import find_duplicates
-from keras_deeplab.data.checks.inspection import Finding, Inspection, inspect_example
+from keras_deeplab.data.checks.inspection import Inspection, inspect_example
 from keras_deeplab.data.formats.folder import unpaired, unread
 from keras_deeplab.data.formats.registry import (
     dataset_splits,

@@ -329,6 +329,29 @@ def test_panoptic(tmp_path: Path):
     assert np.unique(labels).tolist() == [0, 1, 2, 255]
 
 
+def test_panoptic_photos_may_have_the_names_of_their_segments(tmp_path: Path):
+    image = photo(tmp_path / "train" / "a.png")
+    path = tmp_path / "panoptic_train" / "a.png"
+    path.parent.mkdir()
+    Image.fromarray(np.full((*SIZE, 3), (7, 0, 0), "uint8")).save(path)
+    content = {
+        "images": [{"id": 1, "file_name": "a.png"}],
+        "annotations": [
+            {
+                "image_id": 1,
+                "file_name": "a.png",
+                "segments_info": [{"id": 7, "category_id": 1, "iscrowd": 0}],
+            }
+        ],
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    write_json(tmp_path / "panoptic_train.json", content)
+    data = read_dataset(tmp_path, "train")
+    assert data.examples[0].image == image
+    assert data.class_names == ("cat",)
+    assert not data[0]["labels"].any()
+
+
 def test_compressed_runs_are_those_of_pycocotools(tmp_path: Path):
     coco = pytest.importorskip("pycocotools.mask")
     rng = np.random.default_rng(1)

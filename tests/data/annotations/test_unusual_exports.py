@@ -288,3 +288,28 @@ def test_an_unknown_encoding_of_cvat_is_damage(tmp_path: Path):
     file.write_text(file.read_text().replace("utf-8", "wtf-8"))
     with pytest.raises(ValueError, match="annotations.xml"):
         read_dataset(tmp_path)
+
+
+def test_a_damaged_region_does_not_end_its_file(tmp_path: Path):
+    exports.coco_dataset(tmp_path / "coco")
+    file = tmp_path / "coco" / "annotations" / "instances.json"
+    content = json.loads(file.read_text())
+    content["annotations"][0]["segmentation"] = {"size": [1], "counts": []}
+    write_json(file, content)
+    assert kinds(tmp_path / "coco", "coco") == ["outline missing"]
+    assert np.array_equal(read_dataset(tmp_path / "coco")[1]["labels"], ring_mask())
+    exports.cvat_dataset(tmp_path / "cvat")
+    file = tmp_path / "cvat" / "annotations.xml"
+    file.write_text(file.read_text().replace('z_order="1"', 'z_order="x"'))
+    assert kinds(tmp_path / "cvat", "cvat") == ["shape not readable"]
+    assert np.array_equal(read_dataset(tmp_path / "cvat")[0]["labels"], 2 * ring_mask())
+
+
+def test_infinite_numbers_are_damage(tmp_path: Path):
+    exports.yolo_dataset(tmp_path, "train: images/train\nval: images/val\nnames: [a, b]\n")
+    path = tmp_path / "labels" / "train" / "train.txt"
+    path.write_text("1e400 0 0 1 0 1 1\n" + path.read_text())
+    assert kinds(tmp_path, "yolo") == ["line not readable"]
+    text = exports.cvat_xml(exports.cvat_image("train.jpg", exports.cvat_mask(ring_mask(), "a")))
+    (tmp_path / "a.xml").write_text(text.replace('left="16"', 'left="1e400"'))
+    assert kinds(tmp_path, "cvat") == ["shape not readable"]
