@@ -58,15 +58,9 @@ def random_scale(
 
 
 def resize(element: Element, size: Any, *, antialias: bool = False) -> Element:
-    """Resizes the image bilinearly and the labels by nearest neighbour.
+    """Resizes the image, to float32, bilinearly and the labels by nearest neighbour.
 
-    Args:
-        element: Image and labels.
-        size: (height, width).
-        antialias: Whether to widen the filter when the image is reduced.
-
-    Returns:
-        The element, with a float32 image.
+    `antialias` widens the filter when the image is reduced.
     """
     image = tf.image.resize(element["image"], size, antialias=antialias)
     labels = tf.image.resize(element["labels"][..., None], size, method="nearest")[..., 0]
@@ -84,17 +78,8 @@ def random_crop(
 ) -> Element:
     """Crops image and labels at a random position; smaller images are padded first.
 
-    Args:
-        element: Image and labels.
-        seed: Two integers.
-        size: (height, width) of the crop, pixels.
-        ignore_class: Label of the padding.
-        largest_share: Largest share, 0 to 1, of the labelled pixels that one class may have; a
-            crop with a larger share is drawn again. 1 accepts any crop.
-        tries: Maximum number of crops to draw; the last one is used.
-
-    Returns:
-        The element, with a float32 image, both of ``size``.
+    A crop in which one class has more than ``largest_share``, 0 to 1, of the labelled pixels is
+    drawn again; the last of ``tries`` is used. 1 accepts any crop. The image becomes float32.
 
     Example:
 
@@ -107,9 +92,7 @@ def random_crop(
     room = tf.shape(labels) - size + 1
 
     def window(number: tf.Tensor) -> tf.Tensor:
-        key = tf.random.experimental.stateless_fold_in(seed, 1 + number)
-        drawn = tf.random.stateless_uniform((2,), key)
-        return tf.cast(tf.floor(drawn * tf.cast(room, tf.float32)), tf.int32)
+        return _draw(seed, 1 + number, room)
 
     def uniform(number: tf.Tensor) -> tf.Tensor:
         cut = tf.reshape(tf.slice(labels, window(number), size), (-1,))
@@ -124,36 +107,37 @@ def random_crop(
             lambda n: tf.logical_and(n < tries - 1, uniform(n)), lambda n: (n + 1,), (number,)
         )[0]
     corner = window(number)
+    image = tf.slice(image, [corner[0], corner[1], 0], [*size, 3])
+    return _of_size({**element, "image": image, "labels": tf.slice(labels, corner, size)}, size)
+
+
+def _draw(seed: Any, number: Any, room: tf.Tensor) -> tf.Tensor:
+    """Returns a random position, two integers from 0 to less than `room`."""
+    key = tf.random.experimental.stateless_fold_in(seed, number)
+    drawn = tf.random.stateless_uniform((2,), key)
+    return tf.cast(tf.floor(drawn * tf.cast(room, tf.float32)), tf.int32)
+
+
+def _of_size(element: Element, size: tuple[int, int]) -> Element:
     return {
         **element,
-        "image": tf.ensure_shape(
-            tf.slice(image, [corner[0], corner[1], 0], [*size, 3]), (*size, 3)
-        ),
-        "labels": tf.ensure_shape(tf.slice(labels, corner, size), size),
+        "image": tf.ensure_shape(element["image"], (*size, 3)),
+        "labels": tf.ensure_shape(element["labels"], size),
     }
 
 
 def pad(
     element: Element, size: tuple[int, int], seed: Any = None, *, ignore_class: int = 255
 ) -> Element:
-    """Pads image and labels to at least ``size``, with mid-grey and ``ignore_class``.
+    """Pads image, to float32, and labels to at least ``size`` with mid-grey and ``ignore_class``.
 
-    Args:
-        element: Image and labels.
-        size: (height, width), pixels.
-        seed: Two integers for a random position of the image; None for the top left.
-        ignore_class: Label of the padding.
-
-    Returns:
-        The element, with a float32 image.
+    Without a seed, the image is at the top left, else at a random position.
     """
     labels = element["labels"]
     missing = tf.maximum(size - tf.shape(labels), 0)
     before = tf.zeros((2,), tf.int32)
     if seed is not None:
-        key = tf.random.experimental.stateless_fold_in(seed, 0)
-        drawn = tf.random.stateless_uniform((2,), key)
-        before = tf.cast(tf.floor(drawn * tf.cast(missing + 1, tf.float32)), tf.int32)
+        before = _draw(seed, 0, missing + 1)
     border = tf.stack([before, missing - before], 1)
     image = tf.cast(element["image"], tf.float32)
     return {
@@ -164,12 +148,7 @@ def pad(
 
 
 def random_flip(element: Element, seed: Any) -> Element:
-    """Flips image and labels horizontally with probability 0.5.
-
-    Args:
-        element: Image and labels.
-        seed: Two integers.
-    """
+    """Flips image and labels horizontally with probability 0.5."""
     mirrored = tf.random.stateless_uniform((), seed) < 0.5
     image, labels = element["image"], element["labels"]
     return {
@@ -211,30 +190,14 @@ def photometric(
 
 
 def scale_to_fit(element: Element, size: tuple[int, int]) -> Element:
-    """Resizes image and labels, up or down, to the largest size that fits ``size``.
-
-    Args:
-        element: Image and labels.
-        size: (height, width), pixels.
-
-    Returns:
-        The element, with a float32 image.
-    """
+    """Resizes image, to float32, and labels, up or down, to the largest size that fits ``size``."""
     own = tf.cast(tf.shape(element["labels"]), tf.float32)
     scaled = tf.cast(tf.round(own * tf.reduce_min(tf.constant(size, tf.float32) / own)), tf.int32)
     return resize(element, tf.clip_by_value(scaled, 1, size), antialias=True)
 
 
 def fit(element: Element, size: tuple[int, int], *, ignore_class: int = 255) -> Element:
-    """Resizes image and labels to fit ``size`` and pads them to it, like `segment`.
-
-    Args:
-        element: Image and labels.
-        size: (height, width), pixels.
-        ignore_class: Label of the padding.
-
-    Returns:
-        The element, with a float32 image, both of ``size``.
+    """Resizes image, to float32, and labels to fit ``size`` and pads them to it, like `segment`.
 
     Example:
 
@@ -242,9 +205,4 @@ def fit(element: Element, size: tuple[int, int], *, ignore_class: int = 255) -> 
     >>> fit(element, (60, 60))["labels"][:, 0].numpy().tolist() == 30 * [0] + 30 * [255]
     True
     """
-    element = pad(scale_to_fit(element, size), size, ignore_class=ignore_class)
-    return {
-        **element,
-        "image": tf.ensure_shape(element["image"], (*size, 3)),
-        "labels": tf.ensure_shape(element["labels"], size),
-    }
+    return _of_size(pad(scale_to_fit(element, size), size, ignore_class=ignore_class), size)

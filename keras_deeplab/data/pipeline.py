@@ -111,12 +111,8 @@ def validation_batches(
         return element["image"], element["labels"]
 
     stream = data.stream().take(len(data))
-    filler = tf.data.Dataset.from_tensors(
-        (
-            tf.fill((*size, 3), augment.FILL),
-            tf.fill(size, tf.cast(data.ignore_class, tf.int32)),
-        )
-    ).repeat(batches * batch_size - len(data))
+    blank = (tf.fill((*size, 3), augment.FILL), tf.fill(size, data.ignore_class))
+    filler = tf.data.Dataset.from_tensors(blank).repeat(batches * batch_size - len(data))
     return (
         stream.map(fitted, num_parallel_calls=tf.data.AUTOTUNE)
         .concatenate(filler)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, final
 
@@ -156,22 +158,14 @@ class SegmentationFiles(SegmentationData):
         if example.drawn is not None:
             return map_labels(example.drawn.labels(), self.label_map)
         return read_mask(
-            example.mask,
-            self.label_map,
-            palette=self.palette,
-            ignore_class=self.ignore_class,
+            example.mask, self.label_map, palette=self.palette, ignore_class=self.ignore_class
         )
 
     def subset(self, indices: Iterable[int]) -> SegmentationFiles:
         """Returns a data source with the given elements, in the given order."""
-        part = SegmentationFiles(
-            [self.examples[index] for index in indices],
-            class_names=self.class_names,
-            ignore_class=self.ignore_class,
-            palette=self.palette,
-            label_map=self.label_map,
-        )
-        part.read_as = self.read_as
+        part = copy(self)
+        part.examples = tuple(self.examples[index] for index in indices)
+        _check(part)
         return part
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -204,15 +198,7 @@ class SegmentationFiles(SegmentationData):
 def endless(
     load: Callable[[Any], dict[str, Any]], size: int, *, shuffle: bool, seed: int, start: int
 ) -> Any:
-    """Returns the `stream` of elements that `load` reads by index.
-
-    Args:
-        load: Function from an int64 index to the element's dict.
-        size: Number of elements.
-        shuffle: Whether to shuffle each pass, by `seed` and the number of the pass.
-        seed: Random seed.
-        start: Number of elements to skip.
-    """
+    """Returns the `stream` of the `size` elements that `load` reads by an int64 index."""
     import tensorflow as tf
 
     check_int("start", start, minimum=0)
@@ -231,15 +217,15 @@ def endless(
 @contextmanager
 def named_failures(*sources: SegmentationData | None) -> Iterator[None]:
     """Replaces the error of a `tf.data` pipeline by that of the file that it could not read."""
-    for source in sources:
-        if source is not None:
-            source.failure = None
+    given = [source for source in sources if source is not None]
+    for source in given:
+        source.failure = None
     try:
         yield
     except Exception as error:
-        failures = [source.failure for source in sources if source is not None and source.failure]
-        if failures:
-            raise failures[0] from error
+        for source in given:
+            if source.failure:
+                raise source.failure from error
         raise
 
 
@@ -258,28 +244,23 @@ def size_words(example: Example, image_size: tuple[int, ...], mask_size: tuple[i
 def _check(data: SegmentationFiles) -> None:
     if not data.examples:
         raise ValueError("There must be an image with its mask. Received: examples=[].")
-    if not data.class_names:
+    classes = len(data.class_names)
+    if not classes:
         raise ValueError("There must be a class. Received: class_names=[].")
-    if len(data.class_names) > 65535:
-        raise ValueError(
-            f"There must be at most 65,535 classes. Received: {len(data.class_names)} class names."
-        )
-    if len(set(data.class_names)) < len(data.class_names) or "" in data.class_names:
+    if classes > 65535:
+        raise ValueError(f"There must be at most 65,535 classes. Received: {classes} class names.")
+    if len(set(data.class_names)) < classes or "" in data.class_names:
         raise ValueError(
             f"Class names must be distinct and not empty. Received: {list(data.class_names)}."
         )
-    names: set[str] = set()
-    for example in data.examples:
-        if example.name in names:
-            raise ValueError(
-                f"The names of the examples must be distinct. Received: {example.name!r} twice."
-            )
-        names.add(example.name)
+    ((name, count),) = Counter(example.name for example in data.examples).most_common(1)
+    if count > 1:
+        raise ValueError(f"The names of the examples must be distinct. Received: {name!r} twice.")
     check_int("ignore_class", data.ignore_class, minimum=0)
     if data.ignore_class > 65535:
         raise ValueError(f"ignore_class must fit 16 bits. Received: {data.ignore_class}.")
-    if len(data.palette) < len(data.class_names):
+    if len(data.palette) < classes:
         raise ValueError(
-            f"palette must have a colour for each of the {len(data.class_names)} classes. "
-            f"Received: {len(data.palette)} colours."
+            f"palette must have a colour for each of the {classes} classes. Received: "
+            f"{len(data.palette)} colours."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
@@ -26,24 +26,13 @@ _LABELS = (
 _NAMES = ("file_name", "image_id", "filename", "name", "id")
 
 
-class _Known(NamedTuple):
-    """Facts about a dataset that TFDS does not provide: names, colours and label ids."""
-
-    class_names: tuple[str, ...]
-    palette: Palette
-    label_map: dict[int, int]
-
-
-def _known(name: str) -> _Known | None:
-    if name == "oxford_iiit_pet":
-        return _Known(("pet", "background", "border"), voc_palette(3), {1: 0, 2: 1, 3: 2})
-    if name == "cityscapes":
-        row = DATASETS["cityscapes"]
-        return _Known(row.class_names, row.palette, CITYSCAPES_LABEL_IDS)
-    if name == "scene_parse150":
-        row = DATASETS["ade20k"]
-        return _Known(row.class_names, row.palette, ADE20K_LABELS)
-    return None
+# Names, colours and label ids that TFDS does not provide.
+_CITYSCAPES, _ADE20K = DATASETS["cityscapes"], DATASETS["ade20k"]
+_KNOWN: dict[str, tuple[tuple[str, ...], Palette, dict[int, int]]] = {
+    "oxford_iiit_pet": (("pet", "background", "border"), voc_palette(3), {1: 0, 2: 1, 3: 2}),
+    "cityscapes": (_CITYSCAPES.class_names, _CITYSCAPES.palette, CITYSCAPES_LABEL_IDS),
+    "scene_parse150": (_ADE20K.class_names, _ADE20K.palette, ADE20K_LABELS),
+}
 
 
 @final
@@ -108,8 +97,15 @@ class TFDSData(SegmentationData):
         import tensorflow_datasets as tfds
 
         features = self.builder.info.features
-        name = next((key for key in _NAMES if _is_text(features, key)), None)
-        partial = dict.fromkeys([self.image, self.labels, *([name] if name else [])], True)
+        texts = (
+            key
+            for key in _NAMES
+            if key in features
+            and features[key].shape == ()
+            and features[key].np_dtype == np.object_
+        )
+        name = next(texts, None)
+        partial = {key: True for key in (self.image, self.labels, name) if key}
         decoding = tfds.decode.PartialDecoding(partial).extract_features(features)
         example = decoding.deserialize_example(record)
         image, labels = example[self.image], example[self.labels]
@@ -118,15 +114,17 @@ class TFDSData(SegmentationData):
         if labels.shape.rank == 3:
             labels = labels[..., 0]
         if self.label_map:
-            labels = tf.numpy_function(self._map, [labels], tf.int32, stateful=False)
+            labels = tf.numpy_function(
+                lambda ids: map_labels(ids.astype("uint16"), self.label_map).astype("int32"),
+                [labels],
+                tf.int32,
+                stateful=False,
+            )
         return {
             "image": tf.ensure_shape(image, (None, None, 3)),
             "labels": tf.ensure_shape(tf.cast(labels, tf.int32), (None, None)),
             "name": example[name] if name else tf.strings.as_string(index),
         }
-
-    def _map(self, labels: np.ndarray) -> np.ndarray:
-        return map_labels(labels.astype("uint16"), self.label_map).astype("int32")
 
 
 def from_tfds(
@@ -188,10 +186,9 @@ def from_tfds(
                 f"{name} must be a feature of {builder.info.full_name}. Received: {name}={key!r}."
                 f"{suggestion(key, features)}"
             )
-    known = _known(builder.name)
-    if known is not None and class_names is None and label_map is None:
-        class_names, label_map = known.class_names, known.label_map
-        palette = palette or known.palette
+    if builder.name in _KNOWN and class_names is None and label_map is None:
+        class_names, colours, label_map = _KNOWN[builder.name]
+        palette = palette or colours
     if class_names is None:
         class_names = getattr(features[labels], "names", None)
     if not class_names:
@@ -206,13 +203,12 @@ def from_tfds(
 
 def _find_key(name: str, keys: Sequence[str], builder: Any) -> str:
     features = builder.info.features
+    is_mask = name == "labels"
     # scene_parse150's masks have three identical channels.
-    for channels in ((1,), (1, 3)) if name == "labels" else ((1, 3),):
+    for channels in ((1,), (1, 3)) if is_mask else ((1, 3),):
         for key in keys:
-            shape: tuple[int, ...] = features[key].shape or () if key in features else ()
-            if (len(shape) == 3 and shape[-1] in channels) or (
-                len(shape) == 2 and name == "labels"
-            ):
+            shape: tuple[int, ...] = (features[key].shape or ()) if key in features else ()
+            if (len(shape) == 3 and shape[-1] in channels) or (len(shape) == 2 and is_mask):
                 return key
     raise ValueError(
         f"{builder.info.full_name} must have {name}. Received: features "
@@ -220,16 +216,8 @@ def _find_key(name: str, keys: Sequence[str], builder: Any) -> str:
     )
 
 
-def _is_text(features: Any, key: str) -> bool:
-    return key in features and features[key].shape == () and features[key].np_dtype == np.object_
-
-
 def _index(builder: Any, split: str) -> tuple[list[str], np.ndarray]:
-    """Returns the location of each record of a split.
-
-    Returns:
-        Files, and an int64 array of (file, offset, bytes) by record.
-    """
+    """Returns the files of a split, and an int64 array of (file, offset, bytes) by record."""
     info = builder.info
     if info.file_format is None or info.file_format.value != "tfrecord":
         raise ValueError(

@@ -21,11 +21,7 @@ _MOST_DAMAGED = 10_000
 
 
 def import_av() -> Any:
-    """Returns PyAV.
-
-    Raises:
-        ModuleNotFoundError: If it is not installed.
-    """
+    """Returns PyAV, or says what to install."""
     try:
         import av
     except ModuleNotFoundError as error:
@@ -37,13 +33,7 @@ def import_av() -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A frame of a video.
-
-    Attributes:
-        image: uint8 array of shape (height, width, 3), upright.
-        number: Position in the video, from 0.
-        time: Time stamp, seconds.
-    """
+    """A frame of a video: uint8 (height, width, 3), upright; its position from 0, and seconds."""
 
     image: np.ndarray
     number: int
@@ -61,20 +51,19 @@ class VideoReader:
         every: Number of frames from one that is returned to the next.
 
     Attributes:
+        is_camera: Whether the frames come from a camera, without an end.
+        label: The name of the source in messages.
         rate: Frames per second of the video.
         frames: Number of frames in the video that the file states; None if it is unknown.
         read: Number of frames that have been decoded.
-
-    Raises:
-        FileNotFoundError: If the file does not exist.
-        ValueError: If it is not a video, or cannot be opened at all.
-        ModuleNotFoundError: If PyAV is not installed.
     """
 
     def __init__(self, source: str | Path | int, *, every: int = 1) -> None:
         check_int("every", every, minimum=1)
         self.av = import_av()
         self.source = source
+        self.is_camera = isinstance(source, int)
+        self.label = f"camera {source}" if self.is_camera else repr(str(source))
         self.every = every
         self.read = 0
         self._damaged = 0
@@ -87,16 +76,6 @@ class VideoReader:
         self.stream.thread_type = "AUTO"
         self.rate = Fraction(self.stream.average_rate or 25)
         self.frames = self._stated_frames()
-
-    @property
-    def is_camera(self) -> bool:
-        """Whether the frames come from a camera, without an end."""
-        return isinstance(self.source, int)
-
-    @property
-    def label(self) -> str:
-        """The name of the source in messages."""
-        return f"camera {self.source}" if self.is_camera else repr(str(self.source))
 
     def __iter__(self) -> Iterator[Frame]:
         start = time.monotonic()
@@ -142,9 +121,9 @@ class VideoReader:
         if isinstance(self.source, int):
             return str(self.source)
         if is_remote(self.source):
-            suffix = remote_path(str(self.source)).suffix
+            suffix = remote_path(self.source).suffix
             self._copy = tempfile.NamedTemporaryFile(suffix=suffix)  # noqa: SIM115 - see close
-            copy_remote(str(self.source), self._copy, limit=VIDEO_LIMIT)
+            copy_remote(self.source, self._copy, limit=VIDEO_LIMIT)
             self._copy.flush()
             return str(self._copy.name)
         path = Path(self.source).expanduser()
@@ -153,9 +132,8 @@ class VideoReader:
 
     def _open(self) -> Any:
         try:
-            if not self.is_camera:
-                return self.av.open(self.path)
-            return self._open_camera()
+            path, kind = self._camera() if self.is_camera else (self.path, None)
+            return self.av.open(path, format=kind)
         except (self.av.error.FFmpegError, ValueError, OSError) as error:
             if self.is_camera:
                 raise ValueError(
@@ -167,16 +145,15 @@ class VideoReader:
                 f"({reason}). A truncated MP4 or MOV has lost the index at its end."
             ) from error
 
-    def _open_camera(self) -> Any:
+    def _camera(self) -> tuple[str, str]:
+        """Returns the camera's name for the system, and the kind of device."""
         if sys.platform == "darwin":
-            return self.av.open(self.path, format="avfoundation")
+            return self.path, "avfoundation"
         if sys.platform == "win32":
-            found = [
-                x for x in self.av.enumerate_input_devices("dshow") if "video" in x.media_types
-            ]
-            names = [device.name for device in found][int(self.source) :] or [self.path]
-            return self.av.open(f"video={names[0]}", format="dshow")
-        return self.av.open(f"/dev/video{self.source}", format="v4l2")
+            devices = self.av.enumerate_input_devices("dshow")
+            names = [device.name for device in devices if "video" in device.media_types]
+            return f"video={(names[int(self.path) :] or [self.path])[0]}", "dshow"
+        return f"/dev/video{self.path}", "v4l2"
 
     def _stated_frames(self) -> int | None:
         if self.is_camera:
@@ -190,21 +167,12 @@ class VideoReader:
         return None
 
     def _decoded(self) -> Iterator[Any]:
-        packets = self.container.demux(self.stream)
         while self._damaged <= _MOST_DAMAGED:
             try:
-                packet = next(packets, None)
-            except self.av.error.EOFError:
-                packet = None
-            except self.av.error.FFmpegError:
-                self._damaged += 1
-                packets = self.container.demux(self.stream)
-                continue
-            if packet is None:
+                for packet in self.container.demux(self.stream):
+                    # The last packet is empty and returns the frames that are held back.
+                    yield from packet.decode()
                 return
-            try:
-                # The last packet is empty and returns the frames that are held back.
-                yield from packet.decode()
             except self.av.error.EOFError:
                 return
             except self.av.error.FFmpegError:
