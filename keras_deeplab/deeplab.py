@@ -26,7 +26,8 @@ from keras_deeplab.presets.weights import WEIGHTS
 from keras_deeplab.weights import all_layers, load_arrays
 from keras_deeplab.weights.any_backbone import is_any_backbone, resolve_any_backbone
 from keras_deeplab.weights.imagenet_backbones import load_imagenet
-from keras_deeplab.weights.resolve import ResolvedWeights, resolve_weights
+from keras_deeplab.weights.opening_checkpoint import ResolvedWeights
+from keras_deeplab.weights.resolve import resolve_weights
 
 _logger = logging.getLogger("keras_deeplab")
 

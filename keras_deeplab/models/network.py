@@ -20,8 +20,8 @@ from keras_deeplab.models.heads.head_options import HeadOptions
 from keras_deeplab.models.heads.output import segmentation_output
 from keras_deeplab.models.multi_scale import multi_scale
 from keras_deeplab.presets.backbones import BACKBONES
+from keras_deeplab.presets.checkpoints import CheckpointRow
 from keras_deeplab.presets.networks import DeepLabRow
-from keras_deeplab.presets.weights_row import WeightsRow
 
 _HEADS: dict[str, Callable[..., Any]] = {
     "v1": deeplab_v1,
@@ -68,8 +68,8 @@ class BuildOptions:
     padding: str = "symmetric"
 
     @classmethod
-    def published(cls, row: WeightsRow) -> BuildOptions:
-        """Returns the options of published weights."""
+    def published(cls, row: CheckpointRow) -> BuildOptions:
+        """Returns the options that the networks of a reader, or of a file, were trained with."""
         return cls(**{field.name: getattr(row, field.name) for field in _PUBLISHED})
 
 

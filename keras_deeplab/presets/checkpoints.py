@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointRow:
-    """The conventions of one format.
+    """The conventions of the networks that one reader reads.
 
     Attributes:
         converter: The reader in `keras_deeplab.weights.readers`.
-        preprocessing: Normalisation of RGB 0-255.
+        preprocessing: Normalisation of RGB 0-255 in training.
         align_corners: Grid of the bilinear resizes.
-        padding: Zeros around strided convolutions, "symmetric" or "tensorflow". Xception's are
-            symmetric in every format.
+        padding: Zeros around strided convolutions in training: "symmetric", or "tensorflow", which
+            pads the top and left less at even sizes (its "SAME"). Xception's are symmetric in every
+            format.
         batch_norm: "folded" if batch norm is folded into the convolutions of the file.
         output_stride: Output stride in training. None: that of the network's preset.
-        multi_scale_grid: "size" or "factor", see `keras_deeplab.layers.RescaleBilinear`.
+        inference_size: Recommended (height, width) that photos are resized to fit. None: that of
+            the dataset.
+        multi_scale_inputs: Scales of the image in training, with shared weights.
+        multi_scale_grid: Pixels at which the image was sampled for a scale: "size", the image's
+            size divided by the rounded one, or "factor", exactly 1 / scale apart.
     """
 
     converter: str
@@ -26,29 +32,20 @@ class CheckpointRow:
     padding: str = "symmetric"
     batch_norm: str = "trainable"
     output_stride: int | None = None
+    inference_size: tuple[int, int] | None = None
+    multi_scale_inputs: tuple[float, ...] = ()
     multi_scale_grid: str = "size"
 
+
+_TF: dict[str, Any] = {"preprocessing": "tf", "align_corners": True, "padding": "tensorflow"}
 
 CHECKPOINTS: dict[str, CheckpointRow] = {
     row.converter: row
     for row in (
         # This package's own files, written by tools/train_bundled/pack.py.
-        CheckpointRow(
-            converter="arrays",
-            preprocessing="tf",
-            align_corners=True,
-            padding="tensorflow",
-            batch_norm="folded",
-            output_stride=16,
-        ),
+        CheckpointRow(converter="arrays", **_TF, batch_norm="folded", output_stride=16),
         CheckpointRow(converter="caffe", preprocessing="caffe", align_corners=True),
-        CheckpointRow(
-            converter="hugging_face",
-            preprocessing="tf",
-            align_corners=True,
-            padding="tensorflow",
-            output_stride=8,
-        ),
+        CheckpointRow(converter="hugging_face", **_TF, output_stride=8),
         CheckpointRow(converter="jfzhang", preprocessing="torch", align_corners=True),
         # Published files were trained with PyTorch before 1.6, whose grid was "size"; see the
         # rows of the weights.
@@ -60,16 +57,8 @@ CHECKPOINTS: dict[str, CheckpointRow] = {
         ),
         CheckpointRow(converter="mmseg", preprocessing="torch", align_corners=False),
         CheckpointRow(converter="smp", preprocessing="torch", align_corners=True),
-        CheckpointRow(
-            converter="tf_slim", preprocessing="tf", align_corners=True, padding="tensorflow"
-        ),
-        CheckpointRow(
-            converter="tflite",
-            preprocessing="tf",
-            align_corners=True,
-            padding="tensorflow",
-            batch_norm="folded",
-        ),
+        CheckpointRow(converter="tf_slim", **_TF),
+        CheckpointRow(converter="tflite", **_TF, batch_norm="folded"),
         CheckpointRow(converter="torchvision", preprocessing="torch", align_corners=False),
         CheckpointRow(
             converter="torchvision_mobilenet", preprocessing="torch", align_corners=False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keras_deeplab.presets.weights_row import Metric, WeightsRow
+from keras_deeplab.presets.weights_row import Metric, WeightsRow, weights_row
 
 _NETWORKS = {
     "mnv2": "deeplab_v3_mobilenet_v2",
@@ -29,16 +29,14 @@ def _zoo(backbone: str, data: str, file: str, *scores: str) -> WeightsRow:
     protocols = _PROTOCOLS if split != "trainval" else ("test",)
     title = {"voc": "VOC 2012", "cityscapes": "Cityscapes"}[dataset]
     network = _NETWORKS[backbone]
-    return WeightsRow(
+    return weights_row(
+        "tf_slim",
         name=f"{network}.{data}_zoo",
         network=network,
         dataset=dataset,
         trained_on=f"{title} {split}{' (COCO pre-trained)' if dataset == 'voc' else ', fine'}",
         file=f"{file}.tar.gz",
         url=f"https://download.tensorflow.org/models/{file}.tar.gz",
-        converter="tf_slim",
-        preprocessing="tf",
-        align_corners=True,
         # TensorFlow's Xception pads explicitly, its MobileNets with "SAME".
         padding="symmetric" if "xception" in network else "tensorflow",
         output_stride=16,
@@ -54,7 +52,8 @@ def _zoo(backbone: str, data: str, file: str, *scores: str) -> WeightsRow:
 
 ROWS = (
     *(_zoo(*columns.split()) for columns in _ROWS.strip().splitlines()),
-    WeightsRow(
+    weights_row(
+        "hugging_face",
         name="deeplab_v3_mobilenet_v2.voc_hugging_face",
         network="deeplab_v3_mobilenet_v2",
         dataset="voc",
@@ -62,15 +61,12 @@ ROWS = (
         file="deeplabv3_mobilenet_v2_1.0_513_pytorch_model.bin",
         url="https://huggingface.co/google/deeplabv3_mobilenet_v2_1.0_513/resolve/main/"
         "pytorch_model.bin",
-        converter="hugging_face",
-        preprocessing="tf",
-        align_corners=True,
-        padding="tensorflow",
         output_stride=8,
         licence="NOASSERTION",
         source="Google, on Hugging Face",
     ),
-    WeightsRow(
+    weights_row(
+        "torchvision_mobilenet",
         name="deeplab_v3_mobilenet_v3_large.coco_voc",
         network="deeplab_v3_mobilenet_v3_large",
         dataset="voc",
@@ -78,9 +74,6 @@ ROWS = (
         file="deeplabv3_mobilenet_v3_large-fc3c493d.pth",
         url="https://download.pytorch.org/models/deeplabv3_mobilenet_v3_large-fc3c493d.pth",
         sha256="fc3c493d",
-        converter="torchvision_mobilenet",
-        preprocessing="torch",
-        align_corners=False,
         output_stride=16,
         metrics=(Metric(0.603, "COCO 2017 val, VOC's classes, single scale", "torchvision"),),
         licence="BSD-3-Clause",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from keras_deeplab.presets.checkpoints import CHECKPOINTS, CheckpointRow
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,8 @@ class Metric:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WeightsRow:
-    """One weights file.
+class WeightsRow(CheckpointRow):
+    """One weights file, and how its network was trained.
 
     Attributes:
         name: `{network}.{data}`, the full name for `DeepLab(weights=...)`.
@@ -36,18 +39,7 @@ class WeightsRow:
             name. None: no hash was published; that of the first download is recorded and checked
             from then on.
         num_bytes: Size of the file in bytes; None if unknown.
-        converter: The reader in `keras_deeplab.weights.readers`.
-        preprocessing: Normalisation of RGB 0-255 in training.
-        align_corners: Grid of the bilinear resizes.
-        padding: Zeros around strided convolutions in training: "symmetric", or "tensorflow", which
-            pads the top and left less at even sizes (its "SAME").
-        batch_norm: "folded" if batch norm is folded into the convolutions of the file.
         output_stride: Output stride in training.
-        inference_size: Recommended (height, width) that photos are resized to fit. None: that of
-            the dataset.
-        multi_scale_inputs: Scales of the image in training, with shared weights.
-        multi_scale_grid: Pixels at which the image was sampled for a scale: "size", the image's
-            size divided by the rounded one, or "factor", exactly 1 / scale apart.
         trained_on_val: Whether the training data includes the dataset's validation images.
         metrics: Published metrics.
         measured: Metrics measured by this project, see docs/benchmarks.
@@ -65,18 +57,15 @@ class WeightsRow:
     url: str | None
     sha256: str | None = None
     num_bytes: int | None = None
-    converter: str
-    preprocessing: str
-    align_corners: bool
-    padding: str = "symmetric"
-    batch_norm: str = "trainable"
     output_stride: int
-    inference_size: tuple[int, int] | None = None
-    multi_scale_inputs: tuple[float, ...] = ()
-    multi_scale_grid: str = "size"
     trained_on_val: bool = False
     metrics: tuple[Metric, ...] = ()
     measured: tuple[Metric, ...] = ()
     recommended: bool = False
     licence: str
     source: str
+
+
+def weights_row(converter: str, **fields: Any) -> WeightsRow:
+    """Returns a row with the conventions of a reader, where ``fields`` has no others."""
+    return WeightsRow(**{**vars(CHECKPOINTS[converter]), **fields})

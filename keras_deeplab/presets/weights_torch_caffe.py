@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keras_deeplab.presets.weights_row import Metric, WeightsRow
+from keras_deeplab.presets.weights_row import Metric, WeightsRow, weights_row
 
 # File, dataset, data, training data, split measured, mean IoU without and with the CRF.
 _KAZUTO = """
@@ -45,7 +45,8 @@ _RECOMMENDED_MMSEG = {
 
 def _torchvision(depth: int, digits: str, mean_iou: float) -> WeightsRow:
     file = f"deeplabv3_resnet{depth}_coco-{digits}.pth"
-    return WeightsRow(
+    return weights_row(
+        "torchvision",
         name=f"deeplab_v3_resnet{depth}.coco_voc",
         network=f"deeplab_v3_resnet{depth}",
         dataset="voc",
@@ -53,9 +54,6 @@ def _torchvision(depth: int, digits: str, mean_iou: float) -> WeightsRow:
         file=file,
         url=f"https://download.pytorch.org/models/{file}",
         sha256=digits,
-        converter="torchvision",
-        preprocessing="torch",
-        align_corners=False,
         output_stride=8,
         metrics=(Metric(mean_iou, "COCO 2017 val, VOC's classes, single scale", "torchvision"),),
         licence="BSD-3-Clause",
@@ -67,18 +65,17 @@ def _kazuto(
     file: str, dataset: str, data: str, trained_on: str, split: str, *scores: str
 ) -> WeightsRow:
     file = f"deeplabv2_resnet101_msc-{file}.pth"
-    return WeightsRow(
+    return weights_row(
+        "kazuto",
         name=f"deeplab_v2_resnet101_caffe_aspp.{dataset}_{data}",
         network="deeplab_v2_resnet101_caffe_aspp",
         dataset=dataset,
         trained_on=trained_on,
         file=file,
         url=f"https://github.com/kazuto1011/deeplab-pytorch/releases/download/v1.0/{file}",
-        converter="kazuto",
-        preprocessing="caffe",
-        align_corners=False,
         output_stride=8,
         multi_scale_inputs=(0.5, 0.75, 1.0),
+        multi_scale_grid="size",
         metrics=(
             Metric(float(scores[0]), f"{split}, three scales", "kazuto1011/deeplab-pytorch"),
             Metric(float(scores[1]), f"{split}, three scales, CRF", "kazuto1011/deeplab-pytorch"),
@@ -101,7 +98,8 @@ def _mmseg(version: str, depth: str, schedule: str, stamp: str, *scores: str) ->
     network += f"_resnet{depth}_v1c"
     folder = f"{version}_r{depth}-d8_{schedule}"
     file = f"{folder}_{stamp}.pth"
-    return WeightsRow(
+    return weights_row(
+        "mmseg",
         name=f"{network}.{data}_{iterations}",
         network=network,
         dataset=dataset,
@@ -109,9 +107,6 @@ def _mmseg(version: str, depth: str, schedule: str, stamp: str, *scores: str) ->
         file=file,
         url=f"https://download.openmmlab.com/mmsegmentation/v0.5/{version}/{folder}/{file}",
         sha256=stamp.rpartition("-")[2],
-        converter="mmseg",
-        preprocessing="torch",
-        align_corners=False,
         output_stride=8,
         metrics=(
             Metric(float(scores[0]), f"{split}, single scale", "mmsegmentation"),
@@ -125,7 +120,8 @@ def _mmseg(version: str, depth: str, schedule: str, stamp: str, *scores: str) ->
 
 def _caffe(network: str, split: str, mean_iou: str, protocol: str, source: str) -> WeightsRow:
     folder = "deeplab_aspp_resnet101" if "resnet" in network else "deeplab_aspp_vgg16"
-    return WeightsRow(
+    return weights_row(
+        "caffe",
         name=f"{network}.voc_{split}_caffe",
         network=network,
         dataset="voc",
@@ -133,9 +129,6 @@ def _caffe(network: str, split: str, mean_iou: str, protocol: str, source: str) 
         file=f"{folder}_prototxt_and_model.zip",
         member=f"train{'2' if split == 'trainval' else ''}_iter_20000.caffemodel",
         url=f"http://liangchiehchen.com/projects/released/{folder}/prototxt_and_model.zip",
-        converter="caffe",
-        preprocessing="caffe",
-        align_corners=True,
         output_stride=8,
         multi_scale_inputs=(0.5, 0.75, 1.0) if "resnet" in network else (),
         trained_on_val=split == "trainval",

@@ -17,7 +17,8 @@ from keras_deeplab.presets.applications import FUNCTIONS, INPUT_SIZES, find_prep
 from keras_deeplab.presets.datasets import DATASETS
 from keras_deeplab.presets.networks import any_backbone_row
 from keras_deeplab.weights.imagenet_backbones import trained_application
-from keras_deeplab.weights.resolve import ResolvedWeights, from_file, with_any_backbone
+from keras_deeplab.weights.opening_checkpoint import ResolvedWeights
+from keras_deeplab.weights.resolve import from_file, with_any_backbone
 
 _PREFIX = "keras.applications."
 # From the modes of keras.applications to ours; it takes its "caffe" images in BGR order.

@@ -64,7 +64,7 @@ def convert(
         source, converter=converter, network=network, member=member, class_names=class_names
     )
     model = build_model(start.row, class_names=start.class_names, options=start.options)
-    load_arrays(model, start.arrays, source=str(source))
+    load_arrays(model, start.arrays or {}, source=str(source))
     make_folder(Path(out).parent)
     with write_atomically(Path(out)) as partial:
         model.save(partial)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_deeplab._validation import check_choice
 from keras_deeplab.models import BuildOptions
+from keras_deeplab.models.backbones.any_network import AnyNetwork
 from keras_deeplab.presets.backbones import BACKBONES
 from keras_deeplab.presets.checkpoints import CHECKPOINTS
 from keras_deeplab.presets.datasets import DATASETS, numbered_classes
@@ -23,6 +24,7 @@ from keras_deeplab.weights.readers.converters import read_arrays
 from keras_deeplab.weights.readers.recognition import Recognised, recognise
 from keras_deeplab.weights.readers.tensors import read_tensors
 from keras_deeplab.weights.readers.torch_file import torch_class_names
+from keras_deeplab.weights.readers.torch_networks import torch_arrays
 
 _TORCH_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".pkl", ".pyth", ".safetensors")
 # Only these have both kinds of padding, see `BuildOptions`.
@@ -36,20 +38,28 @@ _CONVERTERS_BY_NAME = {
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """An opened checkpoint.
+class ResolvedWeights:
+    """A network, the options to build it with, and the weights to load.
 
     Attributes:
         row: Preset of the network.
         class_names: Names by label id.
         options: Options to build the network with.
-        arrays: Arrays by "layer/variable".
+        source: Origin of the arrays, for messages.
+        arrays: Arrays by "layer/variable". None: random initialisation, or ImageNet weights.
+        imagenet: Whether to load ImageNet weights into the backbone.
+        backbone_only: Whether to load only the weights of the backbone.
+        network: Backbone instead of that of the preset.
     """
 
     row: DeepLabRow
     class_names: tuple[str, ...]
-    options: BuildOptions
-    arrays: dict[str, np.ndarray]
+    options: BuildOptions = BuildOptions()
+    source: str = ""
+    arrays: dict[str, np.ndarray] | None = None
+    imagenet: bool = False
+    backbone_only: bool = False
+    network: AnyNetwork | None = None
 
 
 def open_checkpoint(
@@ -59,7 +69,7 @@ def open_checkpoint(
     network: str | None = None,
     member: str = "",
     class_names: Sequence[str] | None = None,
-) -> Checkpoint:
+) -> ResolvedWeights:
     """Opens a checkpoint file.
 
     Normalisation, padding and resize grid are those of the library; those of a published file,
@@ -84,39 +94,54 @@ def open_checkpoint(
         check_choice("converter", converter, tuple(CHECKPOINTS))
     if network is not None:
         check_choice("network", network, tuple(DEEPLABS))
-    converter, found = _recognised(path, converter)
+    tensors, found = {}, Recognised()
+    by_content = _format(path, converter)
+    if not by_content:
+        tensors = read_tensors(path)
+        found = _recognised(tensors, path, converter)
+    converter = converter or by_content or found.converter
     published = _published(path, converter)
     if member and converter != "caffe":
         raise ValueError(
             f"member must be left out for a file of the converter {converter!r}. Received: "
             f"member={member!r} for {path}."
         )
-    arrays = read_arrays(path, converter, member=member)
-    network = network or (published.network if published else found or _network_of(arrays))
+    if tensors:
+        arrays = torch_arrays(converter, tensors, path)
+    else:
+        arrays = read_arrays(path, converter, member=member)
+    if network is None and published is not None:
+        network = published.network
+    elif network is None:
+        network = found.network if found.converter == converter else _network_of(arrays)
     if not network:
         raise ValueError(
             f"network must be given for a file of the converter {converter!r}, which several "
             f"networks share. Received: {path}. Choose one that 'keras-deeplab list' shows."
         )
     arrays, classes = _with_background(arrays)
-    options = _options(path, converter, network, published)
-    names = class_names or _stored_names(path, converter, published)
-    if class_names is None and names is not None and len(names) != classes:
-        names = None
-    if names is None:
-        names = ("background", "foreground") if classes == 1 else numbered_classes(classes)
-    return Checkpoint(DEEPLABS[network], _checked(names, classes, path), options, arrays)
+    config = _hugging_face_config(path) if converter == "hugging_face" else {}
+    if published is not None and published.network == network:
+        options = BuildOptions.published(published)
+    else:
+        options = _options(converter, network, config, tensors)
+    if published is not None:
+        stored: Sequence[str] = DATASETS[published.dataset].class_names
+    else:
+        stored = _stored_names(path, converter, config)
+    names = _names(class_names, stored, classes, path)
+    return ResolvedWeights(DEEPLABS[network], names, options, source=str(path), arrays=arrays)
 
 
-def _recognised(path: Path, converter: str | None) -> tuple[str, str]:
-    """Returns the converter and the network, "" if unknown."""
-    by_name = next((c for p, c in _CONVERTERS_BY_NAME.items() if re.fullmatch(p, path.name)), None)
+def _format(path: Path, converter: str | None) -> str:
+    """Returns the converter of a file that is not PyTorch's, "" for PyTorch's."""
+    by_name = next((c for p, c in _CONVERTERS_BY_NAME.items() if re.fullmatch(p, path.name)), "")
     with path.open("rb") as file:
         start = file.read(9)
     if start[4:8] == b"TFL3":
         by_name = "tflite"
     if (converter or by_name) in ("arrays", "caffe", "tf_slim", "tflite"):
-        return str(converter or by_name), ""
+        return converter or by_name
     known = start.startswith((b"PK", b"\x80")) or start[8:] == b"{"
     if path.suffix not in _TORCH_SUFFIXES and not known:
         h5 = " For .weights.h5 files build the model first, then call its load_weights method."
@@ -124,7 +149,11 @@ def _recognised(path: Path, converter: str | None) -> tuple[str, str]:
             f"A checkpoint must be a file of PyTorch, safetensors, TF-Slim, TFLite or Caffe. "
             f"Received: {str(path)!r}.{h5 if path.suffix == '.h5' else ''}"
         )
-    found: Recognised = recognise(read_tensors(path))
+    return ""
+
+
+def _recognised(tensors: dict[str, np.ndarray], path: Path, converter: str | None) -> Recognised:
+    found = recognise(tensors)
     if found.title and not found.converter:
         raise ValueError(
             f"The file must hold a network of this package. Received: {path}, {found}. "
@@ -136,8 +165,7 @@ def _recognised(path: Path, converter: str | None) -> tuple[str, str]:
             f"If it is one of this package's networks, convert it: keras-deeplab convert "
             f"{path.name} --converter NAME --network NAME --out net.keras."
         )
-    same = converter in (None, found.converter)
-    return converter or found.converter, found.network if same else ""
+    return found
 
 
 def _published(path: Path, converter: str) -> WeightsRow | None:
@@ -168,31 +196,18 @@ def _network_of(arrays: dict[str, np.ndarray]) -> str:
 
 
 def _options(
-    path: Path, converter: str, network: str, published: WeightsRow | None
+    converter: str, network: str, config: dict[str, Any], tensors: Collection[str]
 ) -> BuildOptions:
-    if published is not None and published.network == network:
-        return BuildOptions.published(published)
-    row = CHECKPOINTS[converter]
-    family = BACKBONES[DEEPLABS[network].backbone].family
-    options = BuildOptions(
-        preprocessing=row.preprocessing,
-        align_corners=row.align_corners,
-        padding=row.padding if family in _PADDED else "symmetric",
-        batch_norm=row.batch_norm,
-        output_stride=row.output_stride,
-        multi_scale_grid=row.multi_scale_grid,
-    )
-    if converter == "hugging_face":
-        config = _hugging_face_config(path)
-        if config.get("output_stride") in DEEPLABS[network].output_strides:
-            options = replace(options, output_stride=config["output_stride"])
-        if config.get("tf_padding") is False:
-            options = replace(options, padding="symmetric")
-    multi_scale = (0.5, 0.75, 1.0)
-    if converter == "kazuto" and all(n.startswith(("base.", "scale.")) for n in read_tensors(path)):
-        options = replace(options, multi_scale_inputs=multi_scale)
-    if converter == "caffe" and network == "deeplab_v2_resnet101_caffe_aspp":
-        options = replace(options, multi_scale_inputs=multi_scale)
+    """Returns the conventions of the library, and what the file says of itself."""
+    options = BuildOptions.published(CHECKPOINTS[converter])
+    symmetric = BACKBONES[DEEPLABS[network].backbone].family not in _PADDED
+    if symmetric or config.get("tf_padding") is False:
+        options = replace(options, padding="symmetric")
+    if config.get("output_stride") in DEEPLABS[network].output_strides:
+        options = replace(options, output_stride=config["output_stride"])
+    msc = converter == "kazuto" and all(name.startswith(("base.", "scale.")) for name in tensors)
+    if msc or (converter == "caffe" and network == "deeplab_v2_resnet101_caffe_aspp"):
+        options = replace(options, multi_scale_inputs=(0.5, 0.75, 1.0))
     return options
 
 
@@ -212,17 +227,15 @@ def _with_background(arrays: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarra
     return {**arrays, **widened}, 1
 
 
-def _stored_names(path: Path, converter: str, published: WeightsRow | None) -> Sequence[str] | None:
-    if published is not None:
-        return DATASETS[published.dataset].class_names
-    if converter == "hugging_face":
-        labels = _hugging_face_config(path).get("id2label")
-        names = list(labels.values()) if isinstance(labels, dict) else []
-        own = names and not all(re.fullmatch(r"LABEL_\d+", str(name)) for name in names)
-        return tuple(map(str, names)) if own else None
+def _stored_names(path: Path, converter: str, config: dict[str, Any]) -> tuple[str, ...]:
+    """Returns the names of classes in a file, or beside it; empty without any."""
+    labels = config.get("id2label")
+    if isinstance(labels, dict):
+        names = tuple(map(str, labels.values()))
+        return () if all(re.fullmatch(r"LABEL_\d+", name) for name in names) else names
     if converter == "mmseg" and path.suffix != ".safetensors":
         return torch_class_names(path)
-    return None
+    return ()
 
 
 def _hugging_face_config(path: Path) -> dict[str, Any]:
@@ -234,9 +247,17 @@ def _hugging_face_config(path: Path) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _checked(names: Sequence[str], classes: int, path: Path) -> tuple[str, ...]:
+def _names(
+    given: Sequence[str] | None, stored: Sequence[str], classes: int, path: Path
+) -> tuple[str, ...]:
+    """Returns the names of the classes: given, stored, or by number."""
     wanted = max(classes, 2)
-    names = tuple(map(str, names))
+    if given:
+        names = tuple(map(str, given))
+    elif len(stored) == classes:
+        names = tuple(stored)
+    else:
+        names = ("background", "foreground") if classes == 1 else numbered_classes(classes)
     if len(names) == classes == 1:
         names = ("background", *names)
     if len(names) != wanted or len(set(names)) < wanted:

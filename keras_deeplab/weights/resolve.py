@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from keras_deeplab._validation import check_choice, listed, suggestion
 from keras_deeplab.layers import RescaleBilinear
 from keras_deeplab.layers.segmentation_output import find_output
 from keras_deeplab.models import BuildOptions
-from keras_deeplab.models.backbones.any_network import AnyNetwork
 from keras_deeplab.models.blocks import normalization_mode
 from keras_deeplab.models.keras_file import load_keras_file
 from keras_deeplab.models.multi_scale import scores_name
@@ -28,33 +26,8 @@ from keras_deeplab.presets.weights import WEIGHTS, WeightsRow
 from keras_deeplab.weights.download import weights_file
 from keras_deeplab.weights.imagenet_backbones import imagenet_row
 from keras_deeplab.weights.load import all_layers, named_weights
-from keras_deeplab.weights.opening_checkpoint import open_checkpoint
+from keras_deeplab.weights.opening_checkpoint import ResolvedWeights, open_checkpoint
 from keras_deeplab.weights.readers.converters import read_arrays
-
-
-@dataclass(frozen=True)
-class ResolvedWeights:
-    """A network, the options to build it with, and the weights to load.
-
-    Attributes:
-        row: Preset of the network.
-        class_names: Names by label id.
-        options: Options to build the network with.
-        source: Origin of the arrays, for messages.
-        arrays: Arrays by "layer/variable". None: random initialisation, or ImageNet weights.
-        imagenet: Whether to load ImageNet weights into the backbone.
-        backbone_only: Whether to load only the weights of the backbone.
-        network: Backbone instead of that of the preset.
-    """
-
-    row: DeepLabRow
-    class_names: tuple[str, ...]
-    options: BuildOptions = BuildOptions()
-    source: str = ""
-    arrays: dict[str, np.ndarray] | None = None
-    imagenet: bool = False
-    backbone_only: bool = False
-    network: AnyNetwork | None = None
 
 
 def resolve_weights(
@@ -235,10 +208,7 @@ def _from_checkpoint(path: Path, networks: list[DeepLabRow]) -> ResolvedWeights:
         if given is None:
             raise
         start = open_checkpoint(path, network=given)
-    row = start.row if start.row in networks else networks[0]
-    return ResolvedWeights(
-        row, start.class_names, start.options, source=str(path), arrays=start.arrays
-    )
+    return start if start.row in networks else replace(start, row=networks[0])
 
 
 def _has_preprocessing(saved: keras.Model) -> bool:

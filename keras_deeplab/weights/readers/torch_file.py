@@ -157,8 +157,8 @@ def _read(path: Path) -> tuple[Any, Callable[[_Storage], bytes]]:
         ) from error
 
 
-def torch_class_names(path: str | Path) -> tuple[str, ...] | None:
-    """Returns the class names in the meta data of an mmsegmentation checkpoint, None without any.
+def torch_class_names(path: str | Path) -> tuple[str, ...]:
+    """Returns the class names in the meta data of an mmsegmentation checkpoint, empty without any.
 
     Raises:
         ValueError: If the file has another format or is damaged.
@@ -166,11 +166,11 @@ def torch_class_names(path: str | Path) -> tuple[str, ...] | None:
     meta = _read(Path(path))[0]
     meta = meta.get("meta") if isinstance(meta, dict) else None
     if not isinstance(meta, dict):
-        return None
+        return ()
     new = meta.get("dataset_meta")
     names = new.get("classes") if isinstance(new, dict) else meta.get("CLASSES")
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
-        return None
+        return ()
     return tuple(names)
 
 
