@@ -19,8 +19,9 @@ from keras_deeplab.cli.startup import start_keras
 from keras_deeplab.presets.applications import BACKBONE_NAMES
 from keras_deeplab.presets.recipes import RECIPES
 
-# Options that have the same name in `train`.
-_OPTIONS = ("recipe", "validate_every", "class_weights", "accumulate", "patience", "seed")
+# Options that have the same name in `train`: those that identify a run, and fields of its recipe.
+_SETTINGS = ("recipe", "class_weights", "accumulate", "seed")
+_CHANGES = ("epochs", "batch_size", "learning_rate")
 
 if TYPE_CHECKING:
     from keras_deeplab.data.sources import SegmentationFiles
@@ -103,13 +104,24 @@ def _train(arguments: argparse.Namespace) -> int:
         f"{reading(arguments.data, data)}\n{len(data)} images to train on, "
         f"{len(validation_data)} to measure on"
     )
-    print(f"Building the network, starting from {arguments.model} ...", flush=True)
     start_keras()
     import keras
 
     from keras_deeplab.deeplab import DeepLab
     from keras_deeplab.training import train
+    from keras_deeplab.training.run_folder import check_run
 
+    changes = {name: getattr(arguments, name) for name in _CHANGES}
+    changes["crop_size"] = (crop, crop) if isinstance(crop, int) else crop
+    settings: dict[str, Any] = dict(
+        validation_data=validation_data,
+        size=size,
+        **{name: getattr(arguments, name) for name in _SETTINGS},
+        **{name: value for name, value in changes.items() if value is not None},
+    )
+    out = Path(arguments.out).expanduser()
+    check_run(data, out, **settings)
+    print(f"Building the network, starting from {arguments.model} ...", flush=True)
     if arguments.mixed_precision:
         keras.config.set_dtype_policy(f"mixed_{arguments.mixed_precision}")
     keras.utils.set_random_seed(arguments.seed)
@@ -121,18 +133,9 @@ def _train(arguments: argparse.Namespace) -> int:
         batch_norm=arguments.batch_norm,
         classes=data.class_names,
     )
-    changes = {name: getattr(arguments, name) for name in ("epochs", "batch_size", "learning_rate")}
-    changes["crop_size"] = (crop, crop) if isinstance(crop, int) else crop
+    options = dict(validate_every=arguments.validate_every, patience=arguments.patience)
     try:
-        result = train(
-            model,
-            data,
-            Path(arguments.out),
-            validation_data=validation_data,
-            size=size,
-            **{name: getattr(arguments, name) for name in _OPTIONS},
-            **{name: value for name, value in changes.items() if value is not None},
-        )
+        result = train(model, data, out, **settings, **options)
     except KeyboardInterrupt:
         print(
             f"keras-deeplab: interrupted. The same command resumes after the last completed epoch "

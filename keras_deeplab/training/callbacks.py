@@ -20,11 +20,7 @@ from keras_deeplab.visualize import training_curves
 
 
 class RunProgress(keras.callbacks.Callback):
-    """Prints what takes long before the first step ends, and the time that the run needs.
-
-    Args:
-        start: Number of completed epochs.
-    """
+    """Prints what takes long before the first step ends, and the time that the run needs."""
 
     def __init__(self, *, start: int) -> None:
         super().__init__()
@@ -43,10 +39,9 @@ class RunProgress(keras.callbacks.Callback):
             self._first = seconds
         # The first epoch includes compiling: it counts only where there is no other.
         each = seconds if done == 1 else (seconds - self._first) / (done - 1)
-        left = each * (epochs - epoch)
         self._print(
             f"{epoch} of {epochs} epochs done; {duration_text(seconds)} so far, "
-            f"{'less than' if done == 1 else 'about'} {duration_text(left)} left"
+            f"{'less than' if done == 1 else 'about'} {duration_text(each * (epochs - epoch))} left"
         )
 
     def _print(self, text: str) -> None:
@@ -82,12 +77,7 @@ class StopOnNaN(keras.callbacks.Callback):
 
 
 class EpochLog(keras.callbacks.Callback):
-    """Appends one line per epoch to a CSV file, and draws "curves.png" beside it.
-
-    Args:
-        path: The file. Lines of epochs after ``start`` are removed.
-        start: Number of completed epochs.
-    """
+    """Appends one line per epoch to a CSV file, from `start` on; draws "curves.png" beside it."""
 
     def __init__(self, path: Path, *, start: int) -> None:
         super().__init__()
@@ -237,19 +227,15 @@ def save_network(network: keras.Model, path: Path) -> None:
         network.save(partial)
 
 
+def processes() -> tuple[int, int]:
+    """Returns the index of this process and the number of those that train together."""
+    if keras.backend.backend() != "jax":
+        return 0, 1
+    import jax
+
+    return jax.process_index(), jax.process_count()
+
+
 def is_chief() -> bool:
     """Returns whether this process writes the files of the run: the first process does."""
-    if keras.backend.backend() != "jax":
-        return True
-    import jax
-
-    return bool(jax.process_index() == 0)
-
-
-def processes() -> int:
-    """Returns the number of processes that train together."""
-    if keras.backend.backend() != "jax":
-        return 1
-    import jax
-
-    return int(jax.process_count())
+    return processes()[0] == 0

@@ -11,6 +11,7 @@ import numpy as np
 from keras_deeplab._files import make_folder, write_atomically
 from keras_deeplab.data.sources import SegmentationData
 from keras_deeplab.inference import InferenceOptions, open_segmenter
+from keras_deeplab.training.callbacks import processes
 from keras_deeplab.visualize import blend, display_palette, side_by_side, with_legend
 
 _HEIGHT = 200
@@ -41,6 +42,8 @@ class PredictionSheet:
         self.folder = folder
         self.class_names = data.class_names
         self.palette = display_palette(data.palette[: len(data.class_names)])
+        if processes()[1] > 1:
+            number = 0  # one image cannot be split among processes
         step = max(1, len(data) // max(1, number))
         self.elements = list(islice(data, 0, step * number, step)) if number else []
 

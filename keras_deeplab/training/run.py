@@ -15,9 +15,7 @@ import keras
 from keras_deeplab._validation import check_int
 from keras_deeplab.data.pipeline import training_batches, validation_batches
 from keras_deeplab.data.sources import SegmentationData, named_failures
-from keras_deeplab.inference import open_segmenter
-from keras_deeplab.layers import SegmentationOutput
-from keras_deeplab.losses import CrossEntropy
+from keras_deeplab.layers.segmentation_output import find_output
 from keras_deeplab.presets.recipes import RecipeChanges, RecipeRow
 from keras_deeplab.training.callbacks import (
     BestCheckpoint,
@@ -26,16 +24,19 @@ from keras_deeplab.training.callbacks import (
     RunProgress,
     StopOnNaN,
     is_chief,
-    processes,
     read_log,
     save_network,
 )
 from keras_deeplab.training.checkpoint import checkpoints, restore_checkpoint
-from keras_deeplab.training.compiled_model import compiled_model, for_outputs, strategy_scope
 from keras_deeplab.training.pictures import PredictionSheet
 from keras_deeplab.training.preconditions import check_classes, check_files
-from keras_deeplab.training.recipe import build_optimizer, resolve_recipe
-from keras_deeplab.training.run_folder import open_folder, run_settings
+from keras_deeplab.training.recipe import (
+    build_optimizer,
+    compiled_model,
+    for_outputs,
+    strategy_scope,
+)
+from keras_deeplab.training.run_folder import check_run, network_settings, open_folder
 
 # Recipe fields that are arguments of `training_batches`.
 _OF_BATCHES = ("batch_size", "crop_size", "scales", "scale_step", "flip", "photometric")
@@ -131,44 +132,47 @@ def train(
     Reference:
         See the recipes for their papers.
     """
-    row = resolve_recipe(recipe, dict(changes))
-    for name, value in {"accumulate": accumulate, "validate_every": validate_every}.items():
-        check_int(name, value, minimum=1)
+    check_int("validate_every", validate_every, minimum=1)
     check_int("patience", patience, minimum=0)
-    check_classes(model, data, validation_data)
     folder = Path(folder).expanduser()
-    size = _size(size, model, data)
-    settings = {"size": size, "accumulate": accumulate, "seed": seed}
-    loss = loss or CrossEntropy(ignore_class=data.ignore_class, class_weights=class_weights)
-    settings |= run_settings(model, data, validation_data, row, class_weights, loss)
+    row, loss, settings = check_run(
+        data,
+        folder,
+        recipe=recipe,
+        validation_data=validation_data,
+        size=size,
+        class_weights=class_weights,
+        loss=loss,
+        accumulate=accumulate,
+        seed=seed,
+        **changes,
+    )
+    check_classes(model, data, validation_data)
+    settings = network_settings(model, data) | settings
+    fitted = settings["size"]
     with open_folder(folder, settings), named_failures(data, validation_data):
         if check and not checkpoints(folder / "checkpoints"):
             check_files({"training": data, "validation": validation_data})
+        if output := find_output(model):
+            output.inference_size = fitted
         steps_per_epoch = max(1, len(data) // row.batch_size)
         steps = row.steps * accumulate or row.epochs * steps_per_epoch
         epochs = math.ceil(steps / steps_per_epoch)
-        _keep_size(model, size)
         with strategy_scope(model):
             optimizer = build_optimizer(row, steps, accumulate)
             trained, monitor = compiled_model(model, data, row, loss, optimizer)
-            start, best = _resume(folder, trained)
-        _report_start(folder, start, epochs, trained.optimizer)
+            start, best = _resume(folder, epochs, trained)
+        shown = validation_data or data
+        sheet = PredictionSheet(model, shown, folder / "pictures", number=pictures, size=fitted)
+        best_of = monitor if validation_data else None
         keeper = BestCheckpoint(
-            model,
-            folder,
-            monitor=monitor if validation_data else None,
-            best=best,
-            patience=patience,
-            pictures=_sheet(model, validation_data or data, folder, pictures, size),
+            model, folder, monitor=best_of, best=best, patience=patience, pictures=sheet
         )
         finished = start >= epochs or (patience > 0 and start - best[1] >= patience)
         if not finished:
+            options = {name: getattr(row, name) for name in _OF_BATCHES}
             batches = training_batches(
-                data,
-                size=size,
-                seed=seed,
-                start=start * steps_per_epoch,
-                **{name: getattr(row, name) for name in _OF_BATCHES},
+                data, size=fitted, seed=seed, start=start * steps_per_epoch, **options
             )
             trained.fit(
                 for_outputs(batches, trained),
@@ -176,7 +180,7 @@ def train(
                 epochs=epochs,
                 shuffle=False,
                 steps_per_epoch=steps_per_epoch,
-                validation_data=_validation(validation_data, trained, row, size),
+                validation_data=_validation(validation_data, trained, row, fitted),
                 validation_freq=sorted({*range(validate_every, epochs, validate_every), epochs}),
                 callbacks=[*_own_callbacks(folder, row, start), keeper, *callbacks],
                 verbose=verbose,
@@ -186,33 +190,8 @@ def train(
         # The run may have been interrupted between its last checkpoint and this point.
         if is_chief() and not (finished and (folder / "last.keras").exists()):
             save_network(model, folder / "last.keras")
-        mean_iou, epoch = keeper.best
-        return Training(
-            folder, folder / "best.keras", epoch, mean_iou, read_log(folder / "log.csv")
-        )
-
-
-def _report_start(
-    folder: Path, start: int, epochs: int, optimizer: keras.optimizers.Optimizer
-) -> None:
-    if start >= epochs:
-        _logger.warning("%s is complete after %d epochs. Set more to continue.", folder, epochs)
-    elif start:
-        rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
-        _logger.warning(
-            "%s resumes after epoch %d of %d, with the learning rate %.2g.",
-            folder,
-            start,
-            epochs,
-            rate,
-        )
-
-
-def _sheet(
-    model: keras.Model, data: SegmentationData, folder: Path, number: int, size: tuple[int, int]
-) -> PredictionSheet:
-    number = number if processes() == 1 else 0  # one image cannot be split among processes
-    return PredictionSheet(model, data, folder / "pictures", number=number, size=size)
+        iou, epoch = keeper.best
+        return Training(folder, folder / "best.keras", epoch, iou, read_log(folder / "log.csv"))
 
 
 def _validation(
@@ -221,6 +200,22 @@ def _validation(
     if data is None:
         return None
     return for_outputs(validation_batches(data, batch_size=row.batch_size, size=size), model)
+
+
+def _resume(folder: Path, epochs: int, model: keras.Model) -> tuple[int, tuple[float, int]]:
+    """Restores the last checkpoint; returns completed epochs, and the best value and epoch."""
+    found = checkpoints(folder / "checkpoints")
+    if not found:
+        return 0, (-math.inf, 0)
+    start, run = restore_checkpoint(found[-1], model)
+    if start >= epochs:
+        _logger.warning("%s is complete after %d epochs. Set more to continue.", folder, epochs)
+    else:
+        rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+        message = "%s resumes after epoch %d of %d, with the learning rate %.2g."
+        _logger.warning(message, folder, start, epochs, rate)
+    value, epoch = run["best"]
+    return start, (float(value), int(epoch))
 
 
 def _own_callbacks(folder: Path, row: RecipeRow, start: int) -> list[keras.callbacks.Callback]:
@@ -232,32 +227,3 @@ def _own_callbacks(folder: Path, row: RecipeRow, start: int) -> list[keras.callb
     if is_chief() and importlib.util.find_spec("tensorboard"):
         found.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
     return found
-
-
-def _size(
-    asked: int | tuple[int, int] | None, model: keras.Model, data: SegmentationData
-) -> tuple[int, int]:
-    if asked is not None:
-        height, width = (asked, asked) if isinstance(asked, int) else asked
-        check_int("size", min(height, width), minimum=1)
-        return height, width
-    height, width = open_segmenter(model, class_names=data.class_names).inference_size
-    fixed = model.input_shape[1:3]
-    return fixed[0] or height, fixed[1] or width
-
-
-def _keep_size(model: keras.Model, size: tuple[int, int]) -> None:
-    """Stores the inference size in a model."""
-    for layer in model.layers:
-        if isinstance(layer, SegmentationOutput):
-            layer.inference_size = size
-
-
-def _resume(folder: Path, model: keras.Model) -> tuple[int, tuple[float, int]]:
-    """Restores the last checkpoint; returns completed epochs, and the best value and epoch."""
-    found = checkpoints(folder / "checkpoints")
-    if not found:
-        return 0, (-math.inf, 0)
-    start, run = restore_checkpoint(found[-1], model)
-    value, epoch = run["best"]
-    return start, (float(value), int(epoch))

@@ -42,6 +42,13 @@ def test_from_a_folder_to_a_network(small_presets, capsys):
     assert "photos/images/0.png: " in capsys.readouterr().out
     # Done is done.
     assert main(command) == 0
+    assert "Building the network" in capsys.readouterr().out
+    # Other settings are refused before the network is built.
+    assert main([*command, "--learning-rate", "0.1", "--seed", "1"]) == 1
+    out, err = capsys.readouterr()
+    assert "Building the network" not in out
+    assert "run must be empty or hold a run of the same settings" in err
+    assert "differs in learning_rate, seed." in err
 
 
 @pytest.fixture

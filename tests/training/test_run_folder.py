@@ -15,13 +15,13 @@ from PIL import Image
 
 from keras_deeplab import DeepLab
 from keras_deeplab.data.formats import read_folder
-from keras_deeplab.presets.recipes import RECIPES
 from keras_deeplab.training import train
 from keras_deeplab.training.callbacks import BestCheckpoint, read_log
-from keras_deeplab.training.run_folder import open_folder, run_settings
+from keras_deeplab.training.run_folder import check_run, network_settings, open_folder
 from tests.training.test_run import SMALL, network, write_squares
 
 NAMES = ["dark", "bright"]
+USUAL = dict(recipe="fine_tune", size=None, class_weights=None, accumulate=1, seed=0)
 
 
 @pytest.fixture
@@ -64,7 +64,8 @@ def test_a_measure_that_is_no_number_is_never_the_best(tmp_path: Path):
 def settings_of(folder: Path, model: keras.Model | None = None, **options) -> dict:
     data = read_folder(folder, class_names=NAMES, **options)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    return run_settings(model or network(), data, data, RECIPES["fine_tune"], None, loss)
+    *_, settings = check_run(data, folder, validation_data=data, loss=loss, **USUAL)
+    return settings | network_settings(model or network(), data)
 
 
 def difference(one: dict, other: dict) -> list[str]:
