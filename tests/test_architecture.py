@@ -56,7 +56,6 @@ TESTED_IN = {
     "exports/export_result": "exports/test_exporter.py",
     "exports/request": "exports/test_exporter.py",
     "exports/run_exported": "exports/test_exporter.py",
-    "exports/saved_model_export": "exports/test_exporter.py",
     "exports/serving": "exports/test_exporter.py",
     "exports/tflite_export": "exports/test_exporter.py",
     # The runtimes of exported files must all answer as the model does.
@@ -75,9 +74,7 @@ TESTED_IN = {
     "models/rewriting/value": "models/rewriting/test_rewritten.py",
     # The pages in a browser.
     "cli/demo_command": "cli/test_demo_page.py",
-    "cli/demo_server": "cli/test_demo_page.py",
     "cli/page_cards": "cli/test_demo_page.py",
-    "cli/page_photos": "cli/test_demo_page.py",
     "cli/segment_command": "cli/test_commands.py",
 }
 # Definitions without a decision: rows of facts, which the tests of their tables check, and options.

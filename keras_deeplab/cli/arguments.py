@@ -145,11 +145,7 @@ def read_size(text: str | None, *, own: bool = True, option: str = "--size") -> 
 
 
 def is_model_name(model: str) -> bool:
-    """Whether --model is the name of weights or of a dataset, not a file.
-
-    Raises:
-        ValueError: If it is neither a known name nor looks like a file.
-    """
+    """Whether --model is the name of weights or of a dataset, not a file; else raises an error."""
     datasets = sorted({row.dataset for row in WEIGHTS.values()})
     if model in WEIGHTS or model in DATASETS:
         return True
@@ -167,11 +163,7 @@ def resolve_network(arguments: argparse.Namespace, class_names: Any = None) -> A
     """Returns the network selected by the options of `add_network`.
 
     A file is opened as it is; with --backbone or --output-stride, its weights are loaded into the
-    network of these options.
-
-    Args:
-        arguments: Parsed arguments.
-        class_names: Names by label id, for a file that has none.
+    network of these options. `class_names` are for a file that has none.
     """
     from keras_deeplab.cli.startup import quiet_start
 

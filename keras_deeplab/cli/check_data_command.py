@@ -67,11 +67,7 @@ def add_data_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def data_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Returns the reader options given by the options of `add_data_arguments`.
-
-    Raises:
-        ValueError: If an option is malformed.
-    """
+    """Returns the reader options given by the options of `add_data_arguments`."""
     options: dict[str, Any] = {}
     if arguments.class_names is not None:
         options["class_names"] = [name.strip() for name in arguments.class_names.split(",")]
@@ -84,11 +80,7 @@ def data_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def read_label_map(text: str) -> dict[int, int]:
-    """Parses pairs such as "0:255,1-21:0-20".
-
-    Raises:
-        ValueError: If the text is malformed.
-    """
+    """Parses pairs such as "0:255,1-21:0-20"."""
     found: dict[int, int] = {}
     try:
         for pair in text.split(","):

@@ -23,7 +23,7 @@ from keras_deeplab.cli import (
     train_command,
 )
 from keras_deeplab.cli.arguments import photos_after_crf
-from keras_deeplab.cli.completion import complete
+from keras_deeplab.cli.completion import all_actions, complete
 from keras_deeplab.cli.startup import FORESEEN, error_text, replace_unknown_characters
 
 # In the order of the help.
@@ -105,19 +105,10 @@ class _Parser(argparse.ArgumentParser):
                 f"{', '.join(names)}"
             )
         elif unknown:
-            message += f".{suggestion(unknown[1], _options(self))}"
+            options = [name for action in all_actions(self) for name in action.option_strings]
+            message += f".{suggestion(unknown[1], [x for x in options if x.startswith('--')])}"
         example = f"\n{self.epilog}" if self.epilog else ""
         self.exit(2, f"{self.prog}: error: {message}{example}\nSee: {self.prog} --help\n")
-
-
-def _options(parser: argparse.ArgumentParser) -> list[str]:
-    """Returns the options of a parser and its commands."""
-    found = [name for name in parser._option_string_actions if name.startswith("--")]
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for command in action.choices.values():
-                found += _options(command)
-    return found
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,7 +19,7 @@ def complete(parser: argparse.ArgumentParser) -> None:
         return
     import argcomplete
 
-    for action in _actions(parser):
+    for action in all_actions(parser):
         if "--model" in action.option_strings:
             action.completer = _models  # type: ignore[attr-defined]
     argcomplete.autocomplete(parser)
@@ -32,9 +32,10 @@ def _models(prefix: str, **_: Any) -> list[str]:
     return [*(name for name in names if name.startswith(prefix)), *FilesCompleter()(prefix)]
 
 
-def _actions(parser: argparse.ArgumentParser) -> Iterable[argparse.Action]:
+def all_actions(parser: argparse.ArgumentParser) -> Iterable[argparse.Action]:
+    """Yields the arguments of a parser and its commands."""
     for action in parser._actions:
         yield action
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():
-                yield from _actions(command)
+                yield from all_actions(command)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import signal
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from keras_deeplab.cli.arguments import add_model, add_options
@@ -60,29 +63,74 @@ def _demo(arguments: argparse.Namespace) -> int:
         if not getattr(arguments, option) > 0:
             words = option.replace("_", "-")
             raise ValueError(f"--{words} must be above 0. Received: {getattr(arguments, option)}.")
-    with quiet_start():
-        from keras_deeplab.cli.demo_page import import_gradio
-
-        import_gradio()
-        from keras_deeplab.cli.demo_server import serve
     if arguments.host not in ("127.0.0.1", "::1", "localhost"):
         print(
             f"keras-deeplab: anyone who can reach {arguments.host} can use the page: it has no "
             "password.",
             file=sys.stderr,
         )
+    _serve(arguments)
+    return 0
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    """Serves the page until interrupted, then deletes uploads and results."""
+    with quiet_start():
+        from keras_deeplab.cli.demo_page import PAGE_FILES, RESULTS, build_page, import_gradio
+
+        gr = import_gradio()
+        from starlette.middleware import Middleware
+
+        from keras_deeplab.cli.page_guard import Guard
+        from keras_deeplab.data import example_photos
     # A service manager's SIGTERM ends it like Ctrl-C, so that uploads are deleted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    serve(
-        model=arguments.model,
-        host=arguments.host,
-        port=arguments.port,
-        max_megapixels=arguments.max_megapixels,
-        max_megabytes=arguments.max_megabytes,
-        max_total_megabytes=arguments.max_total_megabytes,
-        allow_hosts=arguments.allow_host,
-    )
-    return 0
+    host, port = arguments.host, arguments.port
+    with tempfile.TemporaryDirectory(prefix="keras-deeplab-") as folder:
+        os.environ.update(
+            GRADIO_TEMP_DIR=folder, GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1"
+        )
+        guard: Any = Middleware(
+            Guard,
+            hosts=(host, *arguments.allow_host),
+            folder=Path(folder),
+            max_bytes=arguments.max_total_megabytes * 10**6,
+        )
+        page = build_page(
+            model=arguments.model, max_megapixels=arguments.max_megapixels, folder=folder
+        )
+        samples = next(iter(example_photos().values())).parent
+        try:
+            _, url, _ = page.launch(
+                server_name=host,
+                server_port=port,
+                share=False,
+                quiet=True,
+                ssr_mode=False,
+                footer_links=[],
+                max_file_size=f"{arguments.max_megabytes}mb",
+                prevent_thread_lock=True,
+                allowed_paths=[str(Path(folder) / RESULTS), str(samples)],
+                app_kwargs={"middleware": [guard]},
+                theme=gr.themes.Default(
+                    primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["monospace"]
+                ),
+                css_paths=[PAGE_FILES / "cards.css", PAGE_FILES / "demo.css"],
+                head="".join(
+                    f"<script>{(PAGE_FILES / name).read_text('utf-8')}</script>"
+                    for name in ("cards.js", "demo.js")
+                ),
+            )
+        except OSError as error:
+            raise OSError(
+                f"The port must be free, and the address this machine's. Received: {host}, port "
+                f"{port}. Choose another --port or --host."
+            ) from error
+        print(f"The page is at {url} (Ctrl-C ends it).", flush=True)
+        try:
+            page.block_thread()
+        finally:
+            page.close(verbose=False)
 
 
 def _write_page(arguments: argparse.Namespace) -> int:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
+from keras_deeplab.cli.arguments import is_model_name
 from keras_deeplab.cli.page_cards import (
     SavedResult,
     cards,
@@ -18,8 +23,13 @@ from keras_deeplab.cli.page_cards import (
     status,
     zip_results,
 )
-from keras_deeplab.cli.page_photos import finder, local_models, segment_photo
 from keras_deeplab.data import example_photos
+from keras_deeplab.deeplab import DeepLab
+from keras_deeplab.inference import Segmenter, open_segmenter
+from keras_deeplab.inference.segment_photos import segment
+from keras_deeplab.inference.segmentation import Segmentation
+from keras_deeplab.presets.weights import WEIGHTS
+from keras_deeplab.weights.download import cache_folder
 
 RESULTS = "results"
 _MOST_PHOTOS = 20
@@ -42,27 +52,16 @@ _EMPTY = '<p class="kd-empty">Drop a photo, or click an example.</p>'
 def build_page(
     *, model: str | None = None, max_megapixels: float = 25, folder: str | None = None
 ) -> Any:
-    """Builds the page.
+    """Returns the page, `gradio.Blocks`.
 
     Args:
-        model: Name of weights, or path of a `.keras`, `.tflite` or `.onnx` file or of a
-            SavedModel folder. Default: the page offers `local_models`.
+        model: Name of weights, or path of a network. Default: the page offers `local_models`.
         max_megapixels: Largest photo accepted, millions of pixels.
         folder: Folder to write masks and overlays to, for download.
-
-    Returns:
-        The `gradio.Blocks`.
-
-    Raises:
-        ModuleNotFoundError: If Gradio is not installed.
     """
     gr = import_gradio()
-    runner = _Runner(
-        gr,
-        model,
-        Path(folder or tempfile.mkdtemp(prefix="keras-deeplab-")) / RESULTS,
-        max_megapixels,
-    )
+    results = Path(folder or tempfile.mkdtemp(prefix="keras-deeplab-")) / RESULTS
+    runner = _Runner(gr, model, results, max_megapixels)
     with gr.Blocks(title="keras-deeplab", analytics_enabled=False) as page:
         gr.Markdown(
             "# keras-deeplab\nFinds the regions of known classes in photos. "
@@ -134,12 +133,8 @@ class _Runner:
         @lru_cache(maxsize=2 * _MOST_PHOTOS)
         def saved(path: str, name: str, crf: str) -> SavedResult:
             start = time.perf_counter()
-            result = segment_photo(
-                find(name),
-                path,
-                crf=False if crf == _NO_CRF else crf,
-                max_megapixels=max_megapixels,
-            )
+            preset = False if crf == _NO_CRF else crf
+            result = segment_photo(find(name), path, crf=preset, max_megapixels=max_megapixels)
             return save_result(result, folder, seconds=time.perf_counter() - start)
 
         self.saved = saved
@@ -181,13 +176,65 @@ class _Runner:
 
 
 def import_gradio() -> Any:
-    """Returns Gradio.
-
-    Raises:
-        ModuleNotFoundError: If it is not installed.
-    """
+    """Returns Gradio, or raises `ModuleNotFoundError` if it is not installed."""
     try:
         import gradio
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("The page needs Gradio. Run: pip install gradio") from error
     return gradio
+
+
+def local_models() -> list[str]:
+    """Returns "voc" and the names of the weights already downloaded to this machine."""
+    mirror = os.environ.get("KERAS_DEEPLAB_MIRROR", "")
+    folders = [cache_folder()]
+    if mirror and "://" not in mirror:
+        folders.append(Path(mirror).expanduser())
+    bundled = Path(str(package_files("keras_deeplab"))) / "weights" / "bundled"
+    return ["voc"] + [
+        row.name
+        for row in WEIGHTS.values()
+        if not (row.recommended and row.dataset == "voc")
+        and any((f / row.file).is_file() for f in ([bundled] if row.url is None else folders))
+    ]
+
+
+def segment_photo(
+    model: Any, path: str | Path, *, crf: str | bool, max_megapixels: float
+) -> Segmentation:
+    """Segments an uploaded photo; checks its size before decoding its pixels."""
+    name = Path(path).name
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            try:
+                with Image.open(path) as image:
+                    width, height = image.size
+            except (OSError, SyntaxError):
+                width = height = 0  # `segment` reports the error
+            if width * height > max_megapixels * 1e6:
+                raise ValueError(
+                    f"The photo must have at most {max_megapixels:g} megapixels. Received: "
+                    f"{width}x{height}. Scale it down, or start with a higher --max-megapixels."
+                )
+            return segment(model, path, crf=crf)
+    except Image.DecompressionBombError as error:
+        raise ValueError(
+            f"{name}: The photo must have at most {max_megapixels:g} megapixels. Received: many "
+            f"more. Scale it down."
+        ) from error
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{name}: {str(error).replace(str(path), name)}") from error
+
+
+def finder(model: str | None) -> Callable[[str], Segmenter]:
+    """Returns the function that opens a network by name; with `model`, it always is that one."""
+    if model:
+        opened = open_segmenter(DeepLab(weights=model) if is_model_name(model) else model)
+        return lambda name: opened
+
+    @lru_cache(maxsize=2)
+    def find(name: str) -> Segmenter:
+        return open_segmenter(DeepLab(weights=name))
+
+    return find

@@ -66,16 +66,8 @@ def _table() -> str:
         lines.append(
             f"{DATASETS[dataset].title}, {len(DATASETS[dataset].class_names)} classes{alias}"
         )
-        best: dict[str, WeightsRow] = {}
-        for row in rows:
-            known = best.setdefault(row.network, row)
-            if (row.recommended, not row.trained_on_val, _mean_iou(row)) > (
-                known.recommended,
-                not known.trained_on_val,
-                _mean_iou(known),
-            ):
-                best[row.network] = row
-        for row in best.values():
+        for network in dict.fromkeys(row.network for row in rows):
+            row = max((row for row in rows if row.network == network), key=_rank)
             iou = _iou_text(row)
             parameters = f"{COSTS[row.network].parameters / 1e6:.1f} M"
             lines.append(f"  {row.name:<48}{iou:>10}{parameters:>12}")
@@ -85,6 +77,10 @@ def _table() -> str:
         "One in detail: keras-deeplab list --card NAME",
     ]
     return "\n".join(lines)
+
+
+def _rank(row: WeightsRow) -> tuple[bool, bool, float]:
+    return row.recommended, not row.trained_on_val, _mean_iou(row)
 
 
 def _mean_iou(row: WeightsRow) -> float:

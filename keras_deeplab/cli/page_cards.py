@@ -21,14 +21,7 @@ _VIEW_SIZE = 1024
 
 @dataclass(frozen=True)
 class SavedResult:
-    """A segmented photo whose files are in a folder of its own.
-
-    Attributes:
-        result: The photo and its mask, reduced to the size of an overlay.
-        folder: Folder of the mask and of what the page shows.
-        size: (height, width) of the photo.
-        seconds: Duration.
-    """
+    """A photo and its mask, reduced to an overlay's size, and a folder with their files."""
 
     result: Segmentation
     folder: Path
@@ -40,21 +33,14 @@ class SavedResult:
         """The mask, in the photo's size."""
         return self.folder / f"{self.result.name}_mask.png"
 
-    def overlay(self, opacity: float) -> Path:
-        """Returns the file of the overlay, with a legend; draws it if it does not exist."""
-        path = self.folder / f"{opacity:.2f}" / f"{self.result.name}_overlay.png"
+    def overlay(self, opacity: float, *, shown: bool = False) -> Path:
+        """Returns the file of the overlay with a legend, or as the page shows it; draws it once."""
+        name = "view.png" if shown else f"{self.result.name}_overlay.png"
+        path = self.folder / f"{opacity:.2f}" / name
         if not path.is_file():
             path.parent.mkdir(exist_ok=True)
-            self.result.overlay(opacity=opacity).save(path, compress_level=1)
-        return path
-
-    def view(self, opacity: float) -> Path:
-        """Returns the file of the overlay as the page shows it."""
-        path = self.folder / f"{opacity:.2f}" / "view.png"
-        if not path.is_file():
-            path.parent.mkdir(exist_ok=True)
-            shown = self.result.at_most(_VIEW_SIZE)
-            shown.overlay(opacity=opacity, legend=False).save(path, compress_level=1)
+            result = self.result.at_most(_VIEW_SIZE) if shown else self.result
+            result.overlay(opacity=opacity, legend=not shown).save(path, compress_level=1)
         return path
 
 
@@ -115,7 +101,7 @@ def _card(one: SavedResult, opacity: float) -> str:
     return (
         f'<figure class="kd-card"><div class="kd-view" data-names="{names}">'
         f'<img class="kd-photo" alt="photo" src="{file_url(one.folder / "photo.png")}">'
-        f'<img class="kd-overlay" alt="overlay" src="{file_url(one.view(opacity))}">'
+        f'<img class="kd-overlay" alt="overlay" src="{file_url(one.overlay(opacity, shown=True))}">'
         f'<img class="kd-ids" alt="" src="{file_url(one.folder / "ids.png")}">'
         f'<input class="kd-cut" type="range" min="0" max="100" value="0" '
         f'aria-label="Compare photo and overlay"><div class="kd-bar"></div>'

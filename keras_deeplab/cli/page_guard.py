@@ -21,12 +21,7 @@ class Guard:
     A page of another site may make a browser send requests to this server, under its own name (by
     DNS rebinding) or with its origin: both are refused. IP addresses are always accepted as names,
     because DNS has no part in them.
-
-    Args:
-        app: The application.
-        hosts: Names that requests may address, besides localhost and IP addresses.
-        folder: Folder of uploads and results.
-        max_bytes: Size of the folder above which uploads are refused.
+    `hosts` are further names. Uploads are refused if the folder has more than `max_bytes`.
     """
 
     def __init__(self, app: Any, *, hosts: Sequence[str], folder: Path, max_bytes: int) -> None:

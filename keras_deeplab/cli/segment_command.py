@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
-from keras_deeplab.cli.annotation_arguments import add_annotations, write_annotations
 from keras_deeplab.cli.arguments import (
     add_classes,
     add_inference,
@@ -83,18 +85,12 @@ def add_parser(commands: Any) -> None:
             videos a lossless video, or no masks (default: %(default)s)
         --opacity OPACITY: overlay opacity, 0 to 1
         --no-overlay: write only the masks, which is faster
-        """,
-        workers=int,
-        every=1,
-        smoothing=0.0,
-        format={"choices": ("png", "npz", "rle-json", "video", "none"), "default": "png"},
-        opacity=0.5,
-        no_overlay={"action": "store_false", "dest": "overlay"},
-    )
-    add_annotations(segment)
-    add_options(
-        segment,
-        """
+        --annotations FORMAT: write annotations for a labelling tool instead of masks and overlays:
+            coco.json (or another name of a COCO file), cvat, labelme, labelstudio, yolo
+        --annotation-masks: write regions as run lengths or bitmaps instead of polygons
+        --smallest PIXELS: least size of an annotated region, and of a hole
+        --tolerance PIXELS: largest distance by which a polygon may differ from its region; it is
+            lowered where the IoU would fall below 0.988
         --resume: keep results that an earlier run with the same settings has finished (default:
             yes)
         --json: print one JSON object per photo instead of text
@@ -105,6 +101,14 @@ def add_parser(commands: Any) -> None:
         --cpus-per-actor N: CPUs that an actor reserves (default: 1)
         --gpus-per-actor N: GPUs of an actor; 0.5 puts two on a GPU (default: 1 if there are any)
         """,
+        workers=int,
+        every=1,
+        smoothing=0.0,
+        format={"choices": ("png", "npz", "rle-json", "video", "none"), "default": "png"},
+        opacity=0.5,
+        no_overlay={"action": "store_false", "dest": "overlay"},
+        smallest=10,
+        tolerance=1.5,
         resume={"action": argparse.BooleanOptionalAction, "default": True},
         engine={"choices": ("local", "ray"), "default": "local"},
         actors=_actors,
@@ -156,19 +160,34 @@ def _segment(arguments: argparse.Namespace) -> int:
     _check_engine(arguments)
     if summary := found.summary():
         print(f"keras-deeplab: {summary}", file=sys.stderr)
-    if arguments.annotations:
-        return write_annotations(arguments, [item.source for item in found.items])
-    with quiet_start():
-        from keras_deeplab.cli.segment_run import SegmentRun
+    with _no_empty_folder(Path(arguments.out).expanduser()):
+        with quiet_start():
+            from keras_deeplab.cli.segment_run import SegmentRun, write_annotations
 
-        run = SegmentRun(arguments, found.items, resolve_inference(arguments))
-    if run.remaining and arguments.engine == "local":
-        start_keras()
-        if arguments.crf:
-            with quiet_start():
-                _first_crf()
-        run.model = resolve_network(arguments)
-    return run()
+            if not arguments.annotations:
+                run = SegmentRun(arguments, found.items, resolve_inference(arguments))
+        if arguments.annotations:
+            return write_annotations(arguments, [item.source for item in found.items])
+        if run.remaining and arguments.engine == "local":
+            start_keras()
+            if arguments.crf:
+                with quiet_start():
+                    _first_crf()
+            run.model = resolve_network(arguments)
+        return run()
+
+
+@contextmanager
+def _no_empty_folder(path: Path) -> Iterator[None]:
+    """Removes a new folder at the end if nothing was written to it."""
+    new = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        yield
+    finally:
+        for folder in new:
+            # It holds results, or is an address.
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _first_crf() -> None:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tqdm import tqdm
 
 from keras_deeplab._validation import percent
-from keras_deeplab.cli.arguments import resolve_network
-from keras_deeplab.cli.startup import error_text
+from keras_deeplab.cli.arguments import resolve_inference, resolve_network
+from keras_deeplab.cli.startup import error_text, start_keras
+from keras_deeplab.data import annotation_writer
 from keras_deeplab.data.photo_sources import Item, distinct
 from keras_deeplab.data.video_reader import VideoReader
+from keras_deeplab.inference import Segmentation, open_segmenter, segment
 from keras_deeplab.inference.bulk import (
     BulkJob,
     Destination,
@@ -29,15 +33,13 @@ from keras_deeplab.inference.bulk import (
 from keras_deeplab.inference.options import InferenceOptions
 
 Outcome = dict[str, Any] | Exception
+_SHOWN: tuple[str, ...] = ("mask", "overlay")
 
 
 class SegmentRun:
-    """Segments what is not finished, and prints the results of everything.
+    """Segments what remains, which is not finished, and prints the results of everything.
 
-    Attributes:
-        model: The network; set it before the call if anything remains, except with Ray, whose
-            actors open it.
-        remaining: Photos that are not finished.
+    `model` must be set before the call if anything remains, except with Ray, whose actors open it.
     """
 
     def __init__(
@@ -67,26 +69,11 @@ class SegmentRun:
                 f"before (--no-resume computes them again)",
                 file=sys.stderr,
             )
-        failed = 0
-        progress = tqdm(
-            self._outcomes(),
-            total=len(self.items),
-            unit="photo",
-            disable=True if len(self.items) == 1 else None,
-        )
         try:
-            for item, outcome in progress:
-                if isinstance(outcome, Exception):
-                    failed += 1
-                    tqdm.write(f"keras-deeplab: error: {error_text(outcome)}", file=sys.stderr)
-                else:
-                    tqdm.write(self._report(item, outcome))
+            return int(print_outcomes(self._outcomes(), len(self.items), self._report) > 0)
         finally:
             self.book.close()
             self.files.destination.close()
-        if failed:
-            print(f"keras-deeplab: {failed} of {len(self.items)} photos failed", file=sys.stderr)
-        return 1 if failed else 0
 
     def _outcomes(self) -> Iterator[tuple[Item, Outcome]]:
         results = self._computed()
@@ -110,9 +97,11 @@ class SegmentRun:
         arguments = argparse.Namespace(**vars(self.arguments))
         path = Path(arguments.model).expanduser()
         arguments.model = str(path.resolve()) if path.exists() else arguments.model
-        return segment_on_ray(
-            partial(resolve_network, arguments), self.remaining, self.job, actors=_actors(arguments)
+        actors = RayActors(
+            number=arguments.actors, cpus=arguments.cpus_per_actor, gpus=arguments.gpus_per_actor
         )
+        open_network = partial(resolve_network, arguments)
+        return segment_on_ray(open_network, self.remaining, self.job, actors=actors)
 
     @contextmanager
     def _frame_bar(self, item: Item, reader: VideoReader) -> Iterator[Callable[[], object]]:
@@ -123,18 +112,76 @@ class SegmentRun:
 
     def _report(self, item: Item, record: dict[str, Any]) -> str:
         shown = self.files.destination.shown
-        written = {kind: shown(record[kind]) for kind in ("mask", "overlay") if kind in record}
-        shares = record["shares"]
-        if self.arguments.json:
-            return json.dumps({"photo": item.source, **written, "shares": shares})
-        listed = ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
-        return "\n  ".join([f"{item.source}: {listed}", *written.values()])
+        written = {kind: shown(record[kind]) for kind in _SHOWN if kind in record}
+        return _line(self.arguments, item.source, record["shares"], written)
 
 
-def _actors(arguments: argparse.Namespace) -> RayActors:
-    return RayActors(
-        number=arguments.actors, cpus=arguments.cpus_per_actor, gpus=arguments.gpus_per_actor
+def print_outcomes(
+    outcomes: Iterable[tuple[Any, Any]], count: int, report: Callable[[Any, Any], str]
+) -> int:
+    """Prints a report on each photo, or its error, and returns the number of errors."""
+    failed = 0
+    for photo, outcome in tqdm(
+        outcomes, total=count, unit="photo", disable=True if count == 1 else None
+    ):
+        if isinstance(outcome, Exception):
+            failed += 1
+            tqdm.write(f"keras-deeplab: error: {error_text(outcome)}", file=sys.stderr)
+        else:
+            tqdm.write(report(photo, outcome))
+    if failed:
+        print(f"keras-deeplab: {failed} of {count} photos failed", file=sys.stderr)
+    return failed
+
+
+def _line(
+    arguments: argparse.Namespace,
+    photo: str,
+    shares: dict[str, float],
+    written: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    if arguments.json:
+        return json.dumps({"photo": photo, **written, "shares": shares})
+    listed = ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
+    return "\n  ".join([f"{photo}: {listed}", *written.values()])
+
+
+def write_annotations(arguments: argparse.Namespace, sources: Sequence[str]) -> int:
+    """Segments photos and writes their annotations; returns the exit code."""
+    photos = [Path(source) for source in sources]
+    stems = Counter(photo.stem for photo in photos)
+    for photo in photos:
+        if not photo.is_file() or stems[photo.stem] > 1:
+            twice = " whose name occurs twice" if photo.is_file() else ""
+            raise ValueError(
+                f"Annotations must be of image files with distinct names. Received: "
+                f"{str(photo)!r}{twice}."
+            )
+    start_keras()
+    segmenter = open_segmenter(resolve_network(arguments))
+    writer = annotation_writer(
+        arguments.annotations,
+        arguments.out,
+        segmenter.class_names,
+        palette=segmenter.palette,
+        masks=arguments.annotation_masks,
+        smallest=arguments.smallest,
+        tolerance=arguments.tolerance,
     )
+
+    def save(number: int, result: Segmentation) -> dict[str, float]:
+        writer.add(photos[number], result.labels)
+        return result.shares()
+
+    results = segment(segmenter, photos, options=resolve_inference(arguments)).outcomes(save)
+    failed = print_outcomes(
+        zip(photos, results, strict=True),
+        len(photos),
+        lambda photo, shares: _line(arguments, str(photo), shares),
+    )
+    for file in writer.finish() if failed < len(photos) else ():
+        print(file, file=sys.stderr if arguments.json else sys.stdout)
+    return int(failed > 0)
 
 
 def _settings(arguments: argparse.Namespace, options: InferenceOptions) -> dict[str, Any]:

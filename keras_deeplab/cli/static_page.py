@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import tarfile
-import tempfile
 from importlib.resources import as_file
 from importlib.resources import files as package_files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from keras_deeplab._files import write_atomically
+from keras_deeplab._validation import listed
 from keras_deeplab.cli.arguments import is_model_name
 from keras_deeplab.data import example_photos
 from keras_deeplab.visualize import display_palette, has_background
@@ -37,16 +38,8 @@ def write_static_page(folder: str | Path, *, model: str | None = None) -> Path:
     """Writes the page: HTML, scripts, example photos, onnxruntime-web and the network.
 
     Args:
-        folder: Folder to write to; created if it does not exist.
+        folder: New or empty folder, or that of such a page; returned.
         model: Name of weights, or path of a `.keras` file. Default: "voc".
-
-    Returns:
-        The folder.
-
-    Raises:
-        ValueError: If the folder holds other files, or the network cannot be exported.
-        ConnectionError: If onnxruntime-web can be neither found nor downloaded.
-        ModuleNotFoundError: If tf2onnx or onnxruntime is not installed.
     """
     target = Path(folder).expanduser()
     if target.exists() and not (target / _SETTINGS).is_file() and any(target.iterdir()):
@@ -90,17 +83,15 @@ def _write_network(path: Path, name: str) -> dict[str, Any]:
     export(model, path, input_size=size, batch=1, class_names=segmenter.class_names)
     path.with_name(f"{path.name}.json").unlink()
     names, palette = segmenter.class_names, segmenter.palette
-    colours = display_palette(palette)
     clear = 0 if has_background(palette) else None
     shown = [one for label, one in enumerate(names) if label != clear]
-    more = f" and {len(shown) - 6} more" if len(shown) > 6 else ""
     return {
         "size": size,
         "names": names,
-        "palette": colours,
+        "palette": display_palette(palette),
         "mask_palette": palette,
         "clear": clear,
-        "summary": ", ".join(shown[:6]) + more,
+        "summary": listed(shown),
         "bytes": path.stat().st_size,
     }
 
@@ -123,12 +114,9 @@ def _runtime_archive() -> Path:
     """Returns the archive of onnxruntime-web: from the mirror, the cache, or npm's registry."""
     mirror = os.environ.get("KERAS_DEEPLAB_MIRROR", "")
     is_url = mirror.startswith(("http://", "https://"))
-    places = [cache_folder() / RUNTIME]
-    if mirror and not is_url:
-        places.insert(0, Path(mirror).expanduser() / RUNTIME)
-    for place in places:
-        if place.is_file() and file_sha256(place) == _SHA256:
-            return place
+    local = Path(mirror).expanduser() / RUNTIME
+    if mirror and not is_url and local.is_file() and file_sha256(local) == _SHA256:
+        return local
     import pooch
 
     pooch.get_logger().setLevel("WARNING")
@@ -156,7 +144,5 @@ def _unpack(archive: Path, folder: Path) -> None:
             source = tar.extractfile(f"package/dist/{name}")
             if source is None:
                 raise ValueError(f"{archive} must hold {name}. Delete it.")
-            with tempfile.NamedTemporaryFile(dir=folder, delete=False) as part:
-                shutil.copyfileobj(source, part)
-            Path(part.name).chmod(0o644)
-            os.replace(part.name, folder / name)
+            with write_atomically(folder / name) as partial, partial.open("wb") as file:
+                shutil.copyfileobj(source, file)

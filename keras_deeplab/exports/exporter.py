@@ -28,8 +28,7 @@ from keras_deeplab.exports.parity import Parity, measure_parity
 from keras_deeplab.exports.photos import calibration_batches, find_photos, sample_images
 from keras_deeplab.exports.request import AGREEMENTS, Request
 from keras_deeplab.exports.run_exported import RUNTIMES, runtime_name
-from keras_deeplab.exports.saved_model_export import write_saved_model
-from keras_deeplab.exports.serving import float32_clone, image_spec, serving_function
+from keras_deeplab.exports.serving import float32_clone, serving_function, write_saved_model
 
 _KERNELS = {"saved_model": "keras", "tflite": "same", "onnx": "explicit"}
 
@@ -174,27 +173,22 @@ def _quiet_tensorflow() -> Iterator[None]:
 def _write(
     request: Request, path: Path, photos: Sequence[Any]
 ) -> tuple[dict[str, int], tuple[str, ...]]:
+    engine = None if request.format == "saved_model" else "convolutional"
     network = float32_clone(
-        request.model,
-        operators=_KERNELS[request.format],
-        engine=None if request.format == "saved_model" else "convolutional",
-        crf=request.crf,
+        request.model, operators=_KERNELS[request.format], engine=engine, crf=request.crf
     )
-    serve = serving_function(
-        network,
-        activation=request.activation,
-        labels=request.output_dtype if request.argmax else None,
-    )
-    in_8_bits = request.quantize == "int8"
-    spec = image_spec(
-        request.batch, request.input_size, uint8=request.uint8_input and not in_8_bits
-    )
+    labels = request.output_dtype if request.argmax else None
+    serve = serving_function(network, activation=request.activation, labels=labels)
+    # The converter itself changes the types of 8-bit networks.
+    dtype = "uint8" if request.uint8_input and request.quantize != "int8" else "float32"
+    spec = tf.TensorSpec((request.batch, *request.input_size, 3), dtype, name="image")
     if request.format == "saved_model":
         return write_saved_model(path, network, serve, spec, jpeg=_jpeg(request, network)), ()
     metadata = request.metadata()
     if request.format == "onnx":
-        text = json.dumps(metadata)
-        content = onnx_export.convert(serve, spec, opset=request.opset or 17, metadata=text)
+        content = onnx_export.convert(
+            serve, spec, opset=request.opset or 17, metadata=json.dumps(metadata)
+        )
         path.write_bytes(content)
         return onnx_export.operators(content)
     content = tflite_export.convert(
@@ -207,8 +201,7 @@ def _write(
         uint8_input=request.uint8_input,
         output_dtype=request.output_dtype,
     )
-    content = tflite_export.finished(content, metadata)
-    path.write_bytes(content)
+    path.write_bytes(content := tflite_export.finished(content, metadata))
     return tflite_export.operators(content)
 
 
@@ -218,7 +211,7 @@ def _jpeg(request: Request, network: keras.Model) -> Callable[[Any], Any] | None
     return jpeg_function(
         network,
         size=request.full_size,
-        ignore_class=request.metadata()["ignore_class"],
+        ignore_class=request.dataset.ignore_class,
         dtype="uint8" if network.output_shape[-1] <= 255 else "int32",
     )
 

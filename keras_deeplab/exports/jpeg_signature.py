@@ -16,18 +16,8 @@ def jpeg_function(
 ) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
     """Returns a function from JPEG files to labels.
 
-    Each photo is resized to fit the size and padded with grey, as `segment` does.
-
-    Args:
-        network: Model from float32 images to scores.
-        size: (height, width) of the network's input.
-        ignore_class: Label of the padding.
-        dtype: Type of the labels.
-
-    Returns:
-        A function from a vector of strings to the tensors "labels" (batch, height, width), "size"
-        (batch, 2): height and width of the photo in them, top left, and "shares" (batch, classes):
-        each class's share of the photo.
+    Each photo is resized to fit the size and padded with grey, as `segment` does. The padding gets
+    the ignored label.
     """
     classes = network.output_shape[-1]
 
@@ -53,10 +43,7 @@ def jpeg_function(
         counts = tf.math.bincount(counted, axis=-1, minlength=classes + 1, maxlength=classes + 1)
         pixels = tf.cast(tf.reduce_prod(fits, axis=1, keepdims=True), tf.float32)
         labels: Any = tf.cast(tf.where(inside, best, ignore_class), dtype)
-        return {
-            "labels": labels,
-            "size": fits,
-            "shares": tf.cast(counts[:, :classes], tf.float32) / pixels,
-        }
+        shares = tf.cast(counts[:, :classes], tf.float32) / pixels
+        return {"labels": labels, "size": fits, "shares": shares}
 
     return serve

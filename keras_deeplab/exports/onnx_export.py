@@ -27,17 +27,7 @@ def import_converter() -> Any:
 def convert(
     serve: Callable[[tf.Tensor], tf.Tensor], spec: tf.TensorSpec, *, opset: int, metadata: str
 ) -> bytes:
-    """Converts a function of images.
-
-    Args:
-        serve: The function.
-        spec: Shape and type of its images.
-        opset: ONNX operator set version.
-        metadata: Metadata to write into the file.
-
-    Returns:
-        The file's content.
-    """
+    """Returns the content of a file: a function of images, and the metadata."""
     tf2onnx = import_converter()
     # Otherwise resizes to a fixed size would become rounded factors.
     batch, height, width, channels = spec.shape

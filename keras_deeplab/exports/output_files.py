@@ -14,7 +14,7 @@ from keras_deeplab._validation import check_choice
 from keras_deeplab.inference.sidecar import sidecar_path
 
 FORMATS = ("saved_model", "tflite", "onnx")
-_SUFFIXES = {".tflite": "tflite", ".onnx": "onnx"}
+_FORMATS = {".tflite": "tflite", ".onnx": "onnx"}
 # Temporary files that are older belong to processes that were killed.
 _STALE_SECONDS = 24 * 3600.0
 _FOREIGN = {".keras", ".h5", ".pb", ".json", ".lite", ".pt"}
@@ -26,23 +26,19 @@ def resolve_format(path: Path, format: str | None) -> str:
     Raises:
         ValueError: If the format is unknown, or the suffix belongs to another format.
     """
-    if format is not None:
-        check_choice("format", format, FORMATS)
     suffix = path.suffix.lower()
+    own = "other" if suffix in _FOREIGN else _FORMATS.get(suffix, "saved_model")
+    if format is None and own != "other":
+        return own
     if format is None:
-        if suffix in _FOREIGN:
-            raise ValueError(
-                f"path must end in .tflite or .onnx, or be a folder for a SavedModel. "
-                f"Received: path={str(path)!r}."
-            )
-        return _SUFFIXES.get(suffix, "saved_model")
-    expected = {name: ending for ending, name in _SUFFIXES.items()}.get(format)
-    if (expected and suffix != expected) or (not expected and suffix in {*_SUFFIXES, *_FOREIGN}):
-        raise ValueError(
-            f"path must {f'end in {expected}' if expected else 'be a folder'} for "
-            f"format={format!r}. Received: path={str(path)!r}."
-        )
-    return format
+        needs = "must end in .tflite or .onnx, or be a folder for a SavedModel"
+    else:
+        check_choice("format", format, FORMATS)
+        if format == own:
+            return format
+        ending = "".join(ending for ending, name in _FORMATS.items() if name == format)
+        needs = f"must {f'end in {ending}' if ending else 'be a folder'} for format={format!r}"
+    raise ValueError(f"path {needs}. Received: path={str(path)!r}.")
 
 
 def check_writable(path: Path, format: str) -> None:
@@ -92,24 +88,23 @@ def unfinished(path: Path) -> Iterator[Path]:
 
 def put(partial: Path, path: Path, metadata: str) -> None:
     """Moves a finished export to its final path and writes its metadata next to it."""
-    if partial.is_dir():
-        sidecar_path(partial).write_text(metadata)
-        old = path.with_name(f".{path.name}.{os.getpid()}.old")
-        if path.exists():
-            path.rename(old)
-        try:
-            partial.rename(path)
-        except OSError:
-            if old.exists():
-                old.rename(path)
-            raise
-        _remove(old)
-        return
     staged = sidecar_path(partial)
     staged.write_text(metadata)
-    # Metadata first: a file without it would not be recognised as an export of this package.
-    staged.replace(sidecar_path(path))
-    partial.replace(path)
+    if not partial.is_dir():
+        # Metadata first: a file without it would not be recognised as an export of this package.
+        staged.replace(sidecar_path(path))
+        partial.replace(path)
+        return
+    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    if path.exists():
+        path.rename(old)
+    try:
+        partial.rename(path)
+    except OSError:
+        if old.exists():
+            old.rename(path)
+        raise
+    _remove(old)
 
 
 def byte_count(path: Path) -> int:

@@ -39,16 +39,13 @@ def measure_parity(
     network: Callable[[np.ndarray], np.ndarray],
     exact: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Parity:
-    """Compares an export's outputs with its network's.
+    """Compares an export's outputs, scores or labels, with its network's.
 
     Args:
         images: Batches of images.
-        outputs: Outputs of the export: scores or labels.
+        outputs: Outputs of the export.
         network: Function from a batch to the scores of the network.
-        exact: Function from a batch to its scores with the permutohedral CRF.
-
-    Raises:
-        ValueError: If an output differs in shape from the network's, or a value is not finite.
+        exact: The same with the permutohedral CRF.
     """
     equal, exactly, pixels = 0, 0, 0
     difference, largest = 0.0, 0.0

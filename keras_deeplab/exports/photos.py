@@ -18,15 +18,7 @@ CALIBRATED = 100
 
 
 def find_photos(source: Any) -> list[Any]:
-    """Lists photos, at most `CALIBRATED`, evenly spaced.
-
-    Args:
-        source: A folder, a photo, or an iterable of paths, PIL images or arrays.
-
-    Raises:
-        ValueError: If there are no photos.
-        FileNotFoundError: If a folder or file does not exist.
-    """
+    """Lists photos, at most `CALIBRATED`, evenly spaced, or raises an error without any."""
     if isinstance(source, (str, Path)):
         path = Path(source).expanduser()
         if not path.exists():
@@ -62,20 +54,11 @@ def calibration_batches(
 
 
 def sample_images(
-    photos: Sequence[Any],
-    *,
-    size: tuple[int | None, int | None],
-    usual: tuple[int, int],
-    batch: int,
+    photos: Sequence[Any], *, size: tuple[Any, Any], usual: tuple[int, int], batch: int
 ) -> list[np.ndarray]:
-    """Returns uint8 batches of images for the comparison.
+    """Returns uint8 batches of photos, or of synthetic images, for the comparison.
 
-    Args:
-        photos: Photos, of which the first ones are used; empty for synthetic images.
-        size: Input size (height, width) of the export; None for dynamic sides.
-        usual: Usual (height, width) of the network, for dynamic sides. The comparison also uses
-            about half of it.
-        batch: Images per batch.
+    Dynamic sides of photos have the `usual` size of the network, and half of it.
     """
     if not photos:
         sizes = [

@@ -14,13 +14,10 @@ from keras_deeplab.inference.sidecar import FORMAT_VERSION
 from keras_deeplab.layers import CRFAsRNN, SegmentationOutput
 from keras_deeplab.layers.segmentation_output import find_output, takes_rgb
 from keras_deeplab.presets.crfs import CRFS
-from keras_deeplab.presets.datasets import dataset_of, numbered_classes
+from keras_deeplab.presets.datasets import DatasetRow, dataset_of, numbered_classes
 
-QUANTIZE = ("float16", "dynamic", "int8")
 # For ten photos together: on a single difficult photo, 8 bits can change far more labels.
 AGREEMENTS = {None: 0.999, "float16": 0.99, "dynamic": 0.95, "int8": 0.9}
-# Besides the one that takes images.
-SIGNATURES = ("jpeg",)
 # Operator set versions to which Keras models can be converted.
 OPSETS = range(13, 19)
 
@@ -44,14 +41,9 @@ class Request:
     signature: str | None = None
 
     def checked(self, *, calibrates: bool) -> Request:
-        """Returns the request with all defaults filled in, checked against the model.
+        """Returns the request with all defaults, checked against each other and the model.
 
-        Args:
-            calibrates: Whether there are photos to calibrate on.
-
-        Raises:
-            TypeError: If the model is not a Keras model, or a number is not an integer.
-            ValueError: If arguments are incompatible with each other or with the model.
+        `calibrates` says whether there are photos to calibrate on.
         """
         model = self.model
         check_model(model)
@@ -95,6 +87,11 @@ class Request:
         return keras.activations.softmax if self.softmax else None
 
     @property
+    def dataset(self) -> DatasetRow:
+        """The dataset with the names of the classes."""
+        return dataset_of(tuple(self.class_names or ()))
+
+    @property
     def has_crf(self) -> bool:
         """Whether the export includes a CRF."""
         own = any(isinstance(layer, CRFAsRNN) for layer in self.model.layers)
@@ -104,7 +101,7 @@ class Request:
     def usual_size(self) -> tuple[int, int]:
         """The (height, width) that photos are resized to fit."""
         own = self.output.inference_size if self.output else None
-        return own or dataset_of(tuple(self.class_names or ())).inference_size
+        return own or self.dataset.inference_size
 
     @property
     def full_size(self) -> tuple[int, int]:
@@ -114,14 +111,13 @@ class Request:
 
     def metadata(self) -> dict[str, Any]:
         """The metadata for users of the file."""
-        dataset = dataset_of(tuple(self.class_names or ()))
         height, width = self.input_size
         kind = "probabilities" if self.activation else "logits"
         return {
             "format_version": FORMAT_VERSION,
             "class_names": list(self.class_names or ()),
-            "palette": [list(colour) for colour in dataset.palette],
-            "ignore_class": dataset.ignore_class,
+            "palette": [list(colour) for colour in self.dataset.palette],
+            "ignore_class": self.dataset.ignore_class,
             "inference_size": list(self.usual_size),
             "input": {
                 "height": height,
@@ -131,10 +127,7 @@ class Request:
                 "layout": "NHWC",
                 "range": "RGB 0-255" if takes_rgb(self.model) else "RGB -1 to 1",
             },
-            "output": {
-                "kind": "labels" if self.argmax else kind,
-                "dtype": self.output_dtype,
-            },
+            "output": {"kind": "labels" if self.argmax else kind, "dtype": self.output_dtype},
             "network": self.model.name,
             "quantize": self.quantize,
             "crf": self.has_crf,
@@ -176,7 +169,7 @@ def check_model(model: Any) -> None:
 def _check_quantize(request: Request, *, calibrates: bool) -> None:
     if request.quantize is None:
         return
-    check_choice("quantize", request.quantize, QUANTIZE)
+    check_choice("quantize", request.quantize, [name for name in AGREEMENTS if name])
     if request.format != "tflite":
         raise ValueError(
             f"quantize must come with format='tflite'. Received: quantize={request.quantize!r} "
@@ -215,7 +208,7 @@ def _check_crf(request: Request) -> None:
 def _check_signature(request: Request) -> None:
     if request.signature is None:
         return
-    check_choice("signature", request.signature, SIGNATURES)
+    check_choice("signature", request.signature, ("jpeg",))
     if request.format != "saved_model":
         raise ValueError(
             f"signature must come with format='saved_model'. Received: "

@@ -1,12 +1,15 @@
-"""Prepares a network for export: float32, with operators of the target runtime."""
+"""Prepares a network for export: float32, operators of the target runtime; SavedModels."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_deeplab.layers import AtrousConv2D, CRFAsRNN, SegmentationOutput
 from keras_deeplab.models.heads.output import crf_layer
@@ -65,16 +68,14 @@ def float32_clone(
 ) -> keras.Model:
     """Rebuilds a model with the float32 policy and the same weights.
 
+    It returns the scores before the activation of its `SegmentationOutput`.
+
     Args:
         model: A functional model with any dtype policy.
         operators: "keras" keeps the layers; "same" and "explicit" turn each atrous convolution
             into one dilated operator with that padding, which TensorFlow cannot run on CPUs.
         engine: Engine of `CRFAsRNN` layers; None keeps theirs.
-        crf: Name of a preset of CRF parameters; appends a CRF. None: no CRF is appended.
-
-    Returns:
-        A model from float32 images to scores before the activation of its
-        `SegmentationOutput`.
+        crf: Name of a preset of CRF parameters; appends a CRF.
     """
 
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
@@ -108,16 +109,7 @@ def serving_function(
     activation: Callable[[Any], Any] | None = None,
     labels: str | None = None,
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Returns the function to export.
-
-    Args:
-        network: Model from float32 images to scores.
-        activation: Activation of the scores.
-        labels: Type of the label ids to return instead of scores: "uint8" or "int32".
-
-    Returns:
-        A function from images of any type to scores, or to labels (batch, height, width).
-    """
+    """Returns the function to export: to scores, or to label ids of the type `labels`."""
 
     def serve(image: tf.Tensor) -> tf.Tensor:
         scores = network(tf.cast(image, tf.float32), training=False)
@@ -128,11 +120,28 @@ def serving_function(
     return serve
 
 
-def image_spec(
-    batch: int | None, size: tuple[int | None, int | None], *, uint8: bool
-) -> tf.TensorSpec:
-    """Returns shape and type of the images of the exported function."""
-    return tf.TensorSpec((batch, *size, 3), tf.uint8 if uint8 else tf.float32, name="image")
+def write_saved_model(
+    path: Path,
+    network: keras.Model,
+    serve: Callable[[tf.Tensor], tf.Tensor],
+    spec: tf.TensorSpec,
+    *,
+    jpeg: Callable[[tf.Tensor], dict[str, tf.Tensor]] | None = None,
+) -> dict[str, int]:
+    """Writes a SavedModel and returns the number of its operators by name.
+
+    Its endpoint "serve" is also the default signature; `jpeg` is that of the signature "jpeg".
+    """
+    archive = keras.export.ExportArchive()
+    archive.track(network)
+    archive.add_endpoint("serve", serve, input_signature=[spec])
+    if jpeg is not None:
+        files = tf.TensorSpec((spec.shape[0],), tf.string, name="jpeg")
+        archive.add_endpoint("jpeg", jpeg, input_signature=[files])
+    archive.write_out(str(path), verbose=False)
+    saved = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    functions = saved.meta_graphs[0].graph_def.library.function
+    return dict(Counter(node.op for function in functions for node in function.node_def))
 
 
 def _native_class(layer: keras.layers.Layer) -> type[keras.layers.Layer] | None:

@@ -26,25 +26,21 @@ def convert(
     uint8_input: bool,
     output_dtype: str | None,
 ) -> bytes:
-    """Converts a function of images.
+    """Returns the content of a file: a function of images.
 
-    Args:
-        serve: The function.
-        spec: Shape and type of its images.
-        quantize: "float16", "dynamic", "int8" or None.
-        calibration: For "int8": returns batches of float32 images.
-        uint8_input: For "int8": whether the file takes uint8 images.
-        output_dtype: For "int8": "int8" or "uint8" returns the quantised scores.
-
-    Returns:
-        The file's content.
+    `calibration`, which returns batches of float32 images, `uint8_input` and `output_dtype` are for
+    "int8".
 
     Raises:
         ValueError: If the network needs an operator that is not a TFLite builtin.
     """
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
     function = tf.function(serve, input_signature=[spec]).get_concrete_function()
     # The converter folds batch norm only into weights that are constants.
-    frozen = _frozen(function)
+    frozen = convert_variables_to_constants_v2(function)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], tf.Module())
     builtins = tf.lite.OpsSet.TFLITE_BUILTINS
     if quantize is not None:
@@ -93,11 +89,7 @@ def finished(content: bytes, metadata: dict[str, Any]) -> bytes:
 
 
 def operators(content: bytes) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Counts the operators of a file.
-
-    Returns:
-        Number by name, and the names of those that are not builtin.
-    """
+    """Counts the operators of a file by name, and lists those that are not builtin."""
     schema = tflite_schema()
     names = {code: name for name, code in vars(schema.BuiltinOperator).items() if name.isupper()}
     model = schema.ModelT.InitFromPackedBuf(content)
@@ -112,11 +104,3 @@ def operators(content: bytes) -> tuple[dict[str, int], tuple[str, ...]]:
                 foreign.add(name)
             found[name] += 1
     return dict(found), tuple(sorted(foreign))
-
-
-def _frozen(function: Any) -> Any:
-    from tensorflow.python.framework.convert_to_constants import (
-        convert_variables_to_constants_v2,
-    )
-
-    return convert_variables_to_constants_v2(function)

@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from keras_deeplab.cli import main, segment_command, segment_run
+from keras_deeplab.data import read_dataset
 from keras_deeplab.inference.bulk import photo_engine
+from tests.data.annotations.exports import photo
 
 ROOT = Path(__file__).parents[2]
 
@@ -160,3 +162,37 @@ def test_other_class_names_are_other_results(folder: Path, capsys):
     assert segment("photos") == 0
     assert segment("photos", "--dataset", "voc") == 0
     assert "finished before" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--annotations", "coco"]])
+def test_without_a_result_no_folder_is_left(folder: Path, options: list[str], capsys):
+    Path("bad.png").write_text("no photo")
+    assert segment("bad.png", "--out", "new/masks", *options) == 1
+    assert "1 of 1 photos failed" in capsys.readouterr().err
+    assert main(["segment", "photos", "--out", "new", "--model", "gone.onnx", *options]) == 1
+    assert not Path("new").exists()
+    Path("old").mkdir()
+    assert segment("bad.png", "--out", "old", *options) == 1
+    assert Path("old").is_dir()
+
+
+def test_annotations_instead_of_masks(tmp_path: Path, network_file: Path, capsys):
+    photos = tmp_path / "photos"
+    photo(photos / "a.jpg", 0, (48, 64))
+    photo(photos / "b.jpg", 1, (48, 64))
+    network = ["--model", str(network_file), "--backbone", "mobilenet_v2_050"]
+    arguments = ["segment", str(photos), *network, "--size", "65"]
+    assert main([*arguments, "--annotations", "coco.json", "--out", str(photos), "--json"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line).keys() for line in lines] == [{"photo", "shares"}] * 2
+    assert sorted(path.name for path in photos.iterdir()) == ["a.jpg", "b.jpg", "coco.json"]
+    data = read_dataset(photos)
+    shares = json.loads(lines[0])["shares"]
+    read = (data[0]["labels"] == 0).mean()
+    assert read == pytest.approx(shares.get("background", 0), abs=0.05)
+    out = tmp_path / "labelme"
+    assert main([*arguments, "--annotations", "labelme", "--out", str(out)]) == 0
+    assert str(out / "labels.txt") in capsys.readouterr().out
+    assert (out / "b.json").is_file()
+    assert main([*arguments, "--annotations", "labelmee", "--out", str(out)]) == 1
+    assert "Did you mean 'labelme'?" in capsys.readouterr().err
