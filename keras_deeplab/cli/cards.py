@@ -104,28 +104,21 @@ def _hash(row: WeightsRow) -> str:
 
 
 def _load(row: WeightsRow) -> str:
-    lines = [
-        "```python",
-        "from keras_deeplab import DeepLab",
-        "",
-        f'model = DeepLab(weights="{row.name}")',
-        "```",
-    ]
-    lines += ["", f"On the command line: `keras-deeplab segment PHOTO --model {row.name}`."]
-    if row.recommended:
-        lines[-1] += f" In both, `{row.dataset}` is an alias of this name."
-    return "\n".join(lines)
+    alias = f" In both, `{row.dataset}` is an alias of this name." if row.recommended else ""
+    return (
+        f'```python\nfrom keras_deeplab import DeepLab\n\nmodel = DeepLab(weights="{row.name}")\n'
+        f"```\n\nOn the command line: `keras-deeplab segment PHOTO --model {row.name}`.{alias}"
+    )
 
 
 def _limits(row: WeightsRow) -> list[str]:
     dataset = DATASETS[row.dataset]
+    classes = len(dataset.class_names)
     limits = _grids(row)
     if dataset.class_names[0] == "background":
-        limits.append(
-            f"It recognises {len(dataset.class_names) - 1} classes; everything else is background."
-        )
+        limits.append(f"It recognises {classes - 1} classes; everything else is background.")
     else:
-        limits.append(f"It assigns every pixel to one of its {len(dataset.class_names)} classes.")
+        limits.append(f"It assigns every pixel to one of its {classes} classes.")
     if row.trained_on_val:
         limits.append(
             "It was trained on its dataset's validation images, so its accuracy on those images "

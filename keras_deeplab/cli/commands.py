@@ -1,4 +1,4 @@
-"""The command `keras-deeplab`: reads the sub-command and runs it."""
+"""The command `keras-deeplab`: reads the sub-command and runs it; tab completion."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
 
 from keras_deeplab._validation import suggestion
 from keras_deeplab._version import __version__
@@ -23,8 +23,8 @@ from keras_deeplab.cli import (
     train_command,
 )
 from keras_deeplab.cli.arguments import photos_after_crf
-from keras_deeplab.cli.completion import all_actions, complete
 from keras_deeplab.cli.startup import FORESEEN, error_text, replace_unknown_characters
+from keras_deeplab.presets.weights import WEIGHTS
 
 # In the order of the help.
 _COMMANDS = (
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     replace_unknown_characters()
     parser = _parser()
-    complete(parser)
+    _complete(parser)
     if not argv:
         print(_EXAMPLES)
         return 0
@@ -105,7 +105,7 @@ class _Parser(argparse.ArgumentParser):
                 f"{', '.join(names)}"
             )
         elif unknown:
-            options = [name for action in all_actions(self) for name in action.option_strings]
+            options = [name for action in _actions(self) for name in action.option_strings]
             message += f".{suggestion(unknown[1], [x for x in options if x.startswith('--')])}"
         example = f"\n{self.epilog}" if self.epilog else ""
         self.exit(2, f"{self.prog}: error: {message}{example}\nSee: {self.prog} --help\n")
@@ -120,3 +120,34 @@ def _parser() -> argparse.ArgumentParser:
     for command in _COMMANDS:
         command.add_parser(commands)
     return parser
+
+
+def _complete(parser: argparse.ArgumentParser) -> None:
+    """Prints completions and exits, if a shell asks for them; otherwise returns.
+
+    Shells ask for them after ``eval "$(register-python-argcomplete keras-deeplab)"``.
+    """
+    if "_ARGCOMPLETE" not in os.environ:
+        return
+    import argcomplete
+
+    for action in _actions(parser):
+        if "--model" in action.option_strings:
+            action.completer = _models  # type: ignore[attr-defined]
+    argcomplete.autocomplete(parser)
+
+
+def _models(prefix: str, **_: Any) -> list[str]:
+    from argcomplete.completers import FilesCompleter
+
+    names = [*dict.fromkeys(row.dataset for row in WEIGHTS.values()), *WEIGHTS]
+    return [*(name for name in names if name.startswith(prefix)), *FilesCompleter()(prefix)]
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterable[argparse.Action]:
+    """Yields the arguments of a parser and its commands."""
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _actions(command)

@@ -8,7 +8,7 @@ import pytest
 from flatbuffers.number_types import Float32Flags, Int8Flags, Uint8Flags, Uint32Flags
 from flatbuffers.table import Table
 
-from keras_deeplab.exports.tflite_metadata import standard_metadata, with_labels
+from keras_deeplab.exports.tflite_export import standard_metadata, with_labels
 from keras_deeplab.inference.runtimes.tflite_runtime import _packed_labels
 
 METADATA = {
