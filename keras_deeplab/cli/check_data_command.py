@@ -68,12 +68,10 @@ def add_data_arguments(command: argparse.ArgumentParser) -> None:
 
 def data_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Returns the reader options given by the options of `add_data_arguments`."""
-    options: dict[str, Any] = {}
+    names = ("ignore_class", "unlabelled", "other_classes")
+    options = {name: value for name in names if (value := getattr(arguments, name)) is not None}
     if arguments.class_names is not None:
         options["class_names"] = [name.strip() for name in arguments.class_names.split(",")]
-    for name in ("ignore_class", "unlabelled", "other_classes"):
-        if getattr(arguments, name) is not None:
-            options[name] = getattr(arguments, name)
     if arguments.label_map is not None:
         options["label_map"] = read_label_map(arguments.label_map)
     return options

@@ -6,11 +6,10 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from tqdm import tqdm
@@ -33,7 +32,6 @@ from keras_deeplab.inference.bulk import (
 from keras_deeplab.inference.options import InferenceOptions
 
 Outcome = dict[str, Any] | Exception
-_SHOWN: tuple[str, ...] = ("mask", "overlay")
 
 
 class SegmentRun:
@@ -112,7 +110,7 @@ class SegmentRun:
 
     def _report(self, item: Item, record: dict[str, Any]) -> str:
         shown = self.files.destination.shown
-        written = {kind: shown(record[kind]) for kind in _SHOWN if kind in record}
+        written = {str(kind): shown(record[kind]) for kind in ("mask", "overlay") if kind in record}
         return _line(self.arguments, item.source, record["shares"], written)
 
 
@@ -135,10 +133,7 @@ def print_outcomes(
 
 
 def _line(
-    arguments: argparse.Namespace,
-    photo: str,
-    shares: dict[str, float],
-    written: Mapping[str, str] = MappingProxyType({}),
+    arguments: argparse.Namespace, photo: str, shares: dict[str, float], written: dict[str, str]
 ) -> str:
     if arguments.json:
         return json.dumps({"photo": photo, **written, "shares": shares})
@@ -177,7 +172,7 @@ def write_annotations(arguments: argparse.Namespace, sources: Sequence[str]) -> 
     failed = print_outcomes(
         zip(photos, results, strict=True),
         len(photos),
-        lambda photo, shares: _line(arguments, str(photo), shares),
+        lambda photo, shares: _line(arguments, str(photo), shares, {}),
     )
     for file in writer.finish() if failed < len(photos) else ():
         print(file, file=sys.stderr if arguments.json else sys.stdout)

@@ -45,32 +45,15 @@ class Request:
 
         `calibrates` says whether there are photos to calibrate on.
         """
-        model = self.model
-        check_model(model)
-        _check_quantize(self, calibrates=calibrates)
-        if self.argmax and self.softmax:
-            raise ValueError(
-                "argmax and softmax exclude each other: one returns labels, the other "
-                "probabilities. Received: argmax=True, softmax=True."
-            )
-        _check_crf(self)
-        if self.uint8_input and not takes_rgb(model):
-            raise ValueError(
-                "uint8_input must come with a network that normalises its images itself. "
-                "Received: one with include_preprocessing=False."
-            )
-        _check_signature(self)
-        if self.format == "onnx":
-            check_choice("opset", self.opset, OPSETS)
-        if self.batch is not None:
-            check_int("batch", self.batch, minimum=1)
+        check_model(self.model)
+        _check_arguments(self, calibrates=calibrates)
         return replace(
             self,
-            input_size=_size(model, self.input_size),
+            input_size=_size(self.model, self.input_size),
             batch=1 if self.batch is None and self.format == "tflite" else self.batch,
             output_dtype=_output_dtype(self),
             opset=self.opset if self.format == "onnx" else None,
-            class_names=_class_names(model, self.class_names),
+            class_names=_class_names(self.model, self.class_names),
         )
 
     @property
@@ -166,59 +149,66 @@ def check_model(model: Any) -> None:
         )
 
 
-def _check_quantize(request: Request, *, calibrates: bool) -> None:
-    if request.quantize is None:
-        return
-    check_choice("quantize", request.quantize, [name for name in AGREEMENTS if name])
-    if request.format != "tflite":
+def _check_arguments(request: Request, *, calibrates: bool) -> None:
+    quantize, crf, signature = request.quantize, request.crf, request.signature
+    format, takes_levels = request.format, takes_rgb(request.model)
+    if quantize is not None:
+        check_choice("quantize", quantize, [name for name in AGREEMENTS if name])
+    if quantize and format != "tflite":
         raise ValueError(
-            f"quantize must come with format='tflite'. Received: quantize={request.quantize!r} "
-            f"with format={request.format!r}. Leave it out, or export to a .tflite file."
+            f"quantize must come with format='tflite'. Received: quantize={quantize!r} with "
+            f"format={format!r}. Leave it out, or export to a .tflite file."
         )
-    if request.quantize == "int8" and not calibrates:
+    if quantize == "int8" and not calibrates:
         raise ValueError(
             "quantize='int8' must come with representative_data (on the shell, --calibrate): a "
             "folder of about 100 photos like those the network will process, to calibrate value "
             "ranges. Received: representative_data=None."
         )
-
-
-def _check_crf(request: Request) -> None:
-    model, crf, quantize = request.model, request.crf, request.quantize
-    own = [layer for layer in model.layers if isinstance(layer, CRFAsRNN)]
+    if request.argmax and request.softmax:
+        raise ValueError(
+            "argmax and softmax exclude each other: one returns labels, the other "
+            "probabilities. Received: argmax=True, softmax=True."
+        )
     if crf is not None:
         check_choice("crf", crf, tuple(CRFS))
-        if own:
-            raise ValueError(
-                f"model must have no CRF to be given one. Received: crf={crf!r} with the layer "
-                f"{own[0].name!r}. Leave crf out: the layer is exported."
-            )
-        if not takes_rgb(model):
-            raise ValueError(
-                f"A network with a CRF must take RGB 0-255. Received: crf={crf!r} with a network "
-                f"of include_preprocessing=False."
-            )
+    own = [layer for layer in request.model.layers if isinstance(layer, CRFAsRNN)]
+    if crf and own:
+        raise ValueError(
+            f"model must have no CRF to be given one. Received: crf={crf!r} with the layer "
+            f"{own[0].name!r}. Leave crf out: the layer is exported."
+        )
+    if crf and not takes_levels:
+        raise ValueError(
+            f"A network with a CRF must take RGB 0-255. Received: crf={crf!r} with a network "
+            f"of include_preprocessing=False."
+        )
     if (crf or own) and quantize in ("dynamic", "int8"):
         raise ValueError(
             f"A CRF must be calculated in floats. Received: quantize={quantize!r}. Export with "
             f"'float16', or without the CRF, and use DenseCRF on the scores."
         )
-
-
-def _check_signature(request: Request) -> None:
-    if request.signature is None:
-        return
-    check_choice("signature", request.signature, ("jpeg",))
-    if request.format != "saved_model":
+    if request.uint8_input and not takes_levels:
         raise ValueError(
-            f"signature must come with format='saved_model'. Received: "
-            f"signature={request.signature!r} with format={request.format!r}."
+            "uint8_input must come with a network that normalises its images itself. "
+            "Received: one with include_preprocessing=False."
         )
-    if not takes_rgb(request.model):
+    if signature is not None:
+        check_choice("signature", signature, ("jpeg",))
+    if signature and format != "saved_model":
+        raise ValueError(
+            f"signature must come with format='saved_model'. Received: signature={signature!r} "
+            f"with format={format!r}."
+        )
+    if signature and not takes_levels:
         raise ValueError(
             "A signature for JPEG files must come with a network that normalises its images "
             "itself. Received: one with include_preprocessing=False."
         )
+    if format == "onnx":
+        check_choice("opset", request.opset, OPSETS)
+    if request.batch is not None:
+        check_int("batch", request.batch, minimum=1)
 
 
 def _size(model: keras.Model, asked: int | Sequence[int] | None) -> tuple[Any, Any]:
