@@ -83,8 +83,6 @@ NOTHING_TO_TEST = (
     "models/heads/head_options",
     "presets/backbone_row",
     "presets/network_row",
-    "presets/networks_of_peers",
-    "presets/weights_mobile_xception",
     "presets/weights_row",
     "presets/weights_torch_caffe",
     "weights/readers/converters",

@@ -84,33 +84,35 @@ class BackboneRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MobileNetV2Row(BackboneRow):
-    """A MobileNetV2.
+class MobileNetRow(BackboneRow):
+    """What the mobile networks have in common.
 
     Attributes:
-        stages: Stages after the stem, in order.
         stem_channels: Output channels of the stride-2 stem at depth multiplier 1.
         depth_multiplier: Factor on all channel counts.
         channel_divisor: Channel counts are rounded to a multiple of it.
     """
 
-    family: str = "mobilenet_v2"
     epsilon: float = 1e-3
-    stages: tuple[InvertedResidualStage, ...]
     stem_channels: int = 32
     depth_multiplier: float = 1.0
     channel_divisor: int = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class EfficientNetLiteRow(MobileNetV2Row):
-    """An EfficientNet-Lite; its stem is that of MobileNetV2."""
+class MobileNetV2Row(MobileNetRow):
+    """A MobileNetV2, or an EfficientNet-Lite, whose stem is the same.
 
-    family: str = "efficientnet_lite"
+    Attributes:
+        stages: Stages after the stem, in order.
+    """
+
+    family: str = "mobilenet_v2"
+    stages: tuple[InvertedResidualStage, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class MobileNetV3Row(BackboneRow):
+class MobileNetV3Row(MobileNetRow):
     """A MobileNetV3.
 
     Its squeeze-excites average over maps whose resolution depends on the output stride, so features
@@ -118,20 +120,14 @@ class MobileNetV3Row(BackboneRow):
 
     Attributes:
         blocks: Blocks after the stem, in order.
-        stem_channels: Output channels of the stride-2 stem at depth multiplier 1.
-        depth_multiplier: Factor on all channel counts.
-        channel_divisor: Channel counts are rounded to a multiple of it.
         dilates_first: Whether the block whose stride was removed already dilates, as in the
             training of its published weights. Such a network is not consistent across output
             strides.
     """
 
     family: str = "mobilenet_v3"
-    epsilon: float = 1e-3
     blocks: tuple[MobileNetV3Block, ...]
     stem_channels: int = 16
-    depth_multiplier: float = 1.0
-    channel_divisor: int = 8
     dilates_first: bool = False
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from keras_deeplab.presets.backbone_row import (
     BackboneRow,
-    EfficientNetLiteRow,
     InvertedResidualStage,
     MobileNetV2Row,
     MobileNetV3Block,
@@ -16,7 +15,7 @@ from keras_deeplab.presets.backbone_row import (
 )
 
 # He et al., arXiv:1512.03385, table 1.
-_RESNET_50, _RESNET_101 = (3, 4, 6, 3), (3, 4, 23, 3)
+_RESNETS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
 
 # Sandler et al., arXiv:1801.04381, table 2.
 _MOBILENET_V2_STAGES = tuple(
@@ -88,8 +87,9 @@ BACKBONES: dict[str, BackboneRow] = {
             channel_divisor=1,
             source="arXiv:1801.04381; tensorflow/models research/deeplab",
         ),
-        EfficientNetLiteRow(
+        MobileNetV2Row(
             name="efficientnet_lite0",
+            family="efficientnet_lite",
             stages=_EFFICIENTNET_STAGES,
             source="arXiv:1905.11946; tensorflow/tpu models/official/efficientnet/lite",
         ),
@@ -128,11 +128,13 @@ BACKBONES: dict[str, BackboneRow] = {
             stages=((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)),
             source="arXiv:1409.1556, table 1, D",
         ),
-        ResNetRow(name="resnet50", blocks=_RESNET_50, source="arXiv:1512.03385; torchvision"),
-        ResNetRow(name="resnet101", blocks=_RESNET_101, source="arXiv:1512.03385; torchvision"),
+        *(
+            ResNetRow(name=name, blocks=blocks, source="arXiv:1512.03385; torchvision")
+            for name, blocks in _RESNETS.items()
+        ),
         ResNetRow(
             name="resnet101_caffe",
-            blocks=_RESNET_101,
+            blocks=_RESNETS["resnet101"],
             stride_on_1x1=True,
             ceil_pool=True,
             source="arXiv:1512.03385; the prototxt of DeepLab v2",
@@ -144,7 +146,7 @@ BACKBONES: dict[str, BackboneRow] = {
                 stem_channels=(32, 32, 64),
                 source="arXiv:1812.01187, figure 2; mmsegmentation",
             )
-            for name, blocks in (("resnet50", _RESNET_50), ("resnet101", _RESNET_101))
+            for name, blocks in _RESNETS.items()
         ),
         *(
             ResNetRow(
@@ -155,7 +157,7 @@ BACKBONES: dict[str, BackboneRow] = {
                 conv_bias=True,
                 source="arXiv:1512.03385; keras.applications",
             )
-            for name, blocks in (("resnet50", _RESNET_50), ("resnet101", _RESNET_101))
+            for name, blocks in _RESNETS.items()
         ),
     )
 }

@@ -19,13 +19,13 @@ def voc_palette(classes: int) -> Palette:
     ((0, 0, 0), (128, 0, 0), (0, 128, 0))
     """
     return tuple(
-        (
-            sum((label >> 3 * bit & 1) << 7 - bit for bit in range(8)),
-            sum((label >> 3 * bit + 1 & 1) << 7 - bit for bit in range(8)),
-            sum((label >> 3 * bit + 2 & 1) << 7 - bit for bit in range(8)),
-        )
+        (_colour_level(label), _colour_level(label >> 1), _colour_level(label >> 2))
         for label in range(classes)
     )
+
+
+def _colour_level(bits: int) -> int:
+    return sum((bits >> 3 * bit & 1) << 7 - bit for bit in range(8))
 
 
 def numbered_classes(classes: int) -> tuple[str, ...]:
@@ -48,19 +48,19 @@ class DatasetRow:
         title: Name for display.
         class_names: Names by label id.
         palette: RGB colours by label id.
+        source: Source of names, order and colours.
         ignore_class: Label that losses and metrics ignore.
         inference_size: (height, width) that photos are resized to fit and padded to, for its
             networks.
-        source: Source of names, order and colours.
     """
 
     name: str
     title: str
     class_names: tuple[str, ...]
     palette: Palette
-    ignore_class: int
-    inference_size: tuple[int, int]
     source: str
+    ignore_class: int = 255
+    inference_size: tuple[int, int] = (513, 513)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -126,39 +126,15 @@ _COCO_STUFF = _names(
     "window-other, wood"
 )
 _CITYSCAPES_PALETTE = (
-    (128, 64, 128),
-    (244, 35, 232),
-    (70, 70, 70),
-    (102, 102, 156),
-    (190, 153, 153),
-    (153, 153, 153),
-    (250, 170, 30),
-    (220, 220, 0),
-    (107, 142, 35),
-    (152, 251, 152),
-    (70, 130, 180),
-    (220, 20, 60),
-    (255, 0, 0),
-    (0, 0, 142),
-    (0, 0, 70),
-    (0, 60, 100),
-    (0, 80, 100),
-    (0, 0, 230),
-    (119, 11, 32),
-)
+    (128, 64, 128), (244, 35, 232), (70, 70, 70), (102, 102, 156), (190, 153, 153),
+    (153, 153, 153), (250, 170, 30), (220, 220, 0), (107, 142, 35), (152, 251, 152),
+    (70, 130, 180), (220, 20, 60), (255, 0, 0), (0, 0, 142), (0, 0, 70), (0, 60, 100),
+    (0, 80, 100), (0, 0, 230), (119, 11, 32),
+)  # fmt: skip
 _CAMVID_PALETTE = (
-    (128, 128, 128),
-    (128, 0, 0),
-    (192, 192, 128),
-    (128, 64, 128),
-    (60, 40, 222),
-    (128, 128, 0),
-    (192, 128, 128),
-    (64, 64, 128),
-    (64, 0, 128),
-    (64, 64, 0),
-    (0, 128, 192),
-)
+    (128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (60, 40, 222), (128, 128, 0),
+    (192, 128, 128), (64, 64, 128), (64, 0, 128), (64, 64, 0), (0, 128, 192),
+)  # fmt: skip
 
 DATASETS: dict[str, DatasetRow] = {
     row.name: row
@@ -168,16 +144,13 @@ DATASETS: dict[str, DatasetRow] = {
             "PASCAL VOC 2012",
             _VOC,
             voc_palette(21),
-            ignore_class=255,
-            inference_size=(513, 513),
-            source="VOC development kit; evaluation size of arXiv:1706.05587",
+            "VOC development kit; evaluation size of arXiv:1706.05587",
         ),
         DatasetRow(
             "cityscapes",
             "Cityscapes",
             _CITYSCAPES,
             _CITYSCAPES_PALETTE,
-            ignore_class=255,
             inference_size=(1025, 2049),
             source="cityscapesScripts, trainIds",
         ),
@@ -186,18 +159,14 @@ DATASETS: dict[str, DatasetRow] = {
             "PASCAL-Context",
             _PASCAL_CONTEXT,
             voc_palette(60),
-            ignore_class=255,
-            inference_size=(513, 513),
-            source="names in the order of mmsegmentation's pascal_context",
+            "names in the order of mmsegmentation's pascal_context",
         ),
         DatasetRow(
             "person_part",
             "PASCAL-Person-Part",
             _PERSON_PART,
             voc_palette(7),
-            ignore_class=255,
-            inference_size=(513, 513),
-            source="arXiv:1606.00915, section 4.3",
+            "arXiv:1606.00915, section 4.3",
         ),
         DatasetRow(
             "camvid",
@@ -213,18 +182,14 @@ DATASETS: dict[str, DatasetRow] = {
             "ADE20K",
             _ADE20K,
             voc_palette(150),
-            ignore_class=255,
-            inference_size=(513, 513),
-            source="names in the order of mmsegmentation's ade; the files' 1-150, less 1",
+            "names in the order of mmsegmentation's ade; the files' 1-150, less 1",
         ),
         DatasetRow(
             "coco_stuff",
             "COCO-Stuff",
             _COCO_STUFF,
             voc_palette(182),
-            ignore_class=255,
-            inference_size=(513, 513),
-            source="label ids of COCO-Stuff 164k; those of 10k less 1",
+            "label ids of COCO-Stuff 164k; those of 10k less 1",
         ),
     )
 }
@@ -235,14 +200,5 @@ def dataset_of(class_names: tuple[str, ...]) -> DatasetRow:
 
     The new row has the colours, ignored label and inference size of VOC.
     """
-    voc = DATASETS["voc"]
-    own = DatasetRow(
-        "own",
-        "classes of one's own",
-        class_names,
-        voc_palette(len(class_names)),
-        ignore_class=voc.ignore_class,
-        inference_size=voc.inference_size,
-        source="",
-    )
+    own = DatasetRow("own", "classes of one's own", class_names, voc_palette(len(class_names)), "")
     return next((row for row in DATASETS.values() if row.class_names == class_names), own)

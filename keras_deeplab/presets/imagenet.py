@@ -47,18 +47,16 @@ IMAGENET: dict[str, ImageNetRow] = {
             padding="tensorflow",
             sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         ),
-        ImageNetRow(
-            backbone="vgg16",
-            application="VGG16",
-            include_top=True,
-            preprocessing="caffe_keras",
-            bgr=True,
-        ),
         *(
             ImageNetRow(
-                backbone=backbone, application=application, preprocessing="caffe_keras", bgr=True
+                backbone=backbone,
+                application=application,
+                include_top=application == "VGG16",
+                preprocessing="caffe_keras",
+                bgr=True,
             )
             for backbone, application in (
+                ("vgg16", "VGG16"),
                 ("resnet50_keras", "ResNet50"),
                 ("resnet101_keras", "ResNet101"),
                 ("resnet101_caffe", "ResNet101"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 from keras_deeplab.presets.networks import HEAD_LAYERS
@@ -101,6 +101,28 @@ class RecipeChanges(TypedDict, total=False):
     ema: float
 
 
+_V2 = RecipeRow(
+    name="v2_vgg16",
+    title="DeepLab v2 on VGG-16",
+    learning_rate=1e-3,
+    steps=20000,
+    multipliers=_CAFFE_MULTIPLIERS,
+    batch_size=10,
+    crop_size=(321, 321),
+    targets="scores",
+    source="arXiv:1606.00915, table 2, policy 'poly'",
+)
+_V3 = RecipeRow(
+    name="v3",
+    title="DeepLab v3 at output stride 16",
+    learning_rate=0.007,
+    steps=30000,
+    weight_decay=1e-4,
+    batch_size=16,
+    crop_size=(513, 513),
+    scales=(0.5, 2.0),
+    source="arXiv:1706.05587, section 4.1; weight decay of tensorflow/models",
+)
 _ROWS = (
     RecipeRow(
         name="fine_tune",
@@ -119,62 +141,31 @@ _ROWS = (
         ema=0.99,
         source="docs/training.md",
     ),
-    RecipeRow(
+    replace(
+        _V2,
         name="v1",
         title="DeepLab v1 and v2's first schedule, VGG-16",
-        learning_rate=1e-3,
         schedule="step",
         steps=6000,
-        multipliers=_CAFFE_MULTIPLIERS,
         batch_size=20,
-        crop_size=(321, 321),
-        targets="scores",
         source="arXiv:1606.00915, section 4.1, policy 'step'",
     ),
-    RecipeRow(
-        name="v2_vgg16",
-        title="DeepLab v2 on VGG-16",
-        learning_rate=1e-3,
-        steps=20000,
-        multipliers=_CAFFE_MULTIPLIERS,
-        batch_size=10,
-        crop_size=(321, 321),
-        targets="scores",
-        source="arXiv:1606.00915, table 2, policy 'poly'",
-    ),
-    RecipeRow(
+    _V2,
+    replace(
+        _V2,
         name="v2_resnet101",
         title="DeepLab v2 on ResNet-101, with multi_scale_inputs=(0.5, 0.75, 1.0) and frozen "
         "batch norm",
         learning_rate=2.5e-4,
-        steps=20000,
-        multipliers=_CAFFE_MULTIPLIERS,
-        batch_size=10,
-        crop_size=(321, 321),
         scales=(0.5, 1.5),
-        targets="scores",
         source="arXiv:1606.00915, section 4.1.2; solver of the authors' release",
     ),
-    RecipeRow(
-        name="v3",
-        title="DeepLab v3 at output stride 16",
-        learning_rate=0.007,
-        steps=30000,
-        weight_decay=1e-4,
-        batch_size=16,
-        crop_size=(513, 513),
-        scales=(0.5, 2.0),
-        source="arXiv:1706.05587, section 4.1; weight decay of tensorflow/models",
-    ),
-    RecipeRow(
+    _V3,
+    replace(
+        _V3,
         name="v3_plus",
         title="DeepLab v3+ at output stride 16",
-        learning_rate=0.007,
-        steps=30000,
         weight_decay=4e-5,
-        batch_size=16,
-        crop_size=(513, 513),
-        scales=(0.5, 2.0),
         source="arXiv:1802.02611, section 4; weight decay of tensorflow/models",
     ),
 )
