@@ -14,19 +14,11 @@ from pathlib import Path
 
 @contextmanager
 def write_atomically(path: Path, *, durable: bool = True) -> Iterator[Path]:
-    """Yields a temporary path, which is renamed to `path` when the block ends.
+    """Yields a temporary path of the same folder and suffix, renamed to `path` at the block's end.
 
     If the process is killed at any time, `path` contains either the old or the new file, complete.
-    After an error, `path` is unchanged.
-
-    Args:
-        path: Final path of the file. The temporary path is in the same folder and has its suffix.
-        durable: Whether the file must survive a power failure, which takes milliseconds.
-
-    Example:
-
-    >>> with write_atomically(Path("log.csv")) as partial:  # doctest: +SKIP
-    ...     partial.write_text("epoch,loss")
+    After an error, it is unchanged. `durable` files also survive a power failure, which takes
+    milliseconds.
     """
     partial = path.with_name(f"{path.stem}.part{path.suffix}")
     try:
@@ -60,16 +52,10 @@ def naming_file(path: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes from working in a folder, with the file ".lock" in it.
+    """Keeps other processes, and other calls in this one, from working in a folder.
 
-    The system releases the lock when the process ends, however it ends. On file systems without
-    locks, nothing is checked.
-
-    Args:
-        folder: An existing folder.
-
-    Raises:
-        ValueError: If another process, or another call in this one, holds the lock.
+    The system releases the lock, on the file ".lock" in it, when the process ends, however it ends.
+    On file systems without locks, nothing is checked.
     """
     with (folder / ".lock").open("a+b") as file:
         try:
@@ -95,17 +81,9 @@ def _lock(file: int) -> None:
 
 
 def check_file(path: Path, what: str) -> None:
-    """Raises an error unless ``path`` is a file, or a link to one.
+    """Raises `FileNotFoundError` or `ValueError` unless ``path`` is a file, or a link to one.
 
-    Reading a named pipe or a device may never end.
-
-    Args:
-        path: The path.
-        what: Subject of the message, such as "The photo".
-
-    Raises:
-        FileNotFoundError: If there is nothing at the path.
-        ValueError: If it is a folder, named pipe, socket or device.
+    Reading a named pipe or a device may never end. `what` is the subject, such as "The photo".
     """
     try:
         mode = path.stat().st_mode
@@ -120,11 +98,7 @@ def check_file(path: Path, what: str) -> None:
 
 
 def make_folder(path: Path) -> Path:
-    """Creates a folder to write to, and the folders above it, unless they exist.
-
-    Raises:
-        ValueError: If one of them is a file.
-    """
+    """Creates a folder to write to, and those above it; `ValueError` if one of them is a file."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -136,11 +110,7 @@ def make_folder(path: Path) -> Path:
 
 
 def unpacked_limit(packed: int) -> int:
-    """Returns the number of bytes that an archive of weights or labels may unpack to.
-
-    Args:
-        packed: Size of the archive in bytes.
-    """
+    """Returns the bytes that an archive of weights or labels, of `packed` bytes, may unpack to."""
     # Floats compress to no less than a third; masks, which compress better, are small.
     return 100 * packed + 200_000_000
 
@@ -155,11 +125,7 @@ _MARKS = {
 
 
 def read_text(path: Path) -> str:
-    """Reads a text file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
-
-    Raises:
-        ValueError: If it has another encoding, such as Windows-1252.
-    """
+    """Reads a text file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark."""
     content = path.read_bytes()
     encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), None)
     try:

@@ -43,15 +43,11 @@ def start_backend() -> None:
 def hold_stderr(
     *, everything: bool = False, foreseen: tuple[type[Exception], ...] = ()
 ) -> Iterator[None]:
-    """Leaves start-up messages of TensorFlow out of standard error.
+    """Leaves start-up messages of TensorFlow, or `everything`, out of standard error.
 
     Python and C++ write there without a common way to filter, so the file descriptor is held until
-    the block ends. What does not belong to the start-up is written then.
-
-    Args:
-        everything: Whether to leave out all messages.
-        foreseen: Errors that the caller reports in a line of its own. Before other errors, all
-            that was held is written.
+    the block ends. What does not belong to the start-up is written then; before errors that are not
+    `foreseen`, that is reported by the caller in a line of its own, all of it.
     """
     if os.environ.get(_LOG_LEVEL) == "0":
         yield

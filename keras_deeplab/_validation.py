@@ -9,12 +9,8 @@ from collections.abc import Collection, Iterable, Sequence
 def suggestion(value: object, options: Iterable[object]) -> str:
     """Returns ``" Did you mean 'x'?"`` for a near miss among ``options``, else an empty string.
 
-    Case and punctuation do not count, and an option within the value, or around it, is near.
-
-    Example:
-
-    >>> suggestion("Pascal_VOC2012", ["pascal_context", "voc"])
-    " Did you mean 'voc'?"
+    Case and punctuation do not count, and an option within the value, or around it, is near:
+    "Pascal_VOC2012" means "voc".
     """
     wanted = _letters(value)
     plain = {_letters(option): str(option) for option in options}
@@ -35,13 +31,7 @@ def _letters(value: object) -> str:
 
 
 def listed(names: Sequence[object], most: int = 6) -> str:
-    """Returns names separated by commas, at most `most` of them.
-
-    Example:
-
-    >>> listed(["a", "b", "c"], most=2)
-    'a, b and 1 more'
-    """
+    """Returns names separated by commas, at most `most` of them: "a, b and 1 more"."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(map(str, names[:most])) + more
 

@@ -25,17 +25,9 @@ def random_scale(
     maximum: float = 2.0,
     step: float = 0.25,
 ) -> Element:
-    """Resizes image and labels by a random factor.
+    """Resizes image, to float32, and labels by a random factor from `minimum` to `maximum`.
 
-    Args:
-        element: Image and labels.
-        seed: Two integers.
-        minimum: Smallest factor.
-        maximum: Largest factor.
-        step: Spacing of the possible factors; 0 draws any factor in the range.
-
-    Returns:
-        The element, with a float32 image.
+    The possible factors are `step` apart; 0 draws any factor in the range.
 
     Example:
 
@@ -48,9 +40,8 @@ def random_scale(
     """
     if step:
         choices = round((maximum - minimum) / step) + 1
-        factor = minimum + step * tf.cast(
-            tf.random.stateless_uniform((), seed, 0, choices, tf.int32), tf.float32
-        )
+        drawn = tf.random.stateless_uniform((), seed, 0, choices, tf.int32)
+        factor = minimum + step * tf.cast(drawn, tf.float32)
     else:
         factor = tf.random.stateless_uniform((), seed, minimum, maximum)
     size = tf.cast(tf.shape(element["image"])[:2], tf.float32)
@@ -169,6 +160,8 @@ def photometric(
 ) -> Element:
     """Changes brightness, contrast, saturation and hue at random.
 
+    The image becomes float32, RGB 0-255.
+
     Args:
         element: Image, RGB 0-255, and labels.
         seed: Two integers.
@@ -176,9 +169,6 @@ def photometric(
         contrast: Largest relative change.
         saturation: Largest relative change.
         hue: Largest rotation, as a fraction of the colour circle.
-
-    Returns:
-        The element, with a float32 image of levels 0-255.
     """
     draws = tf.unstack(tf.random.stateless_uniform((4,), seed, -1, 1))
     image = tf.cast(element["image"], tf.float32) / 255 + brightness * draws[0]

@@ -178,23 +178,17 @@ def _labels_of_colours(
 ) -> np.ndarray:
     codes = (colours.astype("int32") * (65536, 256, 1)).sum(-1)
     found, inverse = np.unique(codes, return_inverse=True)
-    known = {_code(colour): ignore_class for colour in VOID_COLOURS}
-    known |= {_code(colour): label for label, colour in reversed(list(enumerate(palette or ())))}
-    unknown = [code for code in found.tolist() if code not in known]
-    if palette is None or unknown:
-        strange = found.tolist() if palette is None else unknown
-        levels = [(code >> 16, code >> 8 & 255, code & 255) for code in strange]
+    levels = [(code >> 16, code >> 8 & 255, code & 255) for code in found.tolist()]
+    known: dict[tuple[int, ...], int] = dict.fromkeys(VOID_COLOURS, ignore_class)
+    known |= {tuple(colour): label for label, colour in reversed([*enumerate(palette or ())])}
+    strange = [colour for colour in levels if palette is None or colour not in known]
+    if strange:
         raise ValueError(
             f"A mask must have one channel of class ids, grey or palette"
             f"{'' if palette is None else ', or the colours of the palette'}. Received: "
-            f"{str(path)!r}, a colour image with {listed(levels)}. Save the ids "
+            f"{str(path)!r}, a colour image with {listed(strange)}. Save the ids "
             f"themselves, or give the colours of the classes (palette=, or a labelmap.txt with "
             f"lines NAME:RED,GREEN,BLUE in the folder)."
         )
-    labels = np.array([known[code] for code in found.tolist()])
+    labels = np.array([known[colour] for colour in levels])
     return labels.astype("uint8" if labels.max() <= 255 else "uint16")[inverse].reshape(codes.shape)
-
-
-def _code(colour: tuple[int, int, int]) -> int:
-    red, green, blue = colour
-    return red << 16 | green << 8 | blue

@@ -17,6 +17,9 @@ from keras_deeplab.data.images import read_image
 from keras_deeplab.data.masks import map_labels, read_mask
 from keras_deeplab.presets.datasets import Palette, voc_palette
 
+# Shapes of the parts of an element.
+_SHAPES = {"image": (None, None, 3), "labels": (None, None), "name": ()}
+
 
 class SegmentationData(ABC):
     """Images with labels, in a fixed order.
@@ -183,14 +186,9 @@ class SegmentationFiles(SegmentationData):
             return element["image"], element["labels"].astype("int32"), element["name"]
 
         def load(index: tf.Tensor) -> dict[str, tf.Tensor]:
-            image, labels, name = tf.numpy_function(
-                read, [index], [tf.uint8, tf.int32, tf.string], stateful=False
-            )
-            return {
-                "image": tf.ensure_shape(image, (None, None, 3)),
-                "labels": tf.ensure_shape(labels, (None, None)),
-                "name": tf.ensure_shape(name, ()),
-            }
+            types = [tf.uint8, tf.int32, tf.string]
+            parts = tf.numpy_function(read, [index], types, stateful=False)
+            return dict(zip(_SHAPES, parts, strict=True))
 
         return endless(load, len(self), shuffle=shuffle, seed=seed, start=start)
 
@@ -208,7 +206,8 @@ def endless(
         if shuffle:
             # A permutation that gives random access, so a stream can start at any element.
             index = tf.random.experimental.index_shuffle(index, [seed, position // size], size - 1)
-        return load(index) | {"position": position}
+        element = {key: tf.ensure_shape(part, _SHAPES[key]) for key, part in load(index).items()}
+        return element | {"position": position}
 
     positions = tf.data.Dataset.range(start, np.iinfo("int64").max)
     return positions.map(at, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -121,8 +121,8 @@ class TFDSData(SegmentationData):
                 stateful=False,
             )
         return {
-            "image": tf.ensure_shape(image, (None, None, 3)),
-            "labels": tf.ensure_shape(tf.cast(labels, tf.int32), (None, None)),
+            "image": image,
+            "labels": tf.cast(labels, tf.int32),
             "name": example[name] if name else tf.strings.as_string(index),
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -140,17 +141,13 @@ def _pairs(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
 
 def _twins(names: Sequence[str]) -> set[str]:
     """Returns the mask of each two files of one stem: the PNG file, or else the one not a JPEG."""
-    by_stem: dict[str, list[str]] = {}
-    for name in names:
-        by_stem.setdefault(stem(name), []).append(name)
     found = set()
-    for two in by_stem.values():
+    for _, group in groupby(sorted(names, key=stem), key=stem):
+        two = list(group)
         png = [name for name in two if name.lower().endswith(".png")]
         others = [name for name in two if not name.lower().endswith(_JPEG)]
-        for mask in (png, others):
-            if len(two) == 2 and len(mask) == 1:
-                found.add(mask[0])
-                break
+        if len(two) == 2 and 1 in (len(png), len(others)):
+            found.add((png if len(png) == 1 else others)[0])
     return found
 
 

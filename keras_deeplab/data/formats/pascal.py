@@ -35,9 +35,6 @@ def voc2012(
         sbd: For "trainaug", a folder with SBD's masks: SegmentationClassAug (PNG) or
             benchmark_RELEASE (MATLAB files, as published). Default: searched in `root` and in
             its parent folder.
-
-    Raises:
-        FileNotFoundError: If a folder or file is missing.
     """
     check_choice("split", split, ("train", "val", "trainval", "trainaug"))
     base = _devkit(root, "PASCAL VOC 2012", "SegmentationClass")
@@ -78,9 +75,6 @@ def pascal_context(
         split: "train", "val" or "trainval".
         classes: 60, or 59 to ignore the background.
         labels: Folder of the masks. Default: `root`.
-
-    Raises:
-        FileNotFoundError: If a folder or file is missing.
     """
     check_choice("split", split, ("train", "val", "trainval"))
     check_choice("classes", classes, (59, 60))
@@ -113,9 +107,6 @@ def person_part(
             pascal_person_part_gt (PNG) or Annotations_Part (MATLAB files), as published.
         split: "train", "val" or "trainval".
         labels: Folder of the masks and their lists. Default: `root`.
-
-    Raises:
-        FileNotFoundError: If a folder or file is missing.
     """
     check_choice("split", split, ("train", "val", "trainval"))
     image_folder = need_folder(root, "JPEGImages", what="PASCAL-Person-Part")

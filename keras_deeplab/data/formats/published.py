@@ -29,9 +29,6 @@ def cityscapes(root: str | Path, split: str = "train") -> SegmentationFiles:
         root: The folder with leftImg8bit and gtFine.
         split: "train" (2,975), "val" (500) or "test" (1,525; every pixel of its published masks is
             ignored).
-
-    Raises:
-        FileNotFoundError: If a folder or mask is missing.
     """
     check_choice("split", split, ("train", "val", "test"))
     images = need_folder(root, f"leftImg8bit/{split}", what="Cityscapes")
@@ -66,9 +63,6 @@ def camvid(root: str | Path, split: str = "train") -> SegmentationFiles:
         root: A folder with train, trainannot, val, ... as in the tutorial, or with train/images,
             train/labels, ...
         split: "train" (367), "val" (101) or "test" (233).
-
-    Raises:
-        FileNotFoundError: If the folder or split does not exist.
     """
     check_choice("split", split, ("train", "val", "test"))
     return read_folder(root, split, **known_classes("camvid"))
@@ -90,9 +84,6 @@ def pets(root: str | Path, split: str = "train") -> SegmentationFiles:
         root: The folder with images and annotations/trimaps.
         split: "train" (the list trainval.txt, 3,680) or "test" (3,669). Without these lists, all
             images are "train".
-
-    Raises:
-        FileNotFoundError: If a folder or file is missing.
     """
     check_choice("split", split, ("train", "test"))
     images = files_by_stem(need_folder(root, "images", what="Oxford pets"))

@@ -62,10 +62,7 @@ _logger = logging.getLogger("keras_deeplab")
 
 # Formats that count although there are masks: nothing else has their files.
 _CERTAIN = ("yolo", "supervisely", "coco_panoptic")
-_TITLES = {
-    "oxford_pets": "Oxford pets' trimaps",
-    "roboflow": "Roboflow's semantic masks",
-}
+_TITLES = {"oxford_pets": "Oxford pets' trimaps", "roboflow": "Roboflow's semantic masks"}
 
 
 def read_dataset(
@@ -209,15 +206,15 @@ def _resolve(
     )
     if dataset in FORMATS or dataset in ("folder", "roboflow", "oxford_pets"):
         return Found(str(dataset), "")
-    found = recognise(path)
+    plain, found = Found("folder", ""), recognise(path)
     if dataset is None:
         # Classes of one's own make a folder with CamVid's file names one's own.
-        return Found("folder", "") if found.name == "camvid" and options else found
+        return plain if found.name == "camvid" and options else found
     if dataset not in READERS:
-        return Found("folder", "")
-    plain = found.name != dataset and all_layouts(Path(path).expanduser())
-    if plain and find_folder(path, "ImageSets", depth=2) is None:
-        return Found("folder", "")
+        return plain
+    is_folder = found.name != dataset and all_layouts(Path(path).expanduser())
+    if is_folder and find_folder(path, "ImageSets", depth=2) is None:
+        return plain
     return Found(dataset, "")
 
 
