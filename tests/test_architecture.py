@@ -22,7 +22,6 @@ USES_TENSORFLOW = (
     "data/",
     "layers/crf_as_rnn.py",
     "inference/dense_crf.py",
-    "inference/runtimes/saved_model_check.py",
     "inference/runtimes/saved_model_runtime.py",
     "inference/runtimes/tflite_runtime.py",
     "exports/",
@@ -60,11 +59,7 @@ TESTED_IN = {
     "exports/tflite_export": "exports/test_exporter.py",
     # The runtimes of exported files must all answer as the model does.
     "inference/runtimes/onnx_runtime": "inference/test_opening.py",
-    "inference/runtimes/saved_model_runtime": "inference/test_opening.py",
-    "inference/runtimes/tflite_runtime": "inference/test_opening.py",
     # A video is read, segmented and written in one go.
-    "inference/bulk/bulk_job": "inference/bulk/test_ray_engine.py",
-    "inference/bulk/video_engine": "inference/test_video.py",
     "inference/bulk/video_writer": "inference/test_video.py",
     # Conversion is compared with the original network, layer kind by layer kind.
     "models/rewriting/layer_copies": "models/rewriting/test_rewritten.py",

@@ -30,7 +30,7 @@ from keras_deeplab import DeepLab, evaluate, open_segmenter
 from keras_deeplab.data.images import folder_images, read_image
 from keras_deeplab.data.photo_sources import Item
 from keras_deeplab.inference import InferenceOptions, Segmenter, fit_image
-from keras_deeplab.inference.bulk import Destination, ResultFiles, segment_photos
+from keras_deeplab.inference.bulk import BulkJob, Destination, ResultFiles
 
 
 def bare(network: Segmenter, photos: list[Path], options: InferenceOptions) -> Callable[[], None]:
@@ -51,8 +51,8 @@ def written(
     network: Segmenter, photos: list[Path], options: InferenceOptions, folder: str, *, overlay: bool
 ) -> None:
     items = [Item(str(photo), f"{number}_{photo.stem}") for number, photo in enumerate(photos)]
-    files = ResultFiles(Destination(folder), overlay=overlay)
-    for result in segment_photos(network, items, files, options=options):
+    job = BulkJob(ResultFiles(Destination(folder), overlay=overlay), options)
+    for _, result in job.outcomes(network, items):
         if isinstance(result, Exception):
             raise result
 
@@ -105,8 +105,8 @@ def memory(
     """Returns the resident memory in MB after numbers of photos."""
     several = list(itertools.islice(itertools.cycle(photos), max(after)))
     items = [Item(str(photo), photo.stem) for photo in several]
-    files = ResultFiles(Destination(out), overlay=False)
-    results = segment_photos(network, items, files, options=options)
+    job = BulkJob(ResultFiles(Destination(out), overlay=False), options)
+    results = job.outcomes(network, items)
     found = {}
     for number, _ in enumerate(results, 1):
         if number in after:

@@ -17,7 +17,7 @@ import flatbuffers
 import numpy as np
 import tensorflow as tf
 
-from keras_deeplab.inference.runtimes.tflite_builder import SharingBuilder
+from keras_deeplab.inference.runtimes.tflite_runtime import SharingBuilder
 from keras_deeplab.inference.sidecar import METADATA
 from keras_deeplab.weights.readers.tflite_file import tflite_schema
 

@@ -5,11 +5,7 @@ from keras_deeplab.inference.dense_crf import DenseCRF, resolve_crf
 from keras_deeplab.inference.fitting import fit_image, fitted_size
 from keras_deeplab.inference.interpolation import nearest_labels
 from keras_deeplab.inference.opening import open_file, open_segmenter
-from keras_deeplab.inference.options import (
-    InferenceOptions,
-    InferenceSettings,
-    resolve_options,
-)
+from keras_deeplab.inference.options import InferenceOptions, InferenceSettings, resolve_options
 from keras_deeplab.inference.scores import Scores
 from keras_deeplab.inference.segment_photos import Segmentations, segment
 from keras_deeplab.inference.segmentation import Segmentation

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -15,11 +16,7 @@ from tqdm import tqdm
 from keras_deeplab._files import write_text
 from keras_deeplab.inference.dense_crf import DenseCRF
 from keras_deeplab.inference.opening import open_segmenter
-from keras_deeplab.inference.options import (
-    InferenceOptions,
-    InferenceSettings,
-    resolve_options,
-)
+from keras_deeplab.inference.options import InferenceOptions, InferenceSettings, resolve_options
 from keras_deeplab.inference.scores import Scores
 from keras_deeplab.inference.segmenter import Segmenter
 from keras_deeplab.metrics import confusion_matrix, mean_iou
@@ -125,31 +122,34 @@ def tune_crf(
             )
         return mean_iou(matrix)
 
-    def run(settings: list[Setting], title: str) -> Setting:
+    def run(title: str, axes: Iterable[Axis]) -> dict[Setting, float]:
+        settings = list(itertools.product(*axes))
         for setting in tqdm(settings, desc=title, unit="setting", disable=not progressbar):
-            book.get(setting, lambda s=setting: measure(_with(start, s)))
-        return max(book.table, key=lambda setting: book.table[setting])
+            book.get(setting, partial(measure, _with(start, setting)))
+        ordered = sorted(book.table.items(), key=lambda item: -item[1])
+        return {setting: value for setting, value in ordered if setting is not None}
 
-    without = book.get(None, lambda: measure(None))
-    best = run(_grid(*(axis[::2] for axis in axes)), "coarse")
-    best = run(_grid(*(_around(a, b) for a, b in zip(axes, best, strict=True))), "fine")
-    table = dict(sorted(book.table.items(), key=lambda item: -item[1]))
-    return CRFSearch(_with(start, best), table[best], without, table)
+    without = book.get(None, partial(measure, None))
+    best = next(iter(run("coarse", (axis[::2] for axis in axes))))
+    places = [axis.index(value) for axis, value in zip(axes, best, strict=True)]
+    near = (axis[max(0, at - 1) : at + 2] for axis, at in zip(axes, places, strict=True))
+    table = run("fine", near)
+    best, found = next(iter(table.items()))
+    return CRFSearch(_with(start, best), found, without, table)
 
 
 class _Results:
-    """Mean IoU by setting, optionally saved to a file."""
+    """Mean IoU by setting, None for no CRF, optionally saved to a file."""
 
     def __init__(self, path: str | Path | None, search: dict[str, Any]) -> None:
         self.path = None if path is None else Path(path)
         self.search = search
-        self.table: dict[Setting, float] = {}
-        self.without: float | None = None
+        self.table: dict[Setting | None, float] = {}
         if self.path is None or not self.path.exists():
             return
         try:
             content = json.loads(self.path.read_text())
-            kept, rows = content["search"], content["results"]
+            kept, without, rows = (content[key] for key in ("search", "without", "results"))
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{self.path} must hold results of tune_crf. Received: {error}."
@@ -159,42 +159,22 @@ class _Results:
                 f"{self.path} must hold results of this search. Received: {kept}, not {search}. "
                 f"Pass another file."
             )
-        self.without = content["without"]
-        self.table = {(a, b, c): value for a, b, c, value in rows}
+        self.table = {None: without, **{(a, b, c): value for a, b, c, value in rows}}
 
-    def get(self, setting: Setting | None, measure: Any) -> float:
-        """Returns the mean IoU of a setting; measures it if necessary."""
-        known = self.without if setting is None else self.table.get(setting)
-        if known is not None:
-            return known
-        value = float(measure())
-        if setting is None:
-            self.without = value
-        else:
-            self.table[setting] = value
-        self._write()
-        return value
-
-    def _write(self) -> None:
-        if self.path is None:
-            return
-        rows = [[*setting, value] for setting, value in self.table.items()]
-        content = {"search": self.search, "without": self.without, "results": rows}
-        write_text(self.path, json.dumps(content, indent=1))
+    def get(self, setting: Setting | None, measure: Callable[[], float]) -> float:
+        """Returns the mean IoU of a setting; measures and saves it if necessary."""
+        if setting not in self.table:
+            self.table[setting] = float(measure())
+            if self.path is not None:
+                rows = [[*setting, value] for setting, value in self.table.items() if setting]
+                content = {"search": self.search, "without": self.table[None], "results": rows}
+                write_text(self.path, json.dumps(content, indent=1))
+        return self.table[setting]
 
 
 def _with(crf: DenseCRF, setting: Setting) -> DenseCRF:
     weight, alpha, beta = setting
     return replace(crf, bilateral_weight=weight, theta_alpha=alpha, theta_beta=beta)
-
-
-def _grid(weights: Axis, alphas: Axis, betas: Axis) -> list[Setting]:
-    return list(itertools.product(weights, alphas, betas))
-
-
-def _around(axis: Axis, value: float) -> Axis:
-    index = axis.index(value)
-    return axis[max(0, index - 1) : index + 2]
 
 
 def _scored(

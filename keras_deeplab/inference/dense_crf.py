@@ -87,19 +87,11 @@ class DenseCRF(CRFParameters):
         """
         import tensorflow as tf
 
-        _check_shapes(scores, image)
-        arrays = isinstance(scores, np.ndarray)
-        if arrays:
-            _check_scores(scores, from_logits=from_logits)
-        if isinstance(image, np.ndarray):
-            _check_levels(image)
-        single = len(scores.shape) == 3
-        scores, image = (
-            tf.cast(tf.convert_to_tensor(x), tf.float32)[None]
-            if single
-            else tf.cast(tf.convert_to_tensor(x), tf.float32)
-            for x in (scores, image)
-        )
+        _check(scores, image, from_logits=from_logits)
+        arrays, single = isinstance(scores, np.ndarray), len(scores.shape) == 3
+        scores, image = (tf.cast(x, tf.float32) for x in (scores, image))
+        if single:
+            scores, image = scores[None], image[None]
         logits = scores if from_logits else tf.math.log(tf.maximum(scores, _SMALLEST_PROBABILITY))
         solve = self._solve_for_those_there if arrays else self._solve
         probabilities = solve(logits, image)
@@ -147,7 +139,7 @@ def resolve_crf(crf: DenseCRF | str | bool) -> DenseCRF | None:
     return DenseCRF() if crf else None
 
 
-def _check_shapes(scores: Any, image: Any) -> None:
+def _check(scores: Any, image: Any, *, from_logits: bool) -> None:
     a, b = tuple(scores.shape), tuple(image.shape)
     fits = len(a) in (3, 4) and len(a) == len(b) and a[:-1] == b[:-1] and b[-1] == 3
     if not fits or a[-1] is None or a[-1] < 2:
@@ -156,25 +148,21 @@ def _check_shapes(scores: Any, image: Any) -> None:
             f"and image ([batch,] height, width, 3) of the same size. Received: {a} and {b}. "
             f"Resize the scores to the image."
         )
-
-
-def _check_scores(scores: np.ndarray, *, from_logits: bool) -> None:
-    if not np.isfinite(scores).all():
-        raise ValueError("scores must be finite. Received: NaN or infinite values.")
-    if not from_logits and (scores.min() < -1e-3 or scores.max() > 1 + 1e-3):
-        raise ValueError(
-            f"Probabilities must lie between 0 and 1. Received: {scores.min():.3g} to "
-            f"{scores.max():.3g}. Pass from_logits=True for logits."
-        )
-
-
-def _check_levels(image: np.ndarray) -> None:
-    if image.size and (image.min() < 0 or image.max() > 255):
-        raise ValueError(
-            f"The image must be RGB 0-255. Received: levels {image.min()} to {image.max()}."
-        )
-    if np.issubdtype(image.dtype, np.floating) and 0 < image.max() <= 1:
-        raise ValueError(
-            f"The image must be RGB 0-255. Received: levels up to {image.max():.3g}, which look "
-            f"like 0-1. Multiply it by 255."
-        )
+    if isinstance(scores, np.ndarray):
+        if not np.isfinite(scores).all():
+            raise ValueError("scores must be finite. Received: NaN or infinite values.")
+        if not from_logits and (scores.min() < -1e-3 or scores.max() > 1 + 1e-3):
+            raise ValueError(
+                f"Probabilities must lie between 0 and 1. Received: {scores.min():.3g} to "
+                f"{scores.max():.3g}. Pass from_logits=True for logits."
+            )
+    if isinstance(image, np.ndarray) and image.size:
+        if image.min() < 0 or image.max() > 255:
+            raise ValueError(
+                f"The image must be RGB 0-255. Received: levels {image.min()} to {image.max()}."
+            )
+        if np.issubdtype(image.dtype, np.floating) and 0 < image.max() <= 1:
+            raise ValueError(
+                f"The image must be RGB 0-255. Received: levels up to {image.max():.3g}, which "
+                f"look like 0-1. Multiply it by 255."
+            )

@@ -18,10 +18,6 @@ def fit_image(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     With padding to the training size, image-level features have the same meaning as in training,
     and photos of all shapes use one compiled graph.
 
-    Args:
-        image: uint8 array of shape (height, width, 3).
-        size: (height, width) in pixels.
-
     Example:
 
     >>> fit_image(np.zeros((40, 80, 3), "uint8"), (64, 64))[:, 0, 0].tolist()[30:34]

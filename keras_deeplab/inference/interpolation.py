@@ -21,12 +21,7 @@ def resized_scores(scores: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
 
 
 class RowResize:
-    """Bilinear resizing of some rows at a time, equal to that of `resized_scores`.
-
-    Args:
-        size: (height, width) of the scores.
-        new_size: (height, width) to resize to.
-    """
+    """Bilinear resizing to a new (height, width), some rows at a time, as in `resized_scores`."""
 
     def __init__(self, size: tuple[int, ...], new_size: tuple[int, ...]) -> None:
         self.same = size[:2] == new_size

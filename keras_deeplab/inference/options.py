@@ -69,7 +69,13 @@ class InferenceOptions:
 
     def __post_init__(self) -> None:
         """Checks the options."""
-        _check_size(self.size)
+        sides: Any = self.size if isinstance(self.size, tuple) else (self.size,) * 2
+        if len(sides) != 2 or (isinstance(self.size, str) and self.size != "own"):
+            raise ValueError(
+                f"size must be pixels, (height, width), or 'own'. Received: size={self.size!r}."
+            )
+        for side in () if self.size in (None, "own") else sides:
+            check_int("size", side, minimum=1)
         scales = tuple(float(scale) for scale in self.scales)
         if not scales or any(not 0.1 <= scale <= 8 for scale in scales):
             raise ValueError(
@@ -112,14 +118,3 @@ def resolve_options(
     for name in settings:
         check_choice("An option of inference", name, names)
     return replace(options or InferenceOptions(), **settings)
-
-
-def _check_size(size: Any) -> None:
-    if size is None or size == "own":
-        return
-    if isinstance(size, str) or (isinstance(size, tuple) and len(size) != 2):
-        raise ValueError(
-            f"size must be pixels, (height, width), or 'own'. Received: size={size!r}."
-        )
-    for length in size if isinstance(size, tuple) else (size,):
-        check_int("size", length, minimum=1)

@@ -124,11 +124,7 @@ def are_probabilities(scores: np.ndarray) -> bool:
 
 
 def smoothed(scores: Iterable[Scores], weight: float) -> Iterator[Scores]:
-    """Averages the probabilities of successive frames exponentially.
-
-    Args:
-        scores: Probabilities of frames of one video.
-        weight: Weight of the frames before, from 0 to less than 1.
+    """Averages the probabilities of frames exponentially; `weight` is that of the frames before.
 
     Example:
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 from itertools import tee
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
@@ -12,11 +13,7 @@ from PIL import Image
 
 from keras_deeplab.data.images import folder_images, read_image
 from keras_deeplab.inference.opening import open_segmenter
-from keras_deeplab.inference.options import (
-    InferenceOptions,
-    InferenceSettings,
-    resolve_options,
-)
+from keras_deeplab.inference.options import InferenceOptions, InferenceSettings, resolve_options
 from keras_deeplab.inference.scores import Scores, check_scores
 from keras_deeplab.inference.segmentation import Segmentation
 from keras_deeplab.inference.segmenter import Segmenter
@@ -25,6 +22,7 @@ from keras_deeplab.inference.streaming import WORKERS, in_order
 _Result = TypeVar("_Result")
 
 
+@dataclass(eq=False, repr=False)
 class Segmentations(Sequence[Segmentation]):
     """The masks of several photos, computed on access and not stored.
 
@@ -40,21 +38,17 @@ class Segmentations(Sequence[Segmentation]):
         names: Names of the results. Default: distinct names from those of the files.
     """
 
-    def __init__(
-        self,
-        segmenter: Segmenter,
-        photos: Sequence[Any],
-        options: InferenceOptions,
-        *,
-        probabilities: bool = False,
-        names: Sequence[str] | None = None,
-    ) -> None:
-        segmenter.check(options)
-        self.segmenter = segmenter
-        self.photos = photos
-        self.options = options
-        self.probabilities = probabilities
-        self.names = distinct_names(photos) if names is None else names
+    segmenter: Segmenter
+    photos: Sequence[Any]
+    options: InferenceOptions
+    _: KW_ONLY
+    probabilities: bool = False
+    names: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Checks that the network supports the options."""
+        self.segmenter.check(self.options)
+        self.names = self.names or distinct_names(self.photos)
 
     def __repr__(self) -> str:
         return f"Segmentations({len(self)} photos, computed by {self.segmenter.name} on access)"
@@ -66,13 +60,7 @@ class Segmentations(Sequence[Segmentation]):
         if not isinstance(index, slice):
             index = range(len(self))[index]
             return next(iter(self[index : index + 1]))
-        return Segmentations(
-            self.segmenter,
-            self.photos[index],
-            self.options,
-            probabilities=self.probabilities,
-            names=self.names[index],
-        )
+        return replace(self, photos=self.photos[index], names=self.names[index])
 
     def __iter__(self) -> Iterator[Segmentation]:
         for result in self.outcomes(lambda number, segmentation: segmentation):
@@ -101,22 +89,20 @@ class Segmentations(Sequence[Segmentation]):
             if isinstance(one, Exception):
                 return one
             try:
-                return finish(number, self._build(number, one))
+                result = Segmentation(
+                    image=one.photo,
+                    labels=one.labels(),
+                    class_names=self.segmenter.class_names,
+                    palette=self.segmenter.palette,
+                    probabilities=one.probabilities() if self.probabilities else None,
+                    name=self.names[number],
+                )
+                return finish(number, result)
             except (ValueError, OSError) as error:
                 return error
 
         items = (image if isinstance(image, Exception) else next(scores) for image in images)
         return in_order(build, enumerate(items), workers=workers, ahead=2 * workers)
-
-    def _build(self, number: int, scores: Scores) -> Segmentation:
-        return Segmentation(
-            image=scores.photo,
-            labels=scores.labels(),
-            class_names=self.segmenter.class_names,
-            palette=self.segmenter.palette,
-            probabilities=scores.probabilities() if self.probabilities else None,
-            name=self.names[number],
-        )
 
 
 def distinct_names(photos: Sequence[Any]) -> list[str]:
@@ -130,15 +116,13 @@ def distinct_names(photos: Sequence[Any]) -> list[str]:
     ['a', 'a_2', 'A_3', 'c']
     """
     names: list[str] = []
-    taken: set[str] = set()
-    next_number: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     for photo in photos:
         name = own = Path(photo).stem if isinstance(photo, (str, Path)) else "photo"
-        while name.casefold() in taken:
-            number = next_number.get(own.casefold(), 2)
-            next_number[own.casefold()] = number + 1
-            name = f"{own}_{number}"
-        taken.add(name.casefold())
+        while name.casefold() in numbers:
+            numbers[own.casefold()] += 1
+            name = f"{own}_{numbers[own.casefold()]}"
+        numbers[name.casefold()] = 1
         names.append(name)
     return names
 

@@ -134,12 +134,13 @@ class Segmentation:
         Returns:
             The paths of the mask and, if written, of the overlay.
         """
-        folder = make_folder(Path(folder).expanduser())
-        paths = [folder / f"{name or self.name}_{kind}.png" for kind in ("mask", "overlay")]
-        with write_atomically(paths[0], durable=False) as partial:
-            palette_image(self.labels, self.palette).save(partial, **PNG)
-        if not overlay:
-            return (paths[0],)
-        with write_atomically(paths[1], durable=False) as partial:
-            self.overlay(opacity=opacity).save(partial, **PNG)
+        folder, paths = make_folder(Path(folder).expanduser()), []
+        pictures = {"mask": palette_image(self.labels, self.palette)}
+        if overlay:
+            pictures["overlay"] = self.overlay(opacity=opacity)
+        for kind, picture in pictures.items():
+            path = folder / f"{name or self.name}_{kind}.png"
+            with write_atomically(path, durable=False) as partial:
+                picture.save(partial, **PNG)
+            paths.append(path)
         return tuple(paths)

@@ -49,10 +49,10 @@ class Segmenter:
     batch_size: int = 1
 
     def __repr__(self) -> str:
-        size = self.inference_size
-        fit = f", photos resized to fit {size[0]}x{size[1]}" if size else ""
+        height, width = self.inference_size
         names = f"{len(self.class_names)} classes ({listed(self.class_names, 4)})"
-        return f"Segmenter({self.name}: {names}, returns {self.output}{fit})"
+        fit = f"photos resized to fit {height}x{width}"
+        return f"Segmenter({self.name}: {names}, returns {self.output}, {fit})"
 
     def predict(
         self,

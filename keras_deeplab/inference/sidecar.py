@@ -24,14 +24,8 @@ _LARGEST = 16384
 class Sidecar:
     """The metadata of an export; None for missing values.
 
-    Attributes:
-        path: Path of the metadata file, which may not exist.
-        class_names: Names by label id.
-        palette: RGB colours by label id.
-        ignore_class: Label that was ignored in training.
-        output: "logits", "probabilities" or "labels".
-        inference_size: (height, width) that photos are resized to fit.
-        images: Range and layout of the images.
+    `Segmenter` describes the attributes of the same names. The file at `path` may not exist, and
+    `images` has the range and layout of the images.
     """
 
     path: Path

@@ -24,11 +24,8 @@ def in_order(
 ) -> Iterator[_Result]:
     """Yields `function(item)` for each item, computed in threads, in the order of the items.
 
-    Args:
-        function: Function to run in a thread. Its exceptions are raised in place of its result.
-        items: Items, which are read in the caller's thread.
-        workers: Number of threads.
-        ahead: Maximum number of pending results.
+    Its exceptions are raised in place of its result. The items are read in the caller's thread, and
+    at most `ahead` results wait.
 
     Example:
 

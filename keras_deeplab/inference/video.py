@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import tee
 from pathlib import Path
 from typing import Any, Unpack
@@ -11,11 +12,7 @@ from typing import Any, Unpack
 from keras_deeplab.data.remote import is_remote, remote_path
 from keras_deeplab.data.video_reader import Frame, VideoReader
 from keras_deeplab.inference.opening import open_segmenter
-from keras_deeplab.inference.options import (
-    InferenceOptions,
-    InferenceSettings,
-    resolve_options,
-)
+from keras_deeplab.inference.options import InferenceOptions, InferenceSettings, resolve_options
 from keras_deeplab.inference.scores import Scores, check_scores, smoothed
 from keras_deeplab.inference.segmentation import Segmentation
 from keras_deeplab.inference.segmenter import Segmenter
@@ -75,7 +72,14 @@ def segment_video(
     check_smoothing(segmenter, smoothing)
     segmenter.check(options)
     reader = VideoReader(video, every=every)
-    return _and_close(reader, segment_frames(segmenter, reader, options, smoothing=smoothing))
+
+    def results() -> Iterator[Segmentation]:
+        with closing(reader):
+            yield from segment_frames(segmenter, reader, options, smoothing=smoothing)
+            if words := reader.damage():
+                _logger.warning("%s", words)
+
+    return results()
 
 
 def segment_frames(
@@ -88,7 +92,8 @@ def segment_frames(
     if smoothing:
         probabilities = in_order(Scores.as_probabilities, scores, workers=workers, ahead=workers)
         scores = smoothed(probabilities, smoothing)
-    stem = _stem(reader.source)
+    source = f"camera_{reader.source}" if reader.is_camera else str(reader.source)
+    stem = (remote_path(source) if is_remote(source) else Path(source)).stem
 
     def build(item: tuple[Frame, Scores]) -> Segmentation:
         frame, one = item
@@ -112,18 +117,3 @@ def check_smoothing(segmenter: Segmenter, smoothing: float) -> None:
         )
     if smoothing:
         check_scores(segmenter.output, "smoothing", segmenter.name)
-
-
-def _and_close(reader: VideoReader, results: Iterator[Segmentation]) -> Iterator[Segmentation]:
-    try:
-        yield from results
-        if words := reader.damage():
-            _logger.warning("%s", words)
-    finally:
-        reader.close()
-
-
-def _stem(source: str | Path | int) -> str:
-    if isinstance(source, int):
-        return f"camera_{source}"
-    return (remote_path(str(source)) if is_remote(source) else Path(source)).stem

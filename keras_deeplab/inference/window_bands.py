@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -19,19 +19,19 @@ _BAND_ROWS = 128
 def over_windows(
     run: Run, photo: np.ndarray, options: InferenceOptions, window: Size, *, labels_only: bool
 ) -> np.ndarray:
-    """Returns the mean probabilities over windows, scales and flips, or only the best classes.
+    """Returns the mean probabilities (height, width, classes) over windows, scales and flips.
 
-    Args:
-        run: Function from images of the window's size to their probabilities.
-        photo: uint8 array of shape (height, width, 3).
-        options: Scales and flip.
-        window: (height, width) of the windows.
-        labels_only: Whether to return labels (height, width), without ever holding the
-            probabilities (height, width, classes) of the whole photo.
+    With `labels_only`, it returns labels (height, width), without ever holding the probabilities
+    of the whole photo. `run` returns the probabilities of images of the window's size.
     """
+    height = photo.shape[0]
+    bands = [slice(at, min(at + _BAND_ROWS, height)) for at in range(0, height, _BAND_ROWS)]
+    passes = itertools.product(options.scales, (1, -1)[: 1 + options.flip])
+    streams = [_bands(run, photo, bands, scale, step, window) for scale, step in passes]
     values: Any = None
-    for rows, band in _bands(run, photo, options, window):
-        part = resized_labels(band, band.shape[:2]) if labels_only else band
+    for rows in bands:
+        part: Any = sum(next(stream) for stream in streams) / len(streams)
+        part = resized_labels(part, part.shape[:2]) if labels_only else part
         if values is None:
             values = np.empty((*photo.shape[:2], *part.shape[2:]), part.dtype)
         values[rows] = part
@@ -39,26 +39,23 @@ def over_windows(
 
 
 def _bands(
-    run: Run, photo: np.ndarray, options: InferenceOptions, window: Size
-) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yields rows of the photo, from top to bottom, and their mean probabilities.
+    run: Run, photo: np.ndarray, bands: list[slice], scale: float, step: int, window: Size
+) -> Iterator[np.ndarray]:
+    """Yields the probabilities of bands of rows, at one scale, flipped if `step` is -1.
 
-    Only the rows that later windows overlap are kept.
+    Only the rows that later bands need are kept.
     """
     size = photo.shape[:2]
-    streams: list[tuple[int, RowResize, _Rows]] = []
-    for scale in options.scales:
-        scaled = max(1, round(scale * size[0])), max(1, round(scale * size[1]))
-        for step in (1, -1)[: 1 + options.flip]:
-            seen = resized_image(np.ascontiguousarray(photo[:, ::step]), scaled)
-            streams.append((step, RowResize(scaled, size), _Rows(_blended(run, seen, window))))
-    for start in range(0, size[0], _BAND_ROWS):
-        rows = slice(start, min(start + _BAND_ROWS, size[0]))
-        total: Any = np.zeros((), "float32")
-        for step, resize, stream in streams:
-            source = resize.source(rows)
-            total = total + resize(stream.take(source), rows)[:, ::step]
-        yield rows, total / len(streams)
+    scaled = max(1, round(scale * size[0])), max(1, round(scale * size[1]))
+    seen = resized_image(np.ascontiguousarray(photo[:, ::step]), scaled)
+    blocks, resize = _blended(run, seen, window), RowResize(scaled, size)
+    kept, first = next(blocks), 0
+    for rows in bands:
+        source = resize.source(rows)
+        kept, first = kept[source.start - first :], source.start
+        while len(kept) < source.stop - first:
+            kept = np.concatenate([kept, next(blocks)])
+        yield resize(kept[: source.stop - first], rows)[:, ::step]
 
 
 def _blended(run: Run, photo: np.ndarray, window: Size) -> Iterator[np.ndarray]:
@@ -70,8 +67,8 @@ def _blended(run: Run, photo: np.ndarray, window: Size) -> Iterator[np.ndarray]:
     first = 0
     rows = min(window[0], height)
     count = np.zeros((rows, width, 1), "float32")
-    rows_of_tiles = groupby(zip(tiles, outputs, strict=True), key=lambda found: found[0][0].start)
-    for top, group in rows_of_tiles:
+    found = zip(tiles, outputs, strict=True)
+    for top, group in itertools.groupby(found, key=lambda one: one[0][0].start):
         done = top - first
         if done:
             yield total[:done] / count[:done]
@@ -86,21 +83,3 @@ def _blended(run: Run, photo: np.ndarray, window: Size) -> Iterator[np.ndarray]:
             inside += output[:rows, : inside.shape[1]]
             count[:, columns] += 1
     yield total / count
-
-
-class _Rows:
-    """Rows of a stream of blocks; those before the last request are dropped."""
-
-    def __init__(self, blocks: Iterator[np.ndarray]) -> None:
-        self.blocks = blocks
-        self.first = 0
-        self.rows: Any = None
-
-    def take(self, rows: slice) -> np.ndarray:
-        """Returns rows that start at or after those of the last call."""
-        if self.rows is None:
-            self.rows = next(self.blocks)
-        self.rows, self.first = self.rows[rows.start - self.first :], rows.start
-        while len(self.rows) < rows.stop - self.first:
-            self.rows = np.concatenate([self.rows, next(self.blocks)])
-        return np.asarray(self.rows[: rows.stop - self.first])

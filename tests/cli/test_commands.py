@@ -68,7 +68,7 @@ def test_masks_alone_in_batches_at_another_size(folder: Path, capsys):
 
 
 def test_the_size_is_that_of_the_network_unless_told(folder: Path, monkeypatch):
-    from keras_deeplab.inference.bulk import photo_engine
+    from keras_deeplab.inference.bulk import bulk_job
 
     asked = []
 
@@ -76,7 +76,7 @@ def test_the_size_is_that_of_the_network_unless_told(folder: Path, monkeypatch):
         asked.append(options.size)
         raise ValueError("stop")
 
-    monkeypatch.setattr(photo_engine, "segment", stop)
+    monkeypatch.setattr(bulk_job, "segment", stop)
     for arguments in ([], ["--size", "own"], ["--size", "97x129"], ["--size", "97"]):
         assert main(["segment", "photos/a.png", *arguments]) == 1
     assert asked == [None, "own", (97, 129), 97]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from keras_deeplab.cli import main, segment_command, segment_run
 from keras_deeplab.data import read_dataset
-from keras_deeplab.inference.bulk import photo_engine
+from keras_deeplab.inference.bulk import bulk_job
 from tests.data.annotations.exports import photo
 
 ROOT = Path(__file__).parents[2]
@@ -46,13 +46,13 @@ def test_finished_photos_are_reported_but_not_computed_again(folder: Path, capsy
     first = capsys.readouterr()
     assert "skipped 1 folder (use --recursive)" in first.err
     computed = []
-    original = photo_engine.segment
+    original = bulk_job.segment
 
     def counted(model, photos, **options):
         computed.extend(photos)
         return original(model, photos, **options)
 
-    monkeypatch.setattr(photo_engine, "segment", counted)
+    monkeypatch.setattr(bulk_job, "segment", counted)
     assert segment("photos", "--json") == 0
     again = capsys.readouterr()
     assert again.out == first.out

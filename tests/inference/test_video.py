@@ -1,4 +1,5 @@
 import logging
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_deeplab.data.video_reader import VideoReader
+from keras_deeplab.data.photo_sources import Item
 from keras_deeplab.inference import InferenceOptions, Segmenter, segment_video
-from keras_deeplab.inference.bulk import Destination, ResultFiles, write_video
+from keras_deeplab.inference.bulk import BulkJob, Destination, ResultFiles
 
 av = pytest.importorskip("av")
 FRAMES, RATE, SIZE = 12, 10, (32, 48)
@@ -76,10 +77,9 @@ def test_every_frame_and_the_sound_are_kept(tmp_path: Path, name: str, codecs):
     clip = write_clip(tmp_path / name, video=codecs[0], audio=codecs[1])
     files = ResultFiles(Destination(str(tmp_path / "out")), "png")
     files.destination.prepare()
-    reader = VideoReader(clip)
-    record = write_video(NETWORK, reader, "a", files, options=InferenceOptions(size="own"))
-    assert reader.damage() is None
-    reader.close()
+    job = BulkJob(files, InferenceOptions(size="own"))
+    ((_, record),) = job.outcomes(NETWORK, [Item(str(clip), "a")])
+    assert "damage" not in record
     assert record["frames"] == FRAMES
     assert record["seconds"] == pytest.approx((FRAMES - 1) / RATE, abs=0.11)
     assert record["shares"]["red"] == pytest.approx((FRAMES - 1) / 2 / FRAMES, abs=0.05)
@@ -95,14 +95,30 @@ def test_every_frame_and_the_sound_are_kept(tmp_path: Path, name: str, codecs):
 def test_lossless_masks_and_every_nth_frame(tmp_path: Path):
     clip = write_clip(tmp_path / "a.mp4", audio=None)
     files = ResultFiles(Destination(str(tmp_path)), "video", overlay=False)
-    reader = VideoReader(clip, every=3)
-    record = write_video(NETWORK, reader, "a", files, options=InferenceOptions(size="own"))
-    reader.close()
+    job = BulkJob(files, InferenceOptions(size="own"), every=3)
+    ((_, record),) = job.outcomes(NETWORK, [Item(str(clip), "a")])
     results = list(segment_video(NETWORK, clip, every=3, size="own"))
     assert [result.time for result in results] == pytest.approx([0, 0.3, 0.6, 0.9])
     assert [result.name for result in results] == [f"a_{n:06}" for n in (0, 3, 6, 9)]
     masks = frames_of(tmp_path / record["mask"], format="gray")
     np.testing.assert_array_equal(masks, [result.labels for result in results])
+
+
+def test_lossless_masks_of_many_classes(tmp_path: Path):
+    clip = write_clip(tmp_path / "a.mp4", audio=None)
+    files = ResultFiles(Destination(str(tmp_path)), "video", overlay=False)
+    # The first frame is blue, label 20; what is red has label 300.
+    network = replace(
+        NETWORK,
+        run=lambda x: np.where(x[..., 0] > 100, 300, 20),
+        output="labels",
+        class_names=tuple(map(str, range(301))),
+    )
+    job = BulkJob(files, InferenceOptions(size="own"))
+    ((_, record),) = job.outcomes(network, [Item(str(clip), "a")])
+    masks = frames_of(tmp_path / record["mask"], format="gray16le")
+    assert np.unique(masks[0]).tolist() == [20]
+    assert np.unique(masks[-1]).tolist() == [20, 300]
 
 
 def test_truncated_files(tmp_path: Path, caplog: pytest.LogCaptureFixture):

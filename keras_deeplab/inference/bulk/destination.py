@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 import uuid
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,15 +19,9 @@ _UNFINISHED = ".unfinished"
 
 @dataclass(frozen=True)
 class Destination:
-    """A folder for results, in which every file is complete or absent.
+    """A local folder, or an address such as "s3://bucket/masks".
 
-    Attributes:
-        folder: Path of a local folder, or address such as "s3://bucket/masks".
-
-    Example:
-
-    >>> Destination("masks").shown("a_mask.png")
-    'masks/a_mask.png'
+    In it, every file is complete or absent.
     """
 
     folder: str
@@ -41,29 +37,27 @@ class Destination:
         return system, path.rstrip("/")
 
     def __getstate__(self) -> dict[str, Any]:
-        # A worker opens its own connection.
-        return {"folder": self.folder}
+        # A worker opens its own connection, and may have another working folder.
+        return {"folder": os.path.abspath(self.local) if self.local else self.folder}
 
     def prepare(self) -> None:
         """Creates the folder and removes what a killed run left unfinished."""
         if self.local is None:
             self._remote[0].makedirs(self._remote[1], exist_ok=True)
-            return
-        make_folder(self.local)
-        shutil.rmtree(self.local / _UNFINISHED, ignore_errors=True)
+        else:
+            make_folder(self.local)
+            self.close()
 
     def shown(self, name: str) -> str:
         """Returns the path or address of a file in the folder."""
-        if self.local is None:
-            return f"{self.folder.rstrip('/')}/{name}"
-        return str(self.local / name)
+        return str(self.local / name) if self.local else f"{self.folder.rstrip('/')}/{name}"
 
     def exists(self, name: str) -> bool:
         """Whether a file, or a folder, is in the folder."""
         if self.local is not None:
             return (self.local / name).exists()
-        system, path = self._remote
-        return bool(system.exists(f"{path}/{name}"))
+        system, folder = self._remote
+        return bool(system.exists(f"{folder}/{name}"))
 
     def read(self, name: str) -> bytes | None:
         """Returns the content of a file, or None if it is absent."""
@@ -87,8 +81,6 @@ class Destination:
     def unfinished(self, suffix: str = "") -> Path:
         """Returns a new local path for a file or folder that `put` moves to its place."""
         if self.local is None:
-            import tempfile
-
             return Path(tempfile.mkdtemp(prefix="keras-deeplab-")) / f"file{suffix}"
         folder = self.local / _UNFINISHED
         folder.mkdir(exist_ok=True)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import pickle
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from keras_deeplab._startup import hold_stderr
 from keras_deeplab.data.photo_sources import Item
-from keras_deeplab.data.remote import is_remote
 from keras_deeplab.inference.bulk.bulk_job import BulkJob, Outcome
-from keras_deeplab.inference.bulk.destination import Destination
 
 # Photos per task, which are computed again when an actor is lost. Between tasks, a network waits.
 _MOST_PHOTOS = 64
@@ -60,11 +59,7 @@ def segment_on_ray(
     writes the same files again. It connects to the cluster of the environment variable
     RAY_ADDRESS, or of the machine, and starts a local one if there is none.
 
-    Args:
-        open_network: Function that returns the network; it is called once by each actor.
-        items: Photos and videos.
-        job: What is done with them.
-        actors: Number and resources of the actors.
+    Each actor calls `open_network` once.
 
     Raises:
         ModuleNotFoundError: If Ray is not installed.
@@ -77,13 +72,10 @@ def segment_on_ray(
         least, most = (min(n, len(items)) for n in number)
         limit = _MOST_PHOTOS_ON_GPU if gpus else _MOST_PHOTOS
         size = max(1, min(limit, len(items) // (8 * most)))
-        rows = [
-            {"number": i, "source": item.identity, "name": item.name}
-            for i, item in enumerate(items)
-        ]
+        rows = [{"number": i, "source": x.identity, "name": x.name} for i, x in enumerate(items)]
         results = ray.data.from_items(rows, override_num_blocks=-(-len(rows) // size)).map_batches(
             _Actor,
-            fn_constructor_args=(open_network, _absolute(job), None if gpus else actors.cpus),
+            fn_constructor_args=(open_network, job, None if gpus else actors.cpus),
             batch_size=size,
             compute=ray.data.ActorPoolStrategy(min_size=least, max_size=most),
             num_cpus=actors.cpus,
@@ -104,11 +96,7 @@ def segment_on_ray(
 
 
 def import_ray() -> Any:
-    """Returns Ray with Ray Data.
-
-    Raises:
-        ModuleNotFoundError: If it is not installed.
-    """
+    """Returns Ray with Ray Data; raises `ModuleNotFoundError` if it is not installed."""
     # Ray reports on its use to its makers, and on its work to standard error, unless it is told
     # not to before it is imported.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -145,13 +133,10 @@ class _Actor:
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
         numbers = batch["number"].tolist()
-        outcomes: list[Outcome]
-        if self.error:
-            outcomes = [self.error] * len(numbers)
-        else:
-            named = zip(batch["source"].tolist(), batch["name"].tolist(), strict=True)
-            items = [Item(source, name) for source, name in named]
-            outcomes = [outcome for _, outcome in self.job.outcomes(self.model, items)]
+        outcomes: list[Outcome] = [self.error] * len(numbers) if self.error else []
+        if not self.error:
+            items = map(Item, batch["source"].tolist(), batch["name"].tolist())
+            outcomes = [outcome for _, outcome in self.job.outcomes(self.model, list(items))]
         pickled = np.empty(len(numbers), object)
         pickled[:] = [pickle.dumps(outcome) for outcome in outcomes]
         return {"number": np.asarray(numbers), "outcome": pickled}
@@ -163,29 +148,20 @@ def _cluster(ray: Any) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     with hold_stderr(everything=True, foreseen=(ConnectionError, ValueError)):
-        _connect(ray)
+        _check_address(os.environ.get("RAY_ADDRESS", ""))
+        try:
+            ray.init(address="auto", **quiet)
+        except ConnectionError:
+            memory = {"object_store_memory": _OBJECT_STORE_BYTES}
+            ray.init(address="local", include_dashboard=False, **memory, **quiet)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
+    ray.data.DataContext.get_current().enable_progress_bars = False
     try:
         yield
     finally:
         ray.shutdown()
-
-
-def _connect(ray: Any) -> None:
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    _check_address(os.environ.get("RAY_ADDRESS", ""))
-    try:
-        ray.init(address="auto", **quiet)
-    except ConnectionError:
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            object_store_memory=_OBJECT_STORE_BYTES,
-            **quiet,
-        )
 
 
 def _check_address(address: str) -> None:
@@ -203,31 +179,16 @@ def _check_address(address: str) -> None:
 
 
 def _resolved(resources: dict[str, float], actors: RayActors) -> tuple[tuple[int, int], float]:
-    """Returns the (least, most) actors and the GPUs for each.
-
-    Raises:
-        ValueError: If not a single actor fits into the cluster.
-    """
+    """Returns the (least, most) actors and the GPUs for each."""
     cpus, all_gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
     gpus = min(1.0, all_gpus) if actors.gpus is None else actors.gpus
-    fitting = cpus // actors.cpus
-    if gpus:
-        fitting = min(fitting, all_gpus // gpus)
     if actors.number is not None:
         return actors.number, gpus
+    fitting = int(min(cpus // actors.cpus, all_gpus // gpus if gpus else math.inf))
     if fitting < 1:
         raise ValueError(
             f"The cluster must have the CPUs and GPUs of one actor. Received: {cpus:g} CPUs and "
             f"{all_gpus:g} GPUs, for actors of {actors.cpus:g} and {gpus:g}. Reserve less, or give "
             f"the number of actors if the cluster scales."
         )
-    return (int(fitting), int(fitting)), gpus
-
-
-def _absolute(job: BulkJob) -> BulkJob:
-    """Returns the job with an output folder that does not depend on the working folder."""
-    folder = job.files.destination.folder
-    if is_remote(folder):
-        return job
-    there = Destination(os.path.abspath(os.path.expanduser(folder)))
-    return replace(job, files=replace(job.files, destination=there))
+    return (fitting, fitting), gpus

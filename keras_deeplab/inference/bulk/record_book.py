@@ -7,25 +7,19 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from keras_deeplab.data.photo_sources import RESULTS, Item
 from keras_deeplab.data.remote import is_remote
 from keras_deeplab.inference.bulk.destination import Destination
-
-_KINDS = ("mask", "overlay", "frames")
 
 
 class RecordBook:
     """The records of a folder of results, one per photo or video.
 
     A photo is finished if its record has the same settings and all its files exist. Its line is
-    appended after its files are complete.
-
-    Args:
-        destination: Folder of the results.
-        settings: What the results depend on besides the photo; "video" is for videos only.
-        resume: Whether finished photos count as such.
+    appended after its files are complete. The settings are what the results depend on besides the
+    photo; "video" is for videos only. Without `resume`, no photo counts as finished.
     """
 
     def __init__(
@@ -35,27 +29,20 @@ class RecordBook:
         self.settings = settings
         self.resume = resume
         self.records = {record["photo"]: record for record in _read(destination)}
-        self._file: IO[bytes] | None = None
         self._unsaved = 0
 
     def finished(self, item: Item) -> dict[str, Any] | None:
         """Returns the record of a photo or video that is finished, else None."""
-        record = self.records.get(item.identity)
-        if (
-            not self.resume
-            or item.is_camera
-            or record is None
-            or record.get("key") != self._key(item)
-        ):
+        record = self.records.get(item.identity, {})
+        if not self.resume or item.is_camera or record.get("key") != self._key(item):
             return None
-        files = [record[kind] for kind in _KINDS if kind in record]
+        files = [record[kind] for kind in ("mask", "overlay") if kind in record]
         return record if all(map(self.destination.exists, files)) else None
 
     def begin(self, names: Mapping[str, str]) -> None:
         """Drops the records of the photos that are about to be segmented, and of their files.
 
-        Args:
-            names: Prefix of the output files by identity of the photo.
+        Their identities are given with the prefixes of their output files.
         """
         prefixes = set(names.values())
         self.records = {
@@ -84,18 +71,13 @@ class RecordBook:
             if self._unsaved > max(100, len(self.records) // 10):
                 self._save()
             return record
-        if self._file is None:
-            self._file = (folder / RESULTS).open("ab")
-        self._file.write(_line(record))
-        self._file.flush()
+        with (folder / RESULTS).open("ab") as file:
+            file.write(_line(record))
         return record
 
     def close(self) -> None:
         """Writes what has not been written."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-        elif self._unsaved:
+        if self._unsaved:
             self._save()
 
     def _save(self) -> None:

@@ -20,13 +20,9 @@ _AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_
 
 
 class VideoWriter:
-    """Writes pictures as a video file.
+    """Writes pictures as MP4 (H.264) with the sound of another video, if given.
 
-    Args:
-        path: File to write: MP4 (H.264), or with `lossless` Matroska (FFV1).
-        rate: Frames per second.
-        lossless: Whether the pictures are labels, (height, width), which are kept exactly.
-        sound: Video whose sound is copied, or None.
+    With `lossless`, it writes labels, which are kept exactly, as Matroska (FFV1).
     """
 
     def __init__(
@@ -41,19 +37,13 @@ class VideoWriter:
         self.sound = None if sound is None else _Sound(sound)
 
     def write(self, picture: np.ndarray, seconds: float) -> None:
-        """Appends a picture.
-
-        Args:
-            picture: uint8 array of shape (height, width, 3), or labels (height, width).
-            seconds: Its time stamp.
-        """
+        """Appends RGB levels (height, width, 3) or labels (height, width) with a time stamp."""
         if self.stream is None:
-            self._begin(picture.shape[:2])
-        height, width = self.stream.height, self.stream.width
-        if picture.shape[:2] != (height, width):
-            picture = _padded(picture, (height, width))
-        deep = picture.dtype == np.uint16
-        pixels = "rgb24" if picture.ndim == 3 else "gray16le" if deep else "gray"
+            self._begin(picture)
+        size = self.stream.height, self.stream.width
+        if picture.shape[:2] != size:
+            picture = _padded(picture, size)
+        pixels = "rgb24" if picture.ndim == 3 else self.stream.pix_fmt
         frame = self.av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=pixels)
         # Time stamps must rise, which those of damaged videos do not.
         frame.pts = self.last = max(round(seconds / _CLOCK), self.last + 1)
@@ -69,24 +59,21 @@ class VideoWriter:
                 self.container.mux(self.stream.encode(None))
                 if self.sound:
                     self.sound.copy(self.container, float(self.last * _CLOCK + 1 / self.rate))
-                    self.sound.close()
+                    self.sound.container.close()
 
-    def _begin(self, size: tuple[int, ...]) -> None:
-        codec = "ffv1" if self.lossless else self._codec()
+    def _begin(self, picture: np.ndarray) -> None:
+        codecs = ("ffv1",) if self.lossless else ("libx264", "h264", "mpeg4")
+        codec = next(codec for codec in codecs if codec in self.av.codecs_available)
         options = {"libx264": {"crf": "20", "preset": "veryfast"}}.get(codec, {})
         self.stream = self.container.add_stream(codec, rate=self.rate, options=options)
         # H.264 with its common colour format takes even sizes.
-        self.stream.height, self.stream.width = (
-            size if self.lossless else (side + side % 2 for side in size)
-        )
-        self.stream.pix_fmt = "gray" if self.lossless else "yuv420p"
+        step = 1 if self.lossless else 2
+        self.stream.height, self.stream.width = (-(-x // step) * step for x in picture.shape[:2])
+        labels = "gray16le" if picture.dtype == np.uint16 else "gray"
+        self.stream.pix_fmt = labels if self.lossless else "yuv420p"
         self.stream.codec_context.time_base = _CLOCK
         if self.sound:
             self.sound.begin(self.container)
-
-    def _codec(self) -> str:
-        available = self.av.codecs_available
-        return next(x for x in ("libx264", "h264", "mpeg4") if x in available)
 
 
 class _Sound:
@@ -95,8 +82,7 @@ class _Sound:
     def __init__(self, path: str) -> None:
         self.av = import_av()
         self.container = self.av.open(path)
-        streams = self.container.streams.audio
-        self.source = streams[0] if streams else None
+        self.source = next(iter(self.container.streams.audio), None)
         self.stream: Any = None
         self.packets = self._packets()
         self.waiting: Any = None
@@ -115,9 +101,7 @@ class _Sound:
 
     def copy(self, output: Any, until: float) -> None:
         """Copies the packets up to a time in seconds."""
-        if self.stream is None:
-            return
-        while True:
+        while self.stream is not None:
             packet = self.waiting or next(self.packets, None)
             self.waiting = None
             if packet is None:
@@ -127,9 +111,6 @@ class _Sound:
                 return
             packet.stream = self.stream
             output.mux(packet)
-
-    def close(self) -> None:
-        self.container.close()
 
     def _packets(self) -> Iterator[Any]:
         # Damaged sound ends where it is damaged.

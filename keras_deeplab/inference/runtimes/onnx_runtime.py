@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,22 @@ def open_file(path: Path) -> Opened:
             one output.
         ModuleNotFoundError: If onnxruntime is not installed.
     """
-    session = _session(path)
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"ONNX files need onnxruntime. Received: {str(path)!r}. pip install onnxruntime"
+        ) from error
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 3
+    settings.intra_op_num_threads = os.cpu_count() or 1
+    try:
+        session = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        # onnxruntime's exceptions have no common base class.
+        raise ValueError(
+            f"The file must be a valid ONNX network. Received: {str(path)!r} ({error})."
+        ) from error
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or len(outputs) != 1 or inputs[0].type not in _DTYPES:
         raise ValueError(
@@ -38,22 +52,3 @@ def open_file(path: Path) -> Opened:
     shape = tuple(side if isinstance(side, int) else None for side in source.shape)
     embedded = session.get_modelmeta().custom_metadata_map.get(METADATA)
     return Opened(run, shape, read_sidecar(path, embedded), str(path))
-
-
-def _session(path: Path) -> Any:
-    try:
-        import onnxruntime
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"ONNX files need onnxruntime. Received: {str(path)!r}. pip install onnxruntime"
-        ) from error
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = os.cpu_count() or 1
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        # onnxruntime's exceptions have no common base class.
-        raise ValueError(
-            f"The file must be a valid ONNX network. Received: {str(path)!r} ({error})."
-        ) from error

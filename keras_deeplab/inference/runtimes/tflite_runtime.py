@@ -13,13 +13,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import flatbuffers
 import numpy as np
 
-from keras_deeplab.inference.runtimes.tflite_builder import SharingBuilder
 from keras_deeplab.inference.sidecar import (
     METADATA,
     Opened,
-    Sidecar,
     read_sidecar,
     scores_or_labels,
     sidecar_path,
@@ -29,6 +28,30 @@ _IDENTIFIER = b"TFL3"
 # Quantised inputs with a larger scale take levels 0-255, others normalised images.
 _SCALE_OF_LEVELS = 0.5
 _LARGEST_LABELS = 10_000_000
+_SHARED_BYTES = 1 << 16
+_ALIGNMENT = 16
+
+
+class SharingBuilder(flatbuffers.Builder):
+    """Writes equal vectors once, and aligns large ones so that a runtime can map them."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._written: dict[tuple[str, bytes], int] = {}
+
+    def CreateNumpyVector(self, x: np.ndarray) -> int:  # noqa: N802 - flatbuffers' name
+        """Writes a vector and returns its offset."""
+        content = x.tobytes()
+        key = (x.dtype.str, content)
+        if len(content) <= _SHARED_BYTES and key in self._written:
+            return self._written[key]
+        self.StartVector(x.itemsize, x.size, _ALIGNMENT if x.itemsize == 1 else x.itemsize)
+        self.head -= len(content)
+        self.Bytes[self.head : self.head + len(content)] = content
+        offset = int(self.EndVector())
+        if len(content) <= _SHARED_BYTES:
+            self._written[key] = offset
+        return offset
 
 
 def open_file(path: Path) -> Opened:
@@ -73,24 +96,15 @@ def open_file(path: Path) -> Opened:
         return _dequantised(result, target)
 
     shape = tuple(None if side < 0 else int(side) for side in source["shape_signature"])
-    return Opened(run, shape, _metadata(model, content, path), str(path))
+    sidecar = read_sidecar(path, _entry(model))
+    if sidecar.class_names is None:
+        sidecar = replace(sidecar, class_names=_packed_labels(content))
+    return Opened(run, shape, sidecar, str(path))
 
 
 def is_export(path: Path) -> bool:
-    """Whether `export` wrote a TFLite file.
-
-    Raises:
-        ValueError: If the file is damaged.
-    """
+    """Whether `export` wrote a TFLite file; raises `ValueError` if it is damaged."""
     return sidecar_path(path).exists() or bool(_entry(_unpacked(path.read_bytes(), path)))
-
-
-def _metadata(model: Any, content: bytes, path: Path) -> Sidecar:
-    """Reads the description of an export, or else the class names that the file carries."""
-    known = read_sidecar(path, _entry(model))
-    if known.class_names is None:
-        return replace(known, class_names=_packed_labels(content))
-    return known
 
 
 def _entry(model: Any) -> bytes | None:

@@ -57,6 +57,11 @@ def test_local_paths_and_leftovers(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
+def test_workers_find_the_folder_from_another_one(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert pickle.loads(pickle.dumps(Destination("masks"))).folder == str(tmp_path / "masks")
+
+
 def test_addresses():
     destination = Destination("s3://bucket/masks/")
     assert destination.local is None

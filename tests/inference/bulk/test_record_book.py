@@ -41,6 +41,20 @@ def test_finished_photos(tmp_path: Path, item: Item):
     assert book(out).finished(item) is None
 
 
+def test_finished_videos(tmp_path: Path):
+    (tmp_path / "a.mp4").write_bytes(b"video")
+    video = Item(str(tmp_path / "a.mp4"), "a")
+    first = book(tmp_path / "out")
+    (tmp_path / "out" / "a_mask").mkdir()
+    first.add(video, {"mask": "a_mask", "frames": 12, "seconds": 0.4, "shares": {}})
+    first.close()
+    record = book(tmp_path / "out").finished(video)
+    assert record is not None
+    assert record["frames"] == 12
+    (tmp_path / "out" / "a_mask").rmdir()
+    assert book(tmp_path / "out").finished(video) is None
+
+
 def test_a_changed_photo_is_not_finished(tmp_path: Path, item: Item):
     write(tmp_path / "out", item)
     Path(item.source).write_bytes(b"another photo")

@@ -1,7 +1,7 @@
 import flatbuffers
 import pytest
 
-from keras_deeplab.inference.runtimes.tflite_builder import SharingBuilder
+from keras_deeplab.inference.runtimes.tflite_runtime import SharingBuilder
 
 
 @pytest.mark.parametrize(("length", "shared"), [(100, True), (1 << 17, False)])

@@ -5,8 +5,7 @@ from PIL import Image
 
 from keras_deeplab.data.photo_sources import Item
 from keras_deeplab.inference import InferenceOptions
-from keras_deeplab.inference.bulk import Destination, ResultFiles
-from keras_deeplab.inference.bulk.photo_engine import segment_photos
+from keras_deeplab.inference.bulk import BulkJob, Destination, ResultFiles
 from tests.evaluation.test_label_review import network  # noqa: F401 - a fixture
 
 
@@ -19,11 +18,11 @@ def test_results_and_errors_come_in_order(network, tmp_path: Path):  # noqa: F81
     items = [Item(str(tmp_path / f"{x}.png"), x) for x in "abc"]
     destination = Destination(str(tmp_path / "out"))
     destination.prepare()
-    files = ResultFiles(destination, format="png", overlay=False)
-    first, second, third = segment_photos(network, items, files, options=InferenceOptions())
+    job = BulkJob(ResultFiles(destination, format="png", overlay=False), InferenceOptions())
+    (_, first), (_, second), (_, third) = job.outcomes(network, items)
     assert isinstance(second, ValueError)
     assert "b.png" in str(second)
     assert first["shares"] == third["shares"] == {"background": 0.5, "kite": 0.5}
     with Image.open(tmp_path / "out" / "a_mask.png") as mask:
         np.testing.assert_array_equal(np.asarray(mask), bright[..., 0] > 0)
-    assert list(segment_photos(network, [], files, options=InferenceOptions())) == []
+    assert list(job.outcomes(network, [])) == []

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_deeplab import DeepLab, open_segmenter
 from keras_deeplab.exports import export
-from keras_deeplab.inference.runtimes.saved_model_check import check_saved_model
+from keras_deeplab.inference.runtimes.saved_model_runtime import check_saved_model
 
 IMAGE = tf.TensorSpec((None, 8, 8, 3), tf.float32)
 
