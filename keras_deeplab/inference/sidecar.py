@@ -83,10 +83,6 @@ def sidecar_path(network: Path) -> Path:
 def read_sidecar(network: Path, embedded: str | bytes | None = None) -> Sidecar:
     """Reads the metadata of an export from its `sidecar_path`, or else from the file itself.
 
-    Args:
-        network: File, or folder of a SavedModel.
-        embedded: Content of the entry `METADATA` in the file, if it has one.
-
     Raises:
         ValueError: If it is damaged or of another version.
     """

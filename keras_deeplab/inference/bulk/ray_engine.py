@@ -27,13 +27,11 @@ _OBJECT_STORE_BYTES = 200_000_000
 
 @dataclass(frozen=True)
 class RayActors:
-    """The actors of a run. Each has one network.
+    """The number of actors, between (least, most), and the CPUs and GPUs of each.
 
-    Attributes:
-        number: (least, most) actors, between which a cluster scales; None: one per share of the
-            GPUs, or without GPUs of the CPUs, that the cluster has at the start.
-        cpus: CPUs that are reserved for each. Without a GPU, its network has as many threads.
-        gpus: GPUs for each, such as 0.5 for two on a GPU. None: 1 if the cluster has GPUs.
+    Each has one network, with as many threads as CPUs if it has no GPU; 0.5 puts two on a GPU. By
+    default, there is one per share of the GPUs, or without GPUs of the CPUs, that the cluster has
+    at the start, and each gets a GPU if there are any.
     """
 
     number: tuple[int, int] | None = None
@@ -57,9 +55,8 @@ def segment_on_ray(
     The paths pass through Ray Data; the actors read the photos and write the results, so that
     every machine must see the same files. A task whose actor or machine is lost runs again, and
     writes the same files again. It connects to the cluster of the environment variable
-    RAY_ADDRESS, or of the machine, and starts a local one if there is none.
-
-    Each actor calls `open_network` once.
+    RAY_ADDRESS, or of the machine, and starts a local one if there is none. Each actor calls
+    `open_network` once.
 
     Raises:
         ModuleNotFoundError: If Ray is not installed.
@@ -124,17 +121,16 @@ class _Actor:
             os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
             os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
         self.job = job
-        self.model: Any = None
-        self.error: RayNetworkError | None = None
+        self.model: Any
         try:
             self.model = open_network()
         except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
-            self.error = RayNetworkError(str(error))
+            self.model = RayNetworkError(str(error))
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
         numbers = batch["number"].tolist()
-        outcomes: list[Outcome] = [self.error] * len(numbers) if self.error else []
-        if not self.error:
+        outcomes: list[Outcome] = [self.model] * len(numbers)
+        if not isinstance(self.model, RayNetworkError):
             items = map(Item, batch["source"].tolist(), batch["name"].tolist())
             outcomes = [outcome for _, outcome in self.job.outcomes(self.model, list(items))]
         pickled = np.empty(len(numbers), object)

@@ -143,11 +143,6 @@ def run_lengths(mask: np.ndarray) -> list[int]:
     """Returns the run lengths of a mask, column by column, starting with those outside it.
 
     pycocotools reads them as ``{"size": [height, width], "counts": run_lengths}``.
-
-    Example:
-
-    >>> run_lengths(np.array([[0, 1], [1, 1]], bool))
-    [1, 3]
     """
     pixels = mask.ravel(order="F")
     changes = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_deeplab._validation import listed
 from keras_deeplab.inference.runtimes.keras_runtime import device_batch_size
-from keras_deeplab.inference.sidecar import Opened, read_sidecar
+from keras_deeplab.inference.sidecar import Opened, read_sidecar, scores_or_labels
 
 _SIGNATURE = "serving_default"
 # TensorFlow marks most operators that have an effect outside the graph as stateful. These stateful
@@ -74,7 +74,7 @@ def open_folder(path: Path) -> Opened:
         # The function uses variables of the module, which must stay alive.
         _ = module
         result: dict[str, Any] = function(**{key: tf.cast(images, spec.dtype)})
-        return next(iter(result.values())).numpy()
+        return scores_or_labels(next(iter(result.values())).numpy())
 
     shape = tuple(spec.shape.as_list()) if spec.shape.rank is not None else ()
     return Opened(run, shape, read_sidecar(path), str(path), device_batch_size())

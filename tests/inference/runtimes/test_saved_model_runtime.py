@@ -29,6 +29,17 @@ def saved(folder: Path, body, **objects) -> Path:
     return folder
 
 
+def test_labels_with_a_last_dimension(tmp_path: Path):
+    def serve(images):
+        return {"labels": tf.cast(images[..., :1] > 100, tf.int64)}
+
+    function = tf.function(serve, input_signature=[IMAGE])
+    tf.saved_model.save(tf.Module(), str(tmp_path / "net"), signatures=function)
+    segmenter = open_segmenter(tmp_path / "net", class_names=["dark", "bright"])
+    assert segmenter.output == "labels"
+    assert segmenter.run(np.full((1, 8, 8, 3), 200, "uint8")).tolist() == [[[1] * 8] * 8]
+
+
 def write(images, path):
     return tf.io.write_file(str(path), "x")
 
