@@ -83,6 +83,7 @@ class VideoFiles:
         return frame, overlay, mask
 
     def write(self, frame: Segmentation, overlay: np.ndarray | None, mask: bytes | None) -> None:
+        """Appends what `render` returned."""
         seconds = frame.time or 0.0
         if overlay is not None:
             self.writers["overlay"].write(overlay, seconds)
