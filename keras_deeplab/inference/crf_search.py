@@ -122,12 +122,15 @@ def tune_crf(
             )
         return mean_iou(matrix)
 
+    # A file may have results of other values too.
+    possible = set(itertools.product(*axes))
+
     def run(title: str, axes: Iterable[Axis]) -> dict[Setting, float]:
         settings = list(itertools.product(*axes))
         for setting in tqdm(settings, desc=title, unit="setting", disable=not progressbar):
             book.get(setting, partial(measure, _with(start, setting)))
         ordered = sorted(book.table.items(), key=lambda item: -item[1])
-        return {setting: value for setting, value in ordered if setting is not None}
+        return {setting: value for setting, value in ordered if setting in possible}
 
     without = book.get(None, partial(measure, None))
     best = next(iter(run("coarse", (axis[::2] for axis in axes))))
@@ -149,7 +152,8 @@ class _Results:
             return
         try:
             content = json.loads(self.path.read_text())
-            kept, without, rows = (content[key] for key in ("search", "without", "results"))
+            kept, rows = content["search"], content["results"]
+            self.table = {None: content["without"], **{(a, b, c): x for a, b, c, x in rows}}
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{self.path} must hold results of tune_crf. Received: {error}."
@@ -159,7 +163,6 @@ class _Results:
                 f"{self.path} must hold results of this search. Received: {kept}, not {search}. "
                 f"Pass another file."
             )
-        self.table = {None: without, **{(a, b, c): value for a, b, c, value in rows}}
 
     def get(self, setting: Setting | None, measure: Callable[[], float]) -> float:
         """Returns the mean IoU of a setting; measures and saves it if necessary."""

@@ -64,6 +64,15 @@ def test_an_interrupted_search_goes_on(model, examples, tmp_path: Path, monkeypa
     assert len(measured) == len(complete.table) - 3
 
 
+def test_a_file_with_results_of_other_values(model, examples, tmp_path: Path):
+    file = tmp_path / "search.json"
+    search(model, examples, results=file)
+    others = {**AXES, "bilateral_weights": (0, 5)}
+    again = search(model, examples, results=file, **others)
+    assert again == search(model, examples, **others)
+    assert {weight for weight, _, _ in again.table} == {0, 5}
+
+
 def test_wrong_results_files(model, examples, tmp_path: Path):
     file = tmp_path / "search.json"
     file.write_text("{")
@@ -71,6 +80,11 @@ def test_wrong_results_files(model, examples, tmp_path: Path):
         search(model, examples, results=file)
     file.unlink()
     search(model, examples, results=file)
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "results": [[1, 2]]}))
+    with pytest.raises(ValueError, match="must hold results of tune_crf"):
+        search(model, examples, results=file)
+    file.write_text(json.dumps(content))
     with pytest.raises(ValueError, match="Pass another file"):
         search(model, examples[:1], results=file)
 
