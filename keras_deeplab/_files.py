@@ -59,7 +59,14 @@ def locked(folder: Path) -> Iterator[None]:
     """
     with (folder / ".lock").open("a+b") as file:
         try:
-            _lock(file.fileno())
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
                 raise ValueError(
@@ -67,17 +74,6 @@ def locked(folder: Path) -> Iterator[None]:
                     f"another one is writing to. Wait for it, or choose another folder."
                 ) from error
         yield
-
-
-def _lock(file: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def check_file(path: Path, what: str) -> None:

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from keras_deeplab.data.checks.label_check import check_data as check_data
     from keras_deeplab.data.checks.label_check import check_sources as check_sources
     from keras_deeplab.data.checks.sheet import label_sheet as label_sheet
-    from keras_deeplab.data.drawn import draw_dataset as draw_dataset
     from keras_deeplab.data.formats.folder import read_folder as read_folder
     from keras_deeplab.data.formats.registry import dataset_splits as dataset_splits
     from keras_deeplab.data.formats.registry import read_dataset as read_dataset
     from keras_deeplab.data.images import read_image as read_image
     from keras_deeplab.data.pipeline import training_batches as training_batches
     from keras_deeplab.data.pipeline import validation_batches as validation_batches
+    from keras_deeplab.data.samples import draw_dataset as draw_dataset
     from keras_deeplab.data.samples import example_annotations as example_annotations
     from keras_deeplab.data.samples import example_photos as example_photos
     from keras_deeplab.data.sources import Example as Example
@@ -40,7 +40,7 @@ _MODULES = {
     "check_data": "checks.label_check",
     "check_sources": "checks.label_check",
     "dataset_splits": "formats.registry",
-    "draw_dataset": "drawn",
+    "draw_dataset": "samples",
     "example_annotations": "samples",
     "example_photos": "samples",
     "read_image": "images",

@@ -26,8 +26,7 @@ def read_mat_mask(path: str | Path) -> np.ndarray:
     PASCAL-Context's `LabelMap` (0 to 459), or the 7 classes of PASCAL-Person-Part from
     PASCAL-Part's `anno`.
     """
-    variables = _read(path)
-    with _content_errors(path):
+    with _content(path) as variables:
         if "GTcls" in variables:
             return _integers(variables["GTcls"]["Segmentation"])
         if "LabelMap" in variables:
@@ -42,16 +41,16 @@ def read_mat_mask(path: str | Path) -> np.ndarray:
 
 def has_person_parts(path: str | Path) -> bool:
     """Returns whether a file of PASCAL-Part has annotated person parts."""
-    variables = _read(path)
-    with _content_errors(path):
+    with _content(path) as variables:
         objects = _structs(variables["anno"]["objects"])
         return any(one["class"] == "person" and bool(_structs(one["parts"])) for one in objects)
 
 
 @contextmanager
-def _content_errors(path: str | Path) -> Iterator[None]:
+def _content(path: str | Path) -> Iterator[dict[str, Any]]:
+    variables = _read(path)
     try:
-        yield
+        yield variables
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"A MATLAB mask must have the fields of SBD, PASCAL-Context or PASCAL-Part. Received: "

@@ -32,13 +32,7 @@ def is_web(path: str) -> bool:
 
 
 def remote_path(url: str) -> PurePosixPath:
-    """Returns the path of an address, without its query.
-
-    Example:
-
-    >>> remote_path("https://example.org/a/cat%201.jpg?size=2").name
-    'cat 1.jpg'
-    """
+    """Returns the path of an address, without its query and with its %20 as spaces."""
     if not is_web(url):
         return PurePosixPath(url.split("://", 1)[1])
     parts = urlsplit(url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from keras_deeplab._files import read_text
 from keras_deeplab.data.images import IMAGE_SUFFIXES
 
 # How folders and lists of each split are called.
@@ -12,6 +13,12 @@ SPLITS = {
     "val": ("val", "validation", "valid", "dev"),
     "test": ("test", "testing"),
 }
+
+
+def listed_photos(path: Path) -> list[str]:
+    """Returns the photos of a split list, without the paths of their masks or VOC's 1 or -1."""
+    lines = (line.replace("\\", "/") for line in read_text(path).splitlines())
+    return [first_column(line) for line in lines if line.strip(" ,\t")]
 
 
 def first_column(line: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from keras_deeplab._validation import suggestion
+from keras_deeplab._validation import check_choice, suggestion
 from keras_deeplab.data.masks import map_labels
 from keras_deeplab.data.sources import SegmentationData, endless
 from keras_deeplab.presets.datasets import DATASETS, Palette, voc_palette
@@ -180,12 +180,8 @@ def from_tfds(
     features = builder.info.features
     image = image or _find_key("image", _IMAGES, builder)
     labels = labels or _find_key("labels", _LABELS, builder)
-    for name, key in (("image", image), ("labels", labels)):
-        if key not in features:
-            raise ValueError(
-                f"{name} must be a feature of {builder.info.full_name}. Received: {name}={key!r}."
-                f"{suggestion(key, features)}"
-            )
+    check_choice("image", image, features)
+    check_choice("labels", labels, features)
     if builder.name in _KNOWN and class_names is None and label_map is None:
         class_names, colours, label_map = _KNOWN[builder.name]
         palette = palette or colours

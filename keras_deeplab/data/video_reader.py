@@ -47,12 +47,10 @@ class VideoReader:
     `damage`. Frames are rotated as the metadata of the video states.
 
     Args:
-        source: Path or address of a video, or number of a camera.
+        source: Path or address of a video, or number of a camera, which has no end.
         every: Number of frames from one that is returned to the next.
 
     Attributes:
-        is_camera: Whether the frames come from a camera, without an end.
-        label: The name of the source in messages.
         rate: Frames per second of the video.
         frames: Number of frames in the video that the file states; None if it is unknown.
         read: Number of frames that have been decoded.

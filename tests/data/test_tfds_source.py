@@ -174,7 +174,7 @@ def test_features_of_real_builders_are_found(tmp_path: Path, name: str, image: s
         ("plain", {}, "class_names must be given"),
         ("none", {}, "must have labels. Received: features .*other.* Select one"),
         ("named", {"split": "trian"}, "one of train, test, .* Did you mean 'train'"),
-        ("named", {"labels": "mask"}, "labels must be a feature of tiny_segmentation/named/1.0.0"),
+        ("named", {"labels": "mask"}, "labels must be one of .*'segmentation_mask'"),
         ("named", {"split": "train[:0]"}, "must hold examples"),
     ],
 )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from keras_deeplab._files import read_text
 from keras_deeplab.data.annotations.annotated import Annotations
 from keras_deeplab.data.annotations.file_tree import FileTree
-from keras_deeplab.data.split_names import SPLITS, first_column
+from keras_deeplab.data.split_names import SPLITS, listed_photos
 
 
 def divide_by_lists(annotations: Annotations, tree: FileTree) -> None:
@@ -67,6 +66,5 @@ def _lists(tree: FileTree, aliases: tuple[str, ...]) -> list[str]:
 
 def _listed(tree: FileTree, path: str) -> dict[str, Path | None]:
     """Returns the photos that a list names, by their names in it."""
-    lines = (line.replace("\\", "/") for line in read_text(tree.path(path)).splitlines())
-    names = dict.fromkeys(first_column(line) for line in lines if line.strip(" ,\t"))
+    names = dict.fromkeys(listed_photos(tree.path(path)))
     return {name: tree.find_image(name, near=path) for name in names}

@@ -9,8 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keras_deeplab._validation import listed, suggestion
-from keras_deeplab.data.formats.listing import entries
-from keras_deeplab.data.formats.pairing import files_by_stem, image_bases, is_mask_name, stem
+from keras_deeplab.data.formats.pairing import (
+    entries,
+    files_by_stem,
+    image_bases,
+    is_mask_name,
+    stem,
+)
 from keras_deeplab.data.images import IMAGE_SUFFIXES
 from keras_deeplab.data.split_names import SPLITS
 

@@ -1,16 +1,17 @@
-"""Pairs images with their masks."""
+"""Lists folders, and pairs images with their masks."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from typing import NamedTuple
 
-from keras_deeplab._files import read_text
-from keras_deeplab.data.formats.listing import entries
 from keras_deeplab.data.images import IMAGE_SUFFIXES
 from keras_deeplab.data.sources import Example
-from keras_deeplab.data.split_names import first_column
+from keras_deeplab.data.split_names import listed_photos
 
 # What tools append to the names of masks, and of images.
 _MASK_ENDINGS = (
@@ -29,6 +30,54 @@ _LONGEST_FIRST = tuple(sorted(_MASK_ENDINGS[1:], key=len, reverse=True))
 _SUFFIXES = IMAGE_SUFFIXES | {".mat"}
 # Links may lead in circles.
 _DEEPEST = 8
+
+
+class Entries(NamedTuple):
+    """Names of the files and folders in a folder, sorted; without those that start with a dot."""
+
+    files: tuple[str, ...]
+    folders: tuple[str, ...]
+
+
+_known: ContextVar[dict[str, Entries] | None] = ContextVar("known", default=None)
+
+
+@contextmanager
+def listed_once() -> Iterator[None]:
+    """Within it, `entries` lists each folder once: a folder of 100,000 files takes a while."""
+    token = _known.set(_known.get() or {})
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
+def entries(folder: Path) -> Entries:
+    """Returns what is in a folder; nothing if it does not exist."""
+    key = str(folder)
+    known = _known.get()
+    if known is not None and key in known:
+        return known[key]
+    files: list[str] = []
+    folders: list[str] = []
+    try:
+        with os.scandir(folder) as found:
+            for one in found:
+                if not one.name.startswith("."):
+                    (folders if _is_folder(one) else files).append(one.name)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    result = Entries(tuple(sorted(files)), tuple(sorted(folders)))
+    if known is not None:
+        known[key] = result
+    return result
+
+
+def _is_folder(one: os.DirEntry[str]) -> bool:
+    try:
+        return one.is_dir()
+    except OSError:  # A link to itself.
+        return False
 
 
 def stem(name: str) -> str:
@@ -113,12 +162,8 @@ def is_mask_name(name: str) -> str | None:
 
 
 def read_names(path: Path) -> list[str]:
-    """Reads the stems of a split list, which must name an image once.
-
-    A line has a name or image path, and optionally the path of its mask, or VOC's 1 or -1.
-    """
-    lines = read_text(path).splitlines()
-    names = [stem(first_column(line.replace("\\", "/"))) for line in lines if line.strip(" ,\t")]
+    """Reads the stems of a split list, which must name an image once."""
+    names = [stem(name) for name in listed_photos(path)]
     if not names:
         raise ValueError(f"A split list must name images. Received: {str(path)!r} without any.")
     if len(set(names)) < len(names):

@@ -25,8 +25,7 @@ from keras_deeplab.data.formats.classes import (
 )
 from keras_deeplab.data.formats.folder import all_masks, has_pairs, read_folder, unread
 from keras_deeplab.data.formats.layouts import all_layouts, folder_splits
-from keras_deeplab.data.formats.listing import listed_once
-from keras_deeplab.data.formats.pairing import find_folder
+from keras_deeplab.data.formats.pairing import find_folder, listed_once
 from keras_deeplab.data.formats.pascal import pascal_context, person_part, voc2012
 from keras_deeplab.data.formats.published import camvid, cityscapes, pets, pets_splits
 from keras_deeplab.data.images import passed_over_words

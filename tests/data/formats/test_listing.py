@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from keras_deeplab.data.formats.listing import Entries, entries, listed_once
+from keras_deeplab.data.formats.pairing import Entries, entries, listed_once
 
 
 def test_entries(tmp_path: Path):
