@@ -266,14 +266,13 @@ def _converted(image: Image.Image, label: str, *, twelve_bits: bool) -> np.ndarr
 
 
 def _array_to_rgb(array: np.ndarray) -> np.ndarray:
-    if (
-        array.ndim not in (2, 3)
-        or 0 in array.shape
-        or (array.ndim == 3 and array.shape[2] not in (1, 3, 4))
-    ):
+    shape = array.shape
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or 0 in shape or array.shape[2] not in (1, 3, 4):
         raise ValueError(
             f"An image array must have shape (height, width), or (height, width, channels) with "
-            f"1, 3 or 4 channels. Received: shape={array.shape}."
+            f"1, 3 or 4 channels. Received: {shape=}."
         )
     if array.dtype.kind not in "iuf":
         raise ValueError(f"An image array must hold numbers. Received: dtype={array.dtype}.")
@@ -293,8 +292,6 @@ def _array_to_rgb(array: np.ndarray) -> np.ndarray:
                 f"look like 0-1. Multiply it by 255."
             )
         array = np.round(array).astype("uint8")
-    if array.ndim == 2:
-        array = array[..., None]
     if array.shape[2] == 4:
         return _to_rgb(Image.fromarray(array, "RGBA"), "the array")
     return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))

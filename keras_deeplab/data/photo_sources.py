@@ -116,10 +116,7 @@ def find_sources(
 
 
 def distinct(items: Iterable[Item], taken: dict[str, str]) -> Iterator[Item]:
-    """Yields the items with names that no other photo's files have.
-
-    `taken` holds photos by names that are in use.
-    """
+    """Yields the items with names that no other photo's files have; `taken` are photos by name."""
     used = {name.lower(): photo for name, photo in taken.items()}
     kept = {photo: name for name, photo in taken.items()}
     for item in items:

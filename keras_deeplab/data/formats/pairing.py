@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 
+from keras_deeplab._files import check_file
 from keras_deeplab.data.images import IMAGE_SUFFIXES
 from keras_deeplab.data.sources import Example
 from keras_deeplab.data.split_names import listed_photos
@@ -99,11 +100,9 @@ def files_by_stem(
     found: dict[str, Path] = {}
     if not deep and not folder.is_dir():
         raise FileNotFoundError(f"The folder must exist. Received: {str(folder)!r}.")
-    inner: Iterable[str] = entries(folder).files
-    if deep:
-        inner = sorted(_inside(folder, ""), key=lambda name: name.split("/"))
+    inside = _inside(folder, _DEEPEST if deep else 0)
     wanted = frozenset(suffixes)
-    for name in inner:
+    for name in sorted(inside, key=lambda name: name.split("/")):
         if os.path.splitext(name)[1].lower() in wanted:
             place, slash, file = name.rpartition("/")
             key, path = f"{place}{slash}{stem(file)}", folder / name
@@ -116,12 +115,12 @@ def files_by_stem(
     return found
 
 
-def _inside(folder: Path, prefix: str) -> Iterator[str]:
-    """Yields the files in a folder and its subfolders, relative to it."""
+def _inside(folder: Path, levels: int, prefix: str = "") -> Iterator[str]:
+    """Yields the files in a folder, and in so many levels of subfolders, relative to it."""
     files, folders = entries(folder)
     yield from (prefix + name for name in files)
-    for name in folders if prefix.count("/") < _DEEPEST else ():
-        yield from _inside(folder / name, f"{prefix}{name}/")
+    for name in folders if levels else ():
+        yield from _inside(folder / name, levels - 1, f"{prefix}{name}/")
 
 
 def mask_of(name: str, masks: dict[str, Path]) -> Path | None:
@@ -163,6 +162,7 @@ def is_mask_name(name: str) -> str | None:
 
 def read_names(path: Path) -> list[str]:
     """Reads the stems of a split list, which must name an image once."""
+    check_file(path, "The split list")
     names = [stem(name) for name in listed_photos(path)]
     if not names:
         raise ValueError(f"A split list must name images. Received: {str(path)!r} without any.")

@@ -1,4 +1,4 @@
-"""Reads Cityscapes, CamVid and the Oxford-IIIT pets."""
+"""Reads datasets in the layouts in which they are published."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from keras_deeplab.data.formats.pairing import (
     need_folder,
     read_names,
 )
+from keras_deeplab.data.mat_file import has_person_parts
 from keras_deeplab.data.sources import Example, SegmentationFiles
-from keras_deeplab.presets.label_maps import CITYSCAPES_LABEL_IDS
+from keras_deeplab.presets.label_maps import CITYSCAPES_LABEL_IDS, PASCAL_CONTEXT_LABELS
 
 _IMAGE, _MASK = "_leftImg8bit.png", "_gtFine_labelIds.png"
 _PETS = ("pet", "background", "border")
 _PETS_LABELS = {1: 0, 2: 1, 3: 2}
+_MASK_SUFFIXES = (".png", ".mat")
 
 
 def cityscapes(root: str | Path, split: str = "train") -> SegmentationFiles:
@@ -99,4 +101,144 @@ def pets(root: str | Path, split: str = "train") -> SegmentationFiles:
         raise FileNotFoundError(f"The split list must exist. Received: no {file} in {str(root)!r}.")
     return SegmentationFiles(
         examples_of(chosen, images, masks, names), class_names=_PETS, label_map=_PETS_LABELS
+    )
+
+
+def voc2012(
+    root: str | Path, split: str = "train", *, sbd: str | Path | None = None
+) -> SegmentationFiles:
+    """Reads PASCAL VOC 2012's segmentation.
+
+    The split "trainaug" adds the masks of SBD. It has the images in SBD or VOC's train that are not
+    in VOC's val (10,582), or those in ImageSets/Segmentation/trainaug.txt if it exists. VOC's own
+    mask has precedence.
+
+    Args:
+        root: The folder VOC2012, or one above it such as VOCdevkit.
+        split: "train", "val", "trainval" or "trainaug".
+        sbd: For "trainaug", a folder with SBD's masks: SegmentationClassAug (PNG) or
+            benchmark_RELEASE (MATLAB files, as published). Default: searched in `root` and in
+            its parent folder.
+    """
+    check_choice("split", split, ("train", "val", "trainval", "trainaug"))
+    base = _devkit(root, "PASCAL VOC 2012", "SegmentationClass")
+    lists = base / "ImageSets" / "Segmentation"
+    images = files_by_stem(base / "JPEGImages")
+    masks = files_by_stem(base / "SegmentationClass", _MASK_SUFFIXES)
+    if split != "trainaug":
+        names = lists / f"{split}.txt"
+        examples = examples_of(read_names(names), images, masks, names)
+        return SegmentationFiles(examples, **known_classes("voc"))
+    places = [sbd] if sbd is not None else [base, root, Path(root).expanduser().parent]
+    extra = _sbd_masks(places)
+    if (extra.parent / "img").is_dir():
+        images = files_by_stem(extra.parent / "img") | images
+    train, held_out = (read_names(lists / f"{name}.txt") for name in ("train", "val"))
+    masks = files_by_stem(extra, _MASK_SUFFIXES) | {name: masks[name] for name in train}
+    names = lists / "trainaug.txt"
+    chosen = read_names(names) if names.exists() else sorted(masks.keys() - set(held_out))
+    return SegmentationFiles(examples_of(chosen, images, masks, names), **known_classes("voc"))
+
+
+def pascal_context(
+    root: str | Path,
+    split: str = "train",
+    *,
+    classes: int = 60,
+    labels: str | Path | None = None,
+) -> SegmentationFiles:
+    """Reads PASCAL-Context.
+
+    Its images are those of PASCAL VOC 2010. Its splits "train" (4,998) and "val" (5,105) are the
+    lists ImageSets/Main of VOC 2010, or ImageSets/SegmentationContext if it exists.
+
+    Args:
+        root: A folder that contains, within three levels, JPEGImages and the masks:
+            SegmentationClassContext (PNG, as mmsegmentation writes them), 59_context_labels (PNG)
+            or trainval (MATLAB files) as published.
+        split: "train", "val" or "trainval".
+        classes: 60, or 59 to ignore the background.
+        labels: Folder of the masks. Default: `root`.
+    """
+    check_choice("split", split, ("train", "val", "trainval"))
+    check_choice("classes", classes, (59, 60))
+    base = _devkit(root, "PASCAL-Context")
+    formats = {"SegmentationClassContext": "60", "59_context_labels": "59", "trainval": "459"}
+    folder = need_folder(labels or root, *formats, what="PASCAL-Context")
+    masks = files_by_stem(folder, _MASK_SUFFIXES)
+    names = base / "ImageSets" / "SegmentationContext" / f"{split}.txt"
+    if not names.exists():
+        names = base / "ImageSets" / "Main" / f"{split}.txt"
+    # In some formats, a few images of Main have no mask.
+    chosen = [name for name in read_names(names) if name in masks]
+    examples = examples_of(chosen, files_by_stem(base / "JPEGImages"), masks, names)
+    label_map = PASCAL_CONTEXT_LABELS[formats[folder.name], classes]
+    facts = known_classes("pascal_context", skip=60 - classes)
+    return SegmentationFiles(examples, label_map=label_map, **facts)
+
+
+def person_part(
+    root: str | Path, split: str = "train", *, labels: str | Path | None = None
+) -> SegmentationFiles:
+    """Reads PASCAL-Person-Part: head, torso, upper and lower arms and legs.
+
+    Its splits are "train" (1,716) and "val" (1,817): train_id.txt and val_id.txt (or train.txt
+    and val.txt of pairs) next to the PNG masks. With PASCAL-Part's MATLAB files alone, the splits
+    are the images of VOC's ImageSets/Main with annotated person parts; finding them is slow.
+
+    Args:
+        root: A folder that contains, within three levels, JPEGImages and the masks:
+            pascal_person_part_gt (PNG) or Annotations_Part (MATLAB files), as published.
+        split: "train", "val" or "trainval".
+        labels: Folder of the masks and their lists. Default: `root`.
+    """
+    check_choice("split", split, ("train", "val", "trainval"))
+    image_folder = need_folder(root, "JPEGImages", what="PASCAL-Person-Part")
+    folder = need_folder(
+        labels or root, "pascal_person_part_gt", "Annotations_Part", what="PASCAL-Person-Part"
+    )
+    masks = files_by_stem(folder, _MASK_SUFFIXES)
+    places = ("pascal_person_part_trainval_list", "ImageSets/SegmentationPersonPart")
+    lists = [f"{place}/{split}{end}.txt" for end in ("_id", "") for place in places]
+    names = find_folder(labels or root, *lists, f"{split}_id.txt")
+    if names is not None:
+        chosen = read_names(names)
+    else:
+        names = image_folder.parent / "ImageSets" / "Main" / f"{split}.txt"
+        chosen = [
+            name
+            for name in read_names(names)
+            if name in masks and (masks[name].suffix == ".png" or has_person_parts(masks[name]))
+        ]
+    examples = examples_of(chosen, files_by_stem(image_folder), masks, names)
+    return SegmentationFiles(examples, **known_classes("person_part"))
+
+
+def _devkit(root: str | Path, what: str, *needed: str) -> Path:
+    images = need_folder(
+        root,
+        "VOC2012/JPEGImages" if needed else "JPEGImages",
+        "JPEGImages",
+        what=what,
+        remedy="Pass the folder that VOC's archive was extracted to.",
+    )
+    for name in (*needed, "ImageSets"):
+        if not (images.parent / name).is_dir():
+            raise FileNotFoundError(
+                f"The folder of {what} must hold {name}. Received: {str(images.parent)!r}."
+            )
+    return images.parent
+
+
+def _sbd_masks(places: list[str | Path]) -> Path:
+    names = ("SegmentationClassAug", "benchmark_RELEASE/dataset/cls", "dataset/cls", "cls")
+    for place in places:
+        if Path(place).name == "SegmentationClassAug":
+            return Path(place).expanduser()
+        found = find_folder(place, *names, depth=1)
+        if found is not None:
+            return found
+    raise FileNotFoundError(
+        f"The split 'trainaug' must find SBD's masks, {names[0]} or {names[1]}. Received: "
+        f"{', '.join(repr(str(place)) for place in places)}. Extract them there or pass sbd=."
     )

@@ -26,8 +26,15 @@ from keras_deeplab.data.formats.classes import (
 from keras_deeplab.data.formats.folder import all_masks, has_pairs, read_folder, unread
 from keras_deeplab.data.formats.layouts import all_layouts, folder_splits
 from keras_deeplab.data.formats.pairing import find_folder, listed_once
-from keras_deeplab.data.formats.pascal import pascal_context, person_part, voc2012
-from keras_deeplab.data.formats.published import camvid, cityscapes, pets, pets_splits
+from keras_deeplab.data.formats.published import (
+    camvid,
+    cityscapes,
+    pascal_context,
+    person_part,
+    pets,
+    pets_splits,
+    voc2012,
+)
 from keras_deeplab.data.images import passed_over_words
 from keras_deeplab.data.sources import SegmentationFiles
 from keras_deeplab.presets.datasets import DATASETS

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_deeplab.data.formats.pascal import pascal_context, person_part, voc2012
+from keras_deeplab.data.formats.published import pascal_context, person_part, voc2012
 from keras_deeplab.data.sources import SegmentationFiles
 from keras_deeplab.presets.datasets import DATASETS
 from tests.data.miniatures import (
