@@ -151,11 +151,8 @@ def stored_levels(image: Image.Image) -> str:
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Decodes an image and turns it by its EXIF orientation.
-
-    Unlike Pillow's `exif_transpose`, it does not write the EXIF block again, which fails on many
-    invalid tags.
-    """
+    """Decodes an image and turns it by its EXIF orientation."""
+    # Pillow's `exif_transpose` also writes the EXIF block, which fails on many invalid tags.
     image.load()
     method = _TURNS.get(orientation(image))
     return image if method is None else image.transpose(method)

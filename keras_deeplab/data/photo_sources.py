@@ -87,10 +87,6 @@ def find_sources(
 
     Masks and overlays that this package wrote are left out of folders and patterns, and so is the
     folder `out`. `recursive` includes subfolders, whose tree is kept in the output names.
-
-    Raises:
-        FileNotFoundError: If a pattern matches nothing, or no file exists.
-        ValueError: If a folder holds no images.
     """
     found = Found()
     for source in sources:
@@ -102,11 +98,8 @@ def find_sources(
             _find_stored(source, found, recursive=recursive)
         else:
             _find_local(source, found, out, recursive=recursive)
-    if not any(
-        item.is_camera or is_remote(item.source) or Path(item.source).is_file()
-        for item in found.items
-    ):
-        paths = [item.source for item in found.items]
+    paths = [item.source for item in found.items]
+    if not any(_CAMERA.fullmatch(x) or is_remote(x) or Path(x).is_file() for x in paths):
         raise FileNotFoundError(
             f"There must be a photo. Received: {', '.join(paths[:5])}, "
             f"which {'does' if len(paths) == 1 else 'do'} not exist."

@@ -64,11 +64,9 @@ def file_system(url: str) -> tuple[Any, str]:
 
 
 def copy_remote(url: str, file: BinaryIO, *, limit: int) -> None:
-    """Copies the file at an address, of at most `limit` bytes. Web addresses are tried three times.
+    """Copies the file at an address, of at most `limit` bytes, at a web address in three attempts.
 
-    Raises:
-        ConnectionError: If it cannot be read.
-        ValueError: If it is larger.
+    What cannot be read is a `ConnectionError`, what is larger a `ValueError`.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         file.seek(0)

@@ -78,19 +78,17 @@ class TFDSData(SegmentationData):
     def stream(self, *, shuffle: bool = False, seed: int = 0, start: int = 0) -> Any:
         import tensorflow as tf
 
+        def read(index: np.int64) -> bytes:
+            file, offset, size = self._records[int(index)]
+            with tf.io.gfile.GFile(self._files[file], "rb") as stream:
+                stream.seek(int(offset))
+                return stream.read(int(size))
+
         def load(index: tf.Tensor) -> dict[str, tf.Tensor]:
-            record = tf.numpy_function(self._record, [index], tf.string, stateful=False)
+            record = tf.numpy_function(read, [index], tf.string, stateful=False)
             return self._element(tf.ensure_shape(record, ()), index)
 
         return endless(load, len(self), shuffle=shuffle, seed=seed, start=start)
-
-    def _record(self, index: np.int64) -> bytes:
-        import tensorflow as tf
-
-        file, offset, size = self._records[int(index)]
-        with tf.io.gfile.GFile(self._files[file], "rb") as stream:
-            stream.seek(int(offset))
-            return stream.read(int(size))
 
     def _element(self, record: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
         import tensorflow as tf

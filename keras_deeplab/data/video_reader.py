@@ -156,13 +156,12 @@ class VideoReader:
     def _stated_frames(self) -> int | None:
         if self.is_camera:
             return None
-        if self.stream.frames:
-            return int(self.stream.frames)
-        if self.stream.duration:
-            return round(self.stream.duration * self.stream.time_base * self.rate)
-        if self.container.duration:
-            return round(self.container.duration / 1e6 * self.rate)
-        return None
+        stream, container = self.stream, self.container
+        if stream.frames:
+            return int(stream.frames)
+        if stream.duration:
+            return round(stream.duration * stream.time_base * self.rate)
+        return round(container.duration / 1e6 * self.rate) if container.duration else None
 
     def _decoded(self) -> Iterator[Any]:
         while self._damaged <= _MOST_DAMAGED:

@@ -170,12 +170,9 @@ def classes_of_masks(
     palette: Palette | None,
     ignore_class: int,
 ) -> tuple[str, ...]:
-    """Returns names "class N" up to the highest label id in the masks.
+    """Returns names "class N" up to the highest label id in the masks, which must be plausible.
 
     Unreadable masks are skipped; reading them later raises the error.
-
-    Raises:
-        ValueError: If the ids are not plausible label ids, or no mask can be read.
     """
 
     def ids_of(mask: Path) -> set[int] | Exception:

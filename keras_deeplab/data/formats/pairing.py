@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
@@ -55,30 +55,21 @@ def listed_once() -> Iterator[None]:
 
 def entries(folder: Path) -> Entries:
     """Returns what is in a folder; nothing if it does not exist."""
-    key = str(folder)
-    known = _known.get()
+    known, key = _known.get(), str(folder)
     if known is not None and key in known:
         return known[key]
     files: list[str] = []
     folders: list[str] = []
-    try:
-        with os.scandir(folder) as found:
-            for one in found:
-                if not one.name.startswith("."):
-                    (folders if _is_folder(one) else files).append(one.name)
-    except (FileNotFoundError, NotADirectoryError):
-        pass
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as found:
+        for one in found:
+            # `os.path.isdir`, unlike `one.is_dir`, takes a link to itself.
+            is_folder = os.path.isdir(one.path) if one.is_symlink() else one.is_dir()
+            if not one.name.startswith("."):
+                (folders if is_folder else files).append(one.name)
     result = Entries(tuple(sorted(files)), tuple(sorted(folders)))
     if known is not None:
         known[key] = result
     return result
-
-
-def _is_folder(one: os.DirEntry[str]) -> bool:
-    try:
-        return one.is_dir()
-    except OSError:  # A link to itself.
-        return False
 
 
 def stem(name: str) -> str:
@@ -177,11 +168,7 @@ def read_names(path: Path) -> list[str]:
 def examples_of(
     names: Sequence[str], images: dict[str, Path], masks: dict[str, Path], listed_in: Path
 ) -> list[Example]:
-    """Returns the examples of the stems of a split list, `listed_in`.
-
-    Raises:
-        FileNotFoundError: If an image or mask is missing.
-    """
+    """Returns the examples of the stems of a split list, `listed_in`, all of which must exist."""
     examples = []
     for name in names:
         image, mask = images.get(name), mask_of(name, masks)
@@ -195,7 +182,7 @@ def examples_of(
 
 
 def find_folder(root: str | Path, *paths: str, depth: int = 3) -> Path | None:
-    """Returns the first of `paths` that exists in a folder, or else below it, down to `depth`."""
+    """Returns the first of `paths` that is in a folder, or else below it, down to `depth`."""
     level = [Path(root).expanduser()]
     for _ in range(depth + 1):
         for folder in level:

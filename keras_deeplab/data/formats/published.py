@@ -25,12 +25,10 @@ _MASK_SUFFIXES = (".png", ".mat")
 
 
 def cityscapes(root: str | Path, split: str = "train") -> SegmentationFiles:
-    """Reads Cityscapes' fine annotations in its 19 classes.
+    """Reads Cityscapes' fine annotations in its 19 classes, from leftImg8bit and gtFine in `root`.
 
-    Args:
-        root: The folder with leftImg8bit and gtFine.
-        split: "train" (2,975), "val" (500) or "test" (1,525; every pixel of its published masks is
-            ignored).
+    The splits are "train" (2,975), "val" (500) and "test" (1,525; every pixel of its published
+    masks is ignored).
     """
     check_choice("split", split, ("train", "val", "test"))
     images = need_folder(root, f"leftImg8bit/{split}", what="Cityscapes")
@@ -59,12 +57,9 @@ def cityscapes(root: str | Path, split: str = "train") -> SegmentationFiles:
 
 
 def camvid(root: str | Path, split: str = "train") -> SegmentationFiles:
-    """Reads CamVid in the 11 classes of the SegNet tutorial.
+    """Reads CamVid in the 11 classes of the SegNet tutorial: train (367), val (101), test (233).
 
-    Args:
-        root: A folder with train, trainannot, val, ... as in the tutorial, or with train/images,
-            train/labels, ...
-        split: "train" (367), "val" (101) or "test" (233).
+    The folder has train, trainannot, val, ... as in the tutorial, or train/images, train/labels, ...
     """
     check_choice("split", split, ("train", "val", "test"))
     return read_folder(root, split, **known_classes("camvid"))
@@ -80,12 +75,10 @@ def _pets_list(root: str | Path, file: str) -> Path | None:
 
 
 def pets(root: str | Path, split: str = "train") -> SegmentationFiles:
-    """Reads the trimaps of the Oxford-IIIT pets: pet, background and border.
+    """Reads the trimaps of the Oxford-IIIT pets, from images and annotations/trimaps in `root`.
 
-    Args:
-        root: The folder with images and annotations/trimaps.
-        split: "train" (the list trainval.txt, 3,680) or "test" (3,669). Without these lists, all
-            images are "train".
+    The splits are "train" (the list trainval.txt, 3,680) and "test" (3,669). Without these lists,
+    all images are "train".
     """
     check_choice("split", split, ("train", "test"))
     images = files_by_stem(need_folder(root, "images", what="Oxford pets"))
