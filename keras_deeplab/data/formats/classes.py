@@ -18,12 +18,8 @@ import numpy as np
 from keras_deeplab._files import read_text
 from keras_deeplab._validation import listed
 from keras_deeplab.data.masks import read_mask
+from keras_deeplab.presets import label_maps
 from keras_deeplab.presets.datasets import DATASETS, Palette, numbered_classes
-from keras_deeplab.presets.label_maps import (
-    ADE20K_LABELS,
-    CITYSCAPES_LABEL_IDS,
-    COCO_STUFF_10K_LABELS,
-)
 
 # Without class names, a wider gap between label ids is an error rather than absent classes.
 _WIDEST_GAP = 32
@@ -235,12 +231,15 @@ def published_numbering(dataset: str | None, masks: Sequence[Path]) -> Numbering
             ids |= _ids(masks[index])
     label_map: Mapping[int, int]
     if dataset == "cityscapes" and _are_label_ids(ids, masks[0].stem):
-        label_map, words = CITYSCAPES_LABEL_IDS, "Cityscapes' labelIds"
+        label_map, words = label_maps.CITYSCAPES_LABEL_IDS, "Cityscapes' labelIds"
     elif dataset == "coco_stuff" and 182 in ids:
-        label_map, words = COCO_STUFF_10K_LABELS, "those of COCO-Stuff 10k, 1-182, with 0 ignored"
+        label_map, words = (
+            label_maps.COCO_STUFF_10K_LABELS,
+            "those of COCO-Stuff 10k, 1-182, with 0 ignored",
+        )
     # The published files hold no 255; conversions to 0-149 ignore by it.
     elif dataset == "ade20k" and (150 in ids or 255 not in ids):
-        label_map, words = ADE20K_LABELS, "ADE20K's own, 1-150, with 0 ignored"
+        label_map, words = label_maps.ADE20K_LABELS, "ADE20K's own, 1-150, with 0 ignored"
     else:
         return None
     return Numbering(
@@ -255,8 +254,8 @@ def _are_label_ids(ids: set[int], stem: str) -> bool:
         return True
     if stem.lower().endswith(("trainids", "train_id")):
         return False
-    if not ids <= set(CITYSCAPES_LABEL_IDS):
+    if not ids <= set(label_maps.CITYSCAPES_LABEL_IDS):
         return False
-    classes = {label for label, index in CITYSCAPES_LABEL_IDS.items() if index != 255}
+    classes = {label for label, index in label_maps.CITYSCAPES_LABEL_IDS.items() if index != 255}
     # Of the trainIds, no one is above 18, and the road, 0, is in all but a few masks.
     return max(ids, default=0) > 18 or (bool(ids & classes) and 0 not in ids)

@@ -6,7 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from keras_deeplab.data.formats.classes import classes_of_masks, read_classes
+from keras_deeplab.data.formats.classes import (
+    Numbering,
+    classes_of_masks,
+    published_numbering,
+    read_classes,
+)
 from keras_deeplab.data.formats.layouts import Layout, all_layouts, find_layout, layout_files
 from keras_deeplab.data.formats.pairing import examples_of, mask_of, read_names
 from keras_deeplab.data.images import no_images, passed_over
@@ -102,6 +107,11 @@ def unread(path: str | Path, split: str | None = None) -> list[Path]:
 def all_masks(path: Path) -> list[Path]:
     """Returns the masks of all splits of a folder, sorted."""
     return sorted({mask for layout in all_layouts(path) for mask in _masks_with_image(layout)})
+
+
+def numbering_of(path: str | Path, dataset: str | None) -> Numbering | None:
+    """Returns how a plain folder numbers the classes of a dataset; None for their ids."""
+    return published_numbering(dataset, all_masks(Path(path).expanduser()))
 
 
 def has_pairs(path: Path) -> bool:

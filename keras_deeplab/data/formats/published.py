@@ -59,7 +59,7 @@ def cityscapes(root: str | Path, split: str = "train") -> SegmentationFiles:
 def camvid(root: str | Path, split: str = "train") -> SegmentationFiles:
     """Reads CamVid in the 11 classes of the SegNet tutorial: train (367), val (101), test (233).
 
-    The folder has train, trainannot, val, ... as in the tutorial, or train/images, train/labels, ...
+    The folder has train, trainannot, val, ... as in the tutorial, or train/images, train/labels.
     """
     check_choice("split", split, ("train", "val", "test"))
     return read_folder(root, split, **known_classes("camvid"))

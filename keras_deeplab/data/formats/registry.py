@@ -17,24 +17,11 @@ from keras_deeplab.data.annotations.annotated_source import (
     read_annotated,
 )
 from keras_deeplab.data.annotations.file_tree import FileTree
-from keras_deeplab.data.formats.classes import (
-    Numbering,
-    known_classes,
-    names_classes,
-    published_numbering,
-)
-from keras_deeplab.data.formats.folder import all_masks, has_pairs, read_folder, unread
+from keras_deeplab.data.formats import published
+from keras_deeplab.data.formats.classes import known_classes, names_classes
+from keras_deeplab.data.formats.folder import has_pairs, numbering_of, read_folder, unread
 from keras_deeplab.data.formats.layouts import all_layouts, folder_splits
 from keras_deeplab.data.formats.pairing import find_folder, listed_once
-from keras_deeplab.data.formats.published import (
-    camvid,
-    cityscapes,
-    pascal_context,
-    person_part,
-    pets,
-    pets_splits,
-    voc2012,
-)
 from keras_deeplab.data.images import passed_over_words
 from keras_deeplab.data.sources import SegmentationFiles
 from keras_deeplab.presets.datasets import DATASETS
@@ -55,12 +42,12 @@ class Found(NamedTuple):
 
 
 READERS: dict[str, Reader] = {
-    "camvid": Reader(camvid, folder_splits),
-    "cityscapes": Reader(cityscapes, ("train", "val")),
-    "oxford_pets": Reader(pets, pets_splits),
-    "pascal_context": Reader(pascal_context, ("train", "val")),
-    "person_part": Reader(person_part, ("train", "val")),
-    "voc": Reader(voc2012, ("train", "val")),
+    "camvid": Reader(published.camvid, folder_splits),
+    "cityscapes": Reader(published.cityscapes, ("train", "val")),
+    "oxford_pets": Reader(published.pets, published.pets_splits),
+    "pascal_context": Reader(published.pascal_context, ("train", "val")),
+    "person_part": Reader(published.person_part, ("train", "val")),
+    "voc": Reader(published.voc2012, ("train", "val")),
 }
 # The names of CamVid's four sequences, which identify it.
 _CAMVID_NAMES = ("0001TP_*", "0006R0_*", "0016E5_*", "Seq05VD_*")
@@ -175,11 +162,6 @@ def _read_folders(
             _logger.warning("%s:%s", path, words)
         options |= {"class_names": sources[0].class_names, "palette": sources[0].palette}
     return sources
-
-
-def numbering_of(path: str | Path, dataset: str | None) -> Numbering | None:
-    """Returns how a plain folder numbers the classes of a dataset; None for their ids."""
-    return published_numbering(dataset, all_masks(Path(path).expanduser()))
 
 
 def dataset_splits(path: str | Path, *, dataset: str | None = None) -> tuple[str, ...]:
