@@ -114,7 +114,7 @@ def _data(arguments: argparse.Namespace) -> Any:
 
 
 def _table(result: Any) -> str:
-    from keras_deeplab.evaluation.numbers import duration, percent
+    from keras_deeplab.evaluation.page import duration, percent
 
     results = [result] if result.crf is None else [result, result.crf]
     heads = ["", *("network", "with CRF")[: len(results)]]

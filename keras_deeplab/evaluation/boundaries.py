@@ -34,11 +34,11 @@ def border_distance(labels: np.ndarray, *, maximum: int, frame: bool = False) ->
     check_int("maximum", maximum, minimum=1)
     labels = labels.astype("int32")
     padded = np.pad(labels, 1, constant_values=-1) if frame else np.pad(labels, 1, "edge")
-    near = _around(padded, np.maximum) != _around(padded, np.minimum)
+    near = combine_neighbours(padded, np.maximum) != combine_neighbours(padded, np.minimum)
     distance = np.full(labels.shape, maximum + 1, "int32")
     distance -= near
     for _ in range(maximum - 1):
-        near = _around(np.pad(near, 1), np.logical_or)
+        near = combine_neighbours(np.pad(near, 1), np.logical_or)
         distance -= near
     return distance
 
@@ -115,7 +115,7 @@ def boundary_counts(
     return np.stack([both, either])
 
 
-def _around(padded: np.ndarray, combine: np.ufunc) -> np.ndarray:
+def combine_neighbours(padded: np.ndarray, combine: np.ufunc) -> np.ndarray:
     """Combines every pixel with its eight neighbours."""
     rows = combine(combine(padded[:-2], padded[1:-1]), padded[2:])
     return combine(combine(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])

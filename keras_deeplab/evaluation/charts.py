@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_deeplab.evaluation.numbers import percent
+from keras_deeplab.evaluation.page import percent
 
 _CELL, _LABEL_WIDTH, _LETTER = 26, 8, 6.2
 _MOST_NUMBERED = 30

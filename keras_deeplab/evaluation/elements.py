@@ -37,11 +37,8 @@ def count(dataset: Iterable[Any], limit: int | None) -> int | None:
     Raises:
         ValueError: If the dataset is infinite.
     """
-    if (
-        limit is None
-        and hasattr(dataset, "cardinality")
-        and int(dataset.cardinality()) == _INFINITE
-    ):
+    endless = hasattr(dataset, "cardinality") and int(dataset.cardinality()) == _INFINITE
+    if endless and limit is None:
         raise ValueError(
             "The dataset must have an end. Received: a tf.data.Dataset that repeats for ever. "
             "Remove repeat(), or pass limit."
@@ -59,7 +56,7 @@ def elements(
     classes: int,
     ignore_class: int,
     limit: int | None,
-    left_out: list[str] | None = None,
+    left_out: list[str],
 ) -> Iterator[Element]:
     """Yields the images of a dataset with their labels, checked.
 
@@ -68,14 +65,14 @@ def elements(
         classes: Number of classes.
         ignore_class: Label of ignored pixels.
         limit: Maximum number of images. None: all.
-        left_out: Names of files that cannot be read are added here. None: they are an error.
+        left_out: Names of files that cannot be read are added here.
 
     Raises:
         ValueError: If an element has an unsupported format, its image and labels differ in size,
             or a label is not a class.
     """
     number = 0
-    for value in dataset if left_out is None else _readable(dataset, left_out):
+    for value in _readable(dataset, left_out):
         for element in _split(value, number):
             if number == limit:
                 return
@@ -92,39 +89,35 @@ def _readable(dataset: Iterable[Any], left_out: list[str]) -> Iterator[Any]:
     first: Exception | None = None
     for index, example in enumerate(dataset.examples):
         try:
-            value = dataset[index]
+            yield dataset[index]
         except WrongLabelError:
             raise
         except (OSError, ValueError) as error:
             first = first or error
             left_out.append(example.name)
             _logger.warning("%s is left out: %s", example.name, error)
-            continue
-        yield value
     if first is not None and len(left_out) == len(dataset):
         raise first
 
 
 def _split(value: Any, number: int) -> Iterator[Element]:
-    image, labels, name = _fields(value, number)
+    name = None
+    if isinstance(value, dict) and {"image", "labels"} <= value.keys():
+        image, labels, name = value["image"], value["labels"], value.get("name")
+    elif isinstance(value, (tuple, list)) and len(value) == 2:
+        image, labels = value
+    else:
+        got = f"keys {sorted(value)}" if isinstance(value, dict) else type(value).__name__
+        raise ValueError(
+            f"Every element must be a dict with 'image' and 'labels', or a pair of the two. "
+            f"Received: {got} as element {number}."
+        )
     if not isinstance(image, (str, Path)) and np.ndim(image) == 4:
         names = np.ravel(np.asarray(name)) if name is not None else [None] * len(image)
         for i, parts in enumerate(zip(image, labels, names, strict=True)):
             yield _element(*parts, number + i)
     else:
         yield _element(image, labels, name, number)
-
-
-def _fields(value: Any, number: int) -> tuple[Any, Any, Any]:
-    if isinstance(value, dict) and {"image", "labels"} <= value.keys():
-        return value["image"], value["labels"], value.get("name")
-    if isinstance(value, (tuple, list)) and len(value) == 2:
-        return value[0], value[1], None
-    got = f"keys {sorted(value)}" if isinstance(value, dict) else f"{type(value).__name__}"
-    raise ValueError(
-        f"Every element must be a dict with 'image' and 'labels', or a pair of the two. Received: "
-        f"{got} as element {number}."
-    )
 
 
 def _element(image: Any, labels: Any, name: Any, number: int) -> Element:

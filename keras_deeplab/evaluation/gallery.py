@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from keras_deeplab.evaluation.page import picture_source
 from keras_deeplab.evaluation.result import Evaluation, Picture
 from keras_deeplab.visualize import blend, display_palette
 
 _IGNORED_COLOUR = (200, 200, 200)
 _WRONG_COLOUR = np.array((225, 29, 72), "float32")
-_QUALITY = 82
 
 
 def gallery(evaluation: Evaluation) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -54,11 +52,8 @@ def _shown(evaluation: Evaluation, picture: Picture) -> dict[str, Any]:
 
 
 def _figure(array: np.ndarray, caption: str, description: str) -> dict[str, Any]:
-    # JPEG is supported by every build of Pillow.
-    buffer = BytesIO()
-    Image.fromarray(array).save(buffer, "JPEG", quality=_QUALITY, subsampling=0, optimize=True)
     return {
-        "source": f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}",
+        "source": picture_source(Image.fromarray(array), subsampling=0),
         "height": array.shape[0],
         "width": array.shape[1],
         "caption": caption,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import tee
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from PIL import Image
@@ -15,11 +15,11 @@ from keras_deeplab._validation import check_int, listed
 from keras_deeplab.data.annotations.outlines import outlines
 from keras_deeplab.data.images import read_image
 from keras_deeplab.data.sources import SegmentationFiles
+from keras_deeplab.evaluation.boundaries import combine_neighbours
 from keras_deeplab.inference import (
     InferenceOptions,
     InferenceSettings,
     Scores,
-    Segmenter,
     open_segmenter,
     resolve_options,
 )
@@ -76,9 +76,9 @@ class Suspect:
     index: int
 
 
-@dataclass(frozen=True)
-class _Difference:
-    index: int
+class _Difference(NamedTuple):
+    """Where labels and network differ: pairs of classes, and the lead of the network's class."""
+
     pairs: np.ndarray
     lead: np.ndarray
     known: int
@@ -125,29 +125,24 @@ def review(
             f"was trained on these data."
         )
     counts = np.zeros((classes, classes))
-    found = []
-    for index, labels, scores in _predicted(segmenter, data, resolve_options(options, settings)):
-        found.append(_difference(index, labels, scores, data.ignore_class, counts))
+    elements, again = tee(data)
+    images = (element["image"] for element in elements)
+    found = [
+        _difference(element["labels"], scores, data.ignore_class, counts)
+        for element, scores in zip(
+            again, segmenter.predict(images, resolve_options(options, settings)), strict=True
+        )
+    ]
     # How often the network gives a class to pixels of another, of the pixels of either: a
     # systematic confusion is no error of the labels.
     given, predicted = (counts / np.maximum(counts.sum(i, keepdims=True), 1) for i in (1, 0))
     weights = np.append(((1 - given) * (1 - predicted)).ravel(), 0)
-    names = data.class_names
-    suspects = [_suspect(one, weights, data, names) for one in found]
+    suspects = [_suspect(index, one, weights, data) for index, one in enumerate(found)]
     return sorted(suspects, key=lambda one: -one.score)
 
 
-def _predicted(
-    segmenter: Segmenter, data: SegmentationFiles, options: InferenceOptions
-) -> Iterator[tuple[int, np.ndarray, Scores]]:
-    elements, again = tee(data)
-    scores = segmenter.predict((element["image"] for element in elements), options)
-    for index, (element, one) in enumerate(zip(again, scores, strict=True)):
-        yield index, element["labels"], one
-
-
 def _difference(
-    index: int, labels: np.ndarray, scores: Scores, ignore_class: int, counts: np.ndarray
+    labels: np.ndarray, scores: Scores, ignore_class: int, counts: np.ndarray
 ) -> _Difference:
     height, width = labels.shape
     step = max(1, -(-max(height, width) // _SIDE))
@@ -163,55 +158,39 @@ def _difference(
     classes = len(counts)
     known = (given != ignore_class) & (given < classes)
     np.add.at(counts, (given[known], predicted[known]), 1)
-    wrong = _eroded(known & (predicted != given) & (lead > _LEAD))
-    pairs = np.where(wrong, np.where(known, given, 0) * classes + predicted, classes * classes)
-    return _Difference(index, pairs.astype("int32"), lead.astype("float16"), int(known.sum()))
-
-
-def _eroded(mask: np.ndarray) -> np.ndarray:
-    """Returns the pixels whose eight neighbours are in the mask too."""
-    padded = np.pad(mask, 1, mode="edge")
-    height, width = mask.shape
-    inside = mask.copy()
-    for row in range(3):
-        for column in range(3):
-            inside &= padded[row : row + height, column : column + width]
-    return inside
+    wrong = known & (predicted != given) & (lead > _LEAD)
+    # Pixels at a border are left out: their eight neighbours must be wrong too.
+    wrong = combine_neighbours(np.pad(wrong, 1, "edge"), np.logical_and)
+    pairs = np.where(wrong, np.where(known, given, 0) * classes + predicted, classes**2)
+    return _Difference(pairs.astype("int32"), lead.astype("float16"), int(known.sum()))
 
 
 def _suspect(
-    one: _Difference, weights: np.ndarray, data: SegmentationFiles, names: Sequence[str]
+    index: int, found: _Difference, weights: np.ndarray, data: SegmentationFiles
 ) -> Suspect:
-    classes = len(names)
-    evidence = one.lead * weights[one.pairs]
+    pairs, lead, known = found
+    names = data.class_names
+    evidence = lead * weights[pairs]
     score = 0.0
-    height, width = one.pairs.shape
+    height, width = pairs.shape
     regions = []
-    smallest = max(1, round(_LEAST_SHARE * one.pairs.size))
-    for outline in outlines(one.pairs, skip=(classes**2,), smallest=smallest, tolerance=0):
+    smallest = max(1, round(_LEAST_SHARE * pairs.size))
+    for outline in outlines(pairs, skip=(len(names) ** 2,), smallest=smallest, tolerance=0):
         rows, columns = np.nonzero(outline.mask)
         score += float(evidence[rows, columns].sum()) ** _EXPONENT
-        given, predicted = divmod(outline.label, classes)
-        box = (rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
-        shares = (height, width, height, width)
-        top, left, bottom, right = (float(a / b) for a, b in zip(box, shares, strict=True))
+        labelled, predicted = (names[label] for label in divmod(outline.label, len(names)))
         kind = "other class"
-        if names[given] == _BACKGROUND:
+        if labelled == _BACKGROUND:
             kind = "missing object"
-        elif names[predicted] == _BACKGROUND:
+        elif predicted == _BACKGROUND:
             kind = "extra object"
-        regions.append(
-            SuspectRegion(
-                kind,
-                names[given],
-                names[predicted],
-                (top, left, bottom, right),
-                len(rows) / one.pairs.size,
-            )
-        )
-    score = score ** (1 / _EXPONENT) / max(one.known, 1)
-    example = data.examples[one.index]
-    return Suspect(example.name, example.image, score, tuple(regions), one.index)
+        top, bottom = float(rows.min() / height), float((rows.max() + 1) / height)
+        left, right = float(columns.min() / width), float((columns.max() + 1) / width)
+        box = (top, left, bottom, right)
+        regions.append(SuspectRegion(kind, labelled, predicted, box, len(rows) / pairs.size))
+    score = score ** (1 / _EXPONENT) / max(known, 1)
+    example = data.examples[index]
+    return Suspect(example.name, example.image, score, tuple(regions), index)
 
 
 def worth_labelling(
@@ -278,12 +257,6 @@ def _readable(photos: Sequence[str | Path]) -> Iterator[tuple[Path, np.ndarray]]
 
 def _grid(shares: np.ndarray) -> np.ndarray:
     """Returns the mean probabilities of the cells of a 3 x 3 grid, as one vector."""
-    image = [
-        np.asarray(
-            Image.fromarray(np.ascontiguousarray(shares[..., label], "float32")).resize(
-                (3, 3), Image.Resampling.BOX
-            )
-        )
-        for label in range(shares.shape[-1])
-    ]
-    return np.stack(image).ravel()
+    planes = np.ascontiguousarray(np.moveaxis(shares, -1, 0), "float32")
+    cells = [Image.fromarray(plane).resize((3, 3), Image.Resampling.BOX) for plane in planes]
+    return np.stack([np.asarray(cell) for cell in cells]).ravel()

@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from keras_deeplab._validation import check_int
+from keras_deeplab._validation import check_int, listed
+from keras_deeplab.evaluation.boundaries import boundary_counts, trimap_matrices
 from keras_deeplab.evaluation.elements import Element, count, elements
-from keras_deeplab.evaluation.result import Evaluation, Picture
-from keras_deeplab.evaluation.tally import Counts, Tally
+from keras_deeplab.evaluation.result import Evaluation, ImageResult, Picture
 from keras_deeplab.inference import (
     InferenceOptions,
     InferenceSettings,
@@ -29,9 +29,12 @@ from keras_deeplab.inference import (
     resolve_crf,
     resolve_options,
 )
+from keras_deeplab.metrics import confusion_matrix, mean_iou, pixel_accuracy
 
 # Labels and computing time in seconds, for each kind of mask.
 Masks = list[tuple[np.ndarray, float]]
+# Arrays by the field of `Evaluation`.
+PixelCounts = dict[str, Any]
 _PICTURE_SIDE = 400
 _logger = logging.getLogger("keras_deeplab")
 
@@ -109,17 +112,19 @@ def evaluate(
     if ignore_class is None:
         ignore_class = getattr(dataset, "ignore_class", segmenter.ignore_class)
     classes = len(segmenter.class_names)
-    tallies = [Tally(classes, ignore_class, trimap_width) for _ in range(1 + bool(options.crf))]
-    gallery = _Gallery(pictures)
+    ids: dict[str, int] = dict(classes=classes, ignore_class=ignore_class)
+    # For each kind of mask, the results of the images and the sums of their pixel counts.
+    tallies: list[tuple[list[ImageResult], PixelCounts]] = [
+        ([], {}) for _ in range(1 + bool(options.crf))
+    ]
+    kept: list[Picture] = []
     left_out: list[str] = []
-    found = elements(
-        dataset, classes=classes, ignore_class=ignore_class, limit=limit, left_out=left_out
-    )
 
-    def compare(item: tuple[Element, Masks]) -> tuple[Element, Masks, list[Counts]]:
+    def compare(item: tuple[Element, Masks]) -> tuple[Element, Masks, list[Any]]:
         element, masks = item
-        return element, masks, [tallies[0].count(element, *mask) for mask in masks]
+        return element, masks, [_compared(element, *one, ids, trimap_width) for one in masks]
 
+    found = elements(dataset, **ids, limit=limit, left_out=left_out)
     for element, masks, counts in tqdm(
         in_order(compare, _predicted(segmenter, found, options)),
         total=count(dataset, limit),
@@ -127,19 +132,19 @@ def evaluate(
         unit="image",
         disable=None if progressbar is None else not progressbar,
     ):
-        for tally, one in zip(tallies, counts, strict=True):
-            tally.add(one)
-        gallery.add(
-            element,
-            [labels for labels, _ in masks],
-            [one.image.mean_iou for one in counts],
-        )
-    if not tallies[0].images:
+        for (results, sums), (result, matrices) in zip(tallies, counts, strict=True):
+            results.append(result)
+            for name, matrix in matrices.items():
+                sums[name] = sums[name] + matrix if name in sums else matrix
+        mean_ious = tuple(result.mean_iou for result, _ in counts)
+        _keep_picture(kept, pictures, element, [labels for labels, _ in masks], mean_ious)
+    images, sums = tallies[0]
+    if not images:
         raise ValueError("The dataset must hold images. Received: none.")
-    if not tallies[0].confusion.any():
+    if not sums["confusion"].any():
         raise ValueError(
-            f"The dataset must have labelled pixels. Received: {len(tallies[0].images)} images in "
-            f"which every pixel has the ignored label {ignore_class}."
+            f"The dataset must have labelled pixels. Received: {len(images)} images in which every "
+            f"pixel has the ignored label {ignore_class}."
         )
     facts: dict[str, Any] = dict(
         model=segmenter.name,
@@ -149,8 +154,10 @@ def evaluate(
         protocol=segmenter.protocol(options),
         left_out=tuple(left_out),
     )
-    with_crf = tallies[1].result(facts) if options.crf else None
-    return tallies[0].result(facts, pictures=gallery.pictures(), crf=with_crf)
+    plain, *refined = (
+        Evaluation(**facts, **sums, images=tuple(results)) for results, sums in tallies
+    )
+    return replace(plain, pictures=tuple(kept), crf=refined[0] if refined else None)
 
 
 def _predicted(
@@ -177,69 +184,74 @@ def _labels(scores: Scores) -> tuple[np.ndarray, float]:
     return labels, scores.seconds + time.perf_counter() - start
 
 
-class _Gallery:
-    """The worst and the best images so far."""
+def _compared(
+    element: Element, labels: np.ndarray, seconds: float, ids: dict[str, int], trimap_width: int
+) -> tuple[ImageResult, PixelCounts]:
+    """Returns the result of one image, and its pixel counts."""
+    truth = element.labels
+    try:
+        confusion = confusion_matrix(truth, labels, **ids)
+    except ValueError as error:
+        raise ValueError(f"{element.name}: {error}") from error
+    height, width = truth.shape
+    shares = mean_iou(confusion), pixel_accuracy(confusion)
+    return ImageResult(element.name, height, width, *shares, seconds), {
+        "confusion": confusion,
+        "trimap": trimap_matrices(truth, labels, **ids, maximum=trimap_width),
+        "boundary": boundary_counts(truth, labels, **ids),
+    }
 
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self._kept: list[Picture] = []
 
-    def add(self, element: Element, masks: list[np.ndarray], mean_ious: list[float]) -> None:
-        if np.isnan(mean_ious[0]):
-            return
-        image = Image.fromarray(element.image)
-        image.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE), Image.Resampling.BILINEAR)
-        truth, *labels = (
-            nearest_labels(x, (image.height, image.width)) for x in (element.labels, *masks)
-        )
-        self._kept.append(
-            Picture(element.name, np.asarray(image), truth, tuple(labels), tuple(mean_ious))
-        )
-        self._kept.sort(key=lambda picture: picture.mean_iou[0])
-        if len(self._kept) > 2 * self.number:
-            del self._kept[self.number]
-
-    def pictures(self) -> tuple[Picture, ...]:
-        return tuple(self._kept)
+def _keep_picture(
+    kept: list[Picture],
+    number: int,
+    element: Element,
+    masks: list[np.ndarray],
+    mean_ious: tuple[float, ...],
+) -> None:
+    """Adds an image, reduced in size, to the worst and the best ones so far."""
+    if np.isnan(mean_ious[0]):
+        return
+    image = Image.fromarray(element.image)
+    image.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE), Image.Resampling.BILINEAR)
+    size = image.height, image.width
+    truth, *labels = (nearest_labels(one, size) for one in (element.labels, *masks))
+    kept.append(Picture(element.name, np.asarray(image), truth, tuple(labels), mean_ious))
+    kept.sort(key=lambda picture: picture.mean_iou[0])
+    if len(kept) > 2 * number:
+        del kept[number]
 
 
 def dataset_names(dataset: Any) -> tuple[str, ...] | None:
     """Returns the class names of a dataset, or None if it only numbers its classes."""
-    names = getattr(dataset, "class_names", None)
-    if names is None or tuple(names) == _numbered(len(names)):
-        return None
-    return tuple(names)
-
-
-def _numbered(classes: int) -> tuple[str, ...]:
-    return tuple(f"class {label}" for label in range(classes))
+    names = tuple(getattr(dataset, "class_names", None) or ())
+    numbered = all(name == f"class {label}" for label, name in enumerate(names))
+    return None if numbered else names
 
 
 def _check_classes(segmenter: Segmenter, dataset: Any) -> None:
     ours, theirs = segmenter.class_names, dataset_names(dataset)
-    numbered = len(getattr(dataset, "class_names", ours))
-    if theirs is None and numbered != len(ours):
-        _logger.warning(
-            "The dataset numbers %d classes and %s has %d: labels are compared as they are. Give "
-            "the dataset its class names if they mean others.",
-            numbered,
-            segmenter.name,
-            len(ours),
-        )
-    if theirs is None or theirs == ours:
-        return
-    if len(theirs) != len(ours) or sorted(theirs) == sorted(ours):
+    if theirs is None:
+        numbered = len(getattr(dataset, "class_names", ours))
+        if numbered != len(ours):
+            _logger.warning(
+                "The dataset numbers %d classes and %s has %d: labels are compared as they are. "
+                "Give the dataset its class names if they mean others.",
+                numbered,
+                segmenter.name,
+                len(ours),
+            )
+    elif len(theirs) != len(ours) or (theirs != ours and sorted(theirs) == sorted(ours)):
         raise ValueError(
             f"The dataset must have the network's classes, in their order. Received: "
-            f"{len(theirs)} classes ({_first(theirs)}) for {segmenter.name} with {len(ours)} "
-            f"({_first(ours)}). Evaluate a network trained on these classes, or map the labels of "
-            f"the masks to the network's, as with --label-map."
+            f"{len(theirs)} classes ({listed(theirs, 3)}) for {segmenter.name} with {len(ours)} "
+            f"({listed(ours, 3)}). Evaluate a network trained on these classes, or map the labels "
+            f"of the masks to the network's, as with --label-map."
         )
-    a, b = next((a, b) for a, b in zip(ours, theirs, strict=True) if a != b)
-    _logger.warning(
-        "The dataset's classes have other names than the network's: %r is compared with %r.", b, a
-    )
-
-
-def _first(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    elif theirs != ours:
+        a, b = next((a, b) for a, b in zip(ours, theirs, strict=True) if a != b)
+        _logger.warning(
+            "The dataset's classes have other names than the network's: %r is compared with %r.",
+            b,
+            a,
+        )

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from keras_deeplab._files import make_folder, write_text
 from keras_deeplab.evaluation.charts import Line, curves, heat_map
 from keras_deeplab.evaluation.gallery import gallery
-from keras_deeplab.evaluation.numbers import duration, percent
+from keras_deeplab.evaluation.page import render_page
 from keras_deeplab.evaluation.result import Evaluation
 from keras_deeplab.visualize import display_palette
 from keras_deeplab.visualize.curves import curve_points
@@ -53,28 +52,14 @@ def write_report(
     folder = Path(folder).expanduser()
     make_folder(folder)
     result = evaluation.to_dict()
-    data, report = folder / "result.json", folder / "report.html"
-    texts = {
-        data: json.dumps(result, indent=1, allow_nan=False) + "\n",
-        report: _page(evaluation, result, training_log),
-    }
-    for path, text in texts.items():
-        write_text(path, text)
-    return data, report
+    page = _page(evaluation, result, training_log)
+    text = json.dumps(result, indent=1, allow_nan=False) + "\n"
+    return write_text(folder / "result.json", text), write_text(folder / "report.html", page)
 
 
 def _page(
     evaluation: Evaluation, result: dict[str, Any], training_log: Sequence[Mapping[str, float]]
 ) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(at=_at, duration=duration, percent=percent)
     lines = _lines(evaluation)
     borders = curves(
         [Line(line["style"], line["name"], [*enumerate(line["values"], 1)]) for line in lines],
@@ -82,7 +67,8 @@ def _page(
         across="width of the band around the true borders, pixels",
         form=lambda share: f"{100 * share:.0f} %",
     )
-    return environment.get_template("report.html.jinja").render(
+    return render_page(
+        "report.html.jinja",
         result=result,
         images=len(evaluation.images),
         protocol=_protocol_words(evaluation.protocol),
@@ -108,14 +94,6 @@ def _training_charts(log: Sequence[Mapping[str, float]]) -> list[tuple[str, Mark
             svg = curves(drawn, label=label, across="epoch", size=(240, 360), form="{:.3g}".format)
             charts.append((title, Markup(svg)))
     return charts
-
-
-def _at(result: dict[str, Any], path: Sequence[str | int]) -> Any:
-    """Returns the value at a path of keys and indices."""
-    value: Any = result
-    for key in path:
-        value = value[key]
-    return value
 
 
 def _classes(evaluation: Evaluation, result: dict[str, Any]) -> list[dict[str, Any]]:
@@ -157,26 +135,22 @@ def _confusions(evaluation: Evaluation) -> list[dict[str, Any]]:
 
 def _lines(evaluation: Evaluation) -> list[dict[str, Any]]:
     """Returns the curves over the width of the band, with their paths in the result."""
-    lines = []
-    for one, style, words, place in (
-        (evaluation, "", "", ()),
-        (evaluation.crf, " crf", " with CRF", ("crf",)),
-    ):
-        if one is None:
-            continue
-        for kind, name, key, values in (
-            ("iou", "mean IoU", "mean_iou", one.trimap_mean_iou),
-            ("accuracy", "pixel accuracy", "pixel_accuracy", one.trimap_accuracy),
-        ):
-            lines.append(
-                {
-                    "style": kind + style,
-                    "name": name + words,
-                    "values": values,
-                    "place": (*place, "trimap", key),
-                }
-            )
-    return lines
+    masks: list[tuple[Evaluation, str, str, tuple[str, ...]]] = [(evaluation, "", "", ())]
+    if evaluation.crf:
+        masks.append((evaluation.crf, " crf", " with CRF", ("crf",)))
+    return [
+        {
+            "style": kind + style,
+            "name": key.replace("_", " ").replace("iou", "IoU") + words,
+            "values": values,
+            "place": (*place, "trimap", key),
+        }
+        for one, style, words, place in masks
+        for kind, key, values in (
+            ("iou", "mean_iou", one.trimap_mean_iou),
+            ("accuracy", "pixel_accuracy", one.trimap_accuracy),
+        )
+    ]
 
 
 def _protocol_words(protocol: dict[str, Any]) -> str:

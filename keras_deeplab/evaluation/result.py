@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
@@ -19,6 +19,12 @@ from keras_deeplab.metrics import (
 from keras_deeplab.presets.datasets import Palette
 
 _FORMAT_VERSION = 2
+# Attributes of `Evaluation` in the JSON file.
+_FACTS = ("model", "class_names", "palette", "ignore_class", "protocol", "left_out")
+_MEASURES = (
+    *("mean_iou", "mean_iou_in_truth", "pixel_accuracy", "frequency_weighted_iou"),
+    *("boundary_iou", "seconds_per_image", "class_iou", "class_boundary_iou"),
+)
 
 
 @dataclass(frozen=True)
@@ -148,51 +154,34 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns everything except the pictures as JSON-serialisable values, with NaN as None."""
-        return {
+        values = {
             "format_version": _FORMAT_VERSION,
             "keras_deeplab_version": __version__,
-            "model": self.model,
-            "class_names": list(self.class_names),
-            "palette": [list(colour) for colour in self.palette],
-            "ignore_class": self.ignore_class,
-            "protocol": self.protocol,
-            "left_out": list(self.left_out),
+            **{name: getattr(self, name) for name in _FACTS},
             **self._measures(),
             "crf": self.crf._measures() if self.crf else None,
         }
+        return {name: _plain(value) for name, value in values.items()}
 
     def _measures(self) -> dict[str, Any]:
         return {
-            "mean_iou": plain(self.mean_iou),
-            "mean_iou_in_truth": plain(self.mean_iou_in_truth),
-            "pixel_accuracy": plain(self.pixel_accuracy),
-            "frequency_weighted_iou": plain(self.frequency_weighted_iou),
-            "boundary_iou": plain(self.boundary_iou),
-            "seconds_per_image": self.seconds_per_image,
-            "class_iou": plain(self.class_iou),
-            "class_boundary_iou": plain(self.class_boundary_iou),
+            **{name: getattr(self, name) for name in _MEASURES},
             "trimap": {
                 "widths": list(range(1, len(self.trimap) + 1)),
-                "mean_iou": plain(self.trimap_mean_iou),
-                "pixel_accuracy": plain(self.trimap_accuracy),
+                "mean_iou": self.trimap_mean_iou,
+                "pixel_accuracy": self.trimap_accuracy,
             },
-            "confusion": self.confusion.tolist(),
-            "images": [
-                {
-                    "name": image.name,
-                    "height": image.height,
-                    "width": image.width,
-                    "mean_iou": plain(image.mean_iou),
-                    "pixel_accuracy": plain(image.pixel_accuracy),
-                    "seconds": image.seconds,
-                }
-                for image in self.images
-            ],
+            "confusion": self.confusion,
+            "images": [asdict(image) for image in self.images],
         }
 
 
-def plain(value: Any) -> Any:
-    """Converts numbers to JSON-serialisable values; NaN becomes None."""
+def _plain(value: Any) -> Any:
+    """Converts arrays and tuples to lists, and NaN to None."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, np.ndarray):
-        return [plain(one) for one in value]
-    return None if np.isnan(value) else float(value)
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and np.isnan(value) else value

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image, ImageDraw
 
 from keras_deeplab._files import make_folder, write_text
 from keras_deeplab.data.sources import SegmentationFiles
 from keras_deeplab.evaluation.label_review import Suspect
+from keras_deeplab.evaluation.page import picture_source, render_page
 from keras_deeplab.inference import InferenceOptions, open_segmenter
 from keras_deeplab.presets.datasets import Palette
 from keras_deeplab.visualize import blend
@@ -53,16 +51,13 @@ def write_review(
         truth = np.where(
             element["labels"] == source.ignore_class, len(source.class_names), element["labels"]
         )
+        shown_labels = {"Photo": None, "Labels": truth, "Network": score.labels()}
         figures = [
-            ("Photo", _figure(element["image"], None, palette, one)),
-            ("Labels", _figure(element["image"], truth, palette, one)),
-            ("Network", _figure(element["image"], score.labels(), palette, one)),
+            (caption, _figure(element["image"], labels, palette, one))
+            for caption, labels in shown_labels.items()
         ]
         photos.append({"suspect": one, "figures": figures})
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
-    )
-    page = environment.get_template("review.html.jinja").render(photos=photos, total=len(suspects))
+    page = render_page("review.html.jinja", photos=photos, total=len(suspects))
     return write_text(folder / "review.html", page)
 
 
@@ -78,6 +73,4 @@ def _figure(
         top, left, bottom, right = region.box
         box = (left * picture.width, top * picture.height, right * picture.width - 1)
         draw.rectangle((*box, bottom * picture.height - 1), outline=_MARK, width=2)
-    buffer = BytesIO()
-    picture.save(buffer, "JPEG", quality=82)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return picture_source(picture)

@@ -5,7 +5,7 @@ from keras_deeplab.evaluation.elements import count, elements
 
 
 def read(dataset, limit=None):
-    return list(elements(dataset, classes=3, ignore_class=255, limit=limit))
+    return list(elements(dataset, classes=3, ignore_class=255, limit=limit, left_out=[]))
 
 
 def pair(level: int) -> tuple[np.ndarray, np.ndarray]:

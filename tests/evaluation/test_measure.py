@@ -266,6 +266,26 @@ def test_a_network_that_returns_labels(model, examples):
         run(labels, examples, crf=True)
 
 
+def test_counts_by_hand(model):
+    truth = np.array([[0, 0, 1, 1], [0, 0, 1, 255]])
+    labels = np.array([[0, 1, 1, 1], [0, 0, 0, 0]])
+    segmenter = open_segmenter(model)
+    network = type(segmenter)(
+        **{**vars(segmenter), "output": "labels", "run": lambda images: images[..., 0].astype(int)}
+    )
+    image = np.repeat(labels[..., None], 3, -1).astype("uint8")
+    result = run(network, [(image, truth)] * 2, trimap_width=3)
+    assert result.confusion[:2, :2].tolist() == [[6, 2], [2, 4]]
+    # Every labelled pixel is within three pixels of the boundary.
+    assert result.trimap[-1].tolist() == result.confusion.tolist()
+    assert [one.name for one in result.images] == ["image 0", "image 1"]
+    assert (result.images[0].height, result.images[0].width) == (2, 4)
+    assert result.images[0].pixel_accuracy == pytest.approx(5 / 7)
+    assert result.images[0].mean_iou == pytest.approx((3 / 5 + 2 / 4) / 2)
+    with pytest.raises(ValueError, match=r"^image 0: labels must be .*Received: 0 to 9"):
+        run(network, [(np.where(image == 1, 9, image), truth)])
+
+
 @pytest.mark.parametrize("option", [dict(limit=0), dict(trimap_width=0), dict(pictures=-1)])
 def test_wrong_options(model, examples, option):
     (name,) = option

@@ -12,7 +12,7 @@ import pytest
 
 from keras_deeplab import DenseCRF, evaluate
 from keras_deeplab.evaluation import write_report
-from keras_deeplab.evaluation.numbers import percent
+from keras_deeplab.evaluation.page import percent
 from tests.evaluation.conftest import colour_model
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

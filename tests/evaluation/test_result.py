@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from keras_deeplab.evaluation import Evaluation, ImageResult
-from keras_deeplab.evaluation.result import plain
 
 
 @pytest.fixture
@@ -43,4 +42,11 @@ def test_plain_values_are_json(evaluation: Evaluation):
     assert json.loads(json.dumps(values, allow_nan=False)) == values
     assert values["format_version"] == 2
     assert values["class_iou"][3] is None
-    assert plain(np.array([1.5, np.nan])) == [1.5, None]
+    assert values["class_boundary_iou"] == [3 / 4, 0, 1 / 2, None]
+    assert values["palette"] == [[0, 0, 0]] * 4
+    assert values["images"][0] == {
+        "name": "i", "height": 2, "width": 5, "mean_iou": 0.5, "pixel_accuracy": 0.8,
+        "seconds": 9.0,
+    }  # fmt: skip
+    lost = Evaluation(**{**vars(evaluation), "images": (ImageResult("j", 1, 1, np.nan, 0, 1.0),)})
+    assert lost.to_dict()["images"][0]["mean_iou"] is None
