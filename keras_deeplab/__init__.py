@@ -33,29 +33,20 @@ if TYPE_CHECKING:
     from keras_deeplab.training import train as train
     from keras_deeplab.weights import convert as convert
 
-_MODULES = {
-    "CRFSearch": "inference",
-    "DeepLab": "deeplab",
-    "DenseCRF": "inference",
-    "Evaluation": "evaluation",
-    "Export": "exports",
-    "Segmentation": "inference",
-    "Segmenter": "inference",
-    "Training": "training",
-    "atrous": "models.atrous",
-    "check_data": "data",
-    "convert": "weights",
-    "describe": "deeplab",
-    "evaluate": "evaluation",
-    "export": "exports",
-    "list_models": "deeplab",
-    "open_segmenter": "inference",
-    "read_dataset": "data",
-    "segment": "inference",
-    "segment_video": "inference",
-    "train": "training",
-    "tune_crf": "inference",
+_NAMES = {
+    "data": ("check_data", "read_dataset"),
+    "deeplab": ("DeepLab", "describe", "list_models"),
+    "evaluation": ("Evaluation", "evaluate"),
+    "exports": ("Export", "export"),
+    "inference": (
+        *("CRFSearch", "DenseCRF", "Segmentation", "Segmenter"),
+        *("open_segmenter", "segment", "segment_video", "tune_crf"),
+    ),
+    "models.atrous": ("atrous",),
+    "training": ("Training", "train"),
+    "weights": ("convert",),
 }
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
 _SUBMODULES = (
     "data",
     "evaluation",
@@ -71,7 +62,7 @@ _SUBMODULES = (
     "visualize",
     "weights",
 )
-__all__ = list(_MODULES)
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -160,8 +161,7 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
         start.options,
         output_stride=output_stride or start.options.output_stride,
         preprocessing=start.options.preprocessing if include_preprocessing else None,
-        batch_norm=_batch_norm(batch_norm, start),
-        head_batch_norm=_head_batch_norm(batch_norm, start.options),
+        **_batch_norm(batch_norm, start.options, start.source),
         multi_scale_inputs=input_scales(multi_scale_inputs, start.options.multi_scale_inputs),
         inference_size=_inference_size(class_names, start),
     )
@@ -263,23 +263,20 @@ def _fresh_layers(
     return fresh
 
 
-def _batch_norm(asked: str | None, start: ResolvedWeights) -> str:
-    stored = start.options.batch_norm
-    if asked is None:
-        return stored
-    check_choice("batch_norm", asked, ("trainable", "frozen"))
-    if stored == "folded" and asked == "trainable":
+def _batch_norm(asked: str | None, stored: BuildOptions, source: str) -> dict[str, Any]:
+    """Returns the options `batch_norm` and `head_batch_norm`: folded ones stay so."""
+    if asked is not None:
+        check_choice("batch_norm", asked, ("trainable", "frozen"))
+    if asked == "trainable" and stored.batch_norm == "folded":
         raise ValueError(
             f"The weights must hold batch norm to train it. Received: batch_norm='trainable' with "
-            f"{start.source}, where it is folded into the convolutions. Leave batch_norm out."
+            f"{source}, where it is folded into the convolutions. Leave batch_norm out."
         )
-    return "folded" if stored == "folded" else asked
-
-
-def _head_batch_norm(asked: str | None, options: BuildOptions) -> str | None:
-    if options.head_batch_norm in (None, "folded"):
-        return options.head_batch_norm
-    return asked or options.head_batch_norm
+    head = stored.head_batch_norm
+    return {
+        "batch_norm": "folded" if stored.batch_norm == "folded" else asked or stored.batch_norm,
+        "head_batch_norm": head if head in (None, "folded") else asked or head,
+    }
 
 
 def _inference_size(class_names: tuple[str, ...], start: ResolvedWeights) -> tuple[int, int] | None:

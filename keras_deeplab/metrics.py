@@ -69,8 +69,12 @@ def class_iou(matrix: np.ndarray) -> np.ndarray:
     """
     matrix = np.asarray(matrix)
     intersection = matrix.diagonal()
-    union = matrix.sum(0) + matrix.sum(1) - intersection
-    return np.divide(intersection, union, out=np.full(len(matrix), np.nan), where=union > 0)
+    return _ratio(intersection, matrix.sum(0) + matrix.sum(1) - intersection)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Returns shares by class; NaN where there is no whole."""
+    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
 
 def mean_iou(matrix: np.ndarray) -> float:
@@ -147,11 +151,7 @@ def mean_accuracy(matrix: np.ndarray) -> float:
     0.875
     """
     matrix = np.asarray(matrix)
-    truth = matrix.sum(1)
-    occurs = truth > 0
-    if not occurs.any():
-        return float("nan")
-    return float((matrix.diagonal()[occurs] / truth[occurs]).mean())
+    return _mean(_ratio(matrix.diagonal(), matrix.sum(1)))
 
 
 def frequency_weighted_iou(matrix: np.ndarray) -> float:
@@ -291,8 +291,5 @@ class MeanIoU(keras.metrics.Metric):
         return class_iou(self.matrix())
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "classes": self.classes,
-            "ignore_class": self.ignore_class,
-        }
+        config = super().get_config()
+        return {**config, "classes": self.classes, "ignore_class": self.ignore_class}

@@ -24,11 +24,11 @@ class _Layerwise(keras.optimizers.Optimizer):
 
     def __init__(
         self,
-        learning_rate: Any,
+        learning_rate: Any = 0.001,
         *,
-        multipliers: Mapping[str, float] | None,
-        weight_decay: float | None,
-        not_decayed: Sequence[str],
+        multipliers: Mapping[str, float] | None = None,
+        weight_decay: float | None = None,
+        not_decayed: Sequence[str] = NOT_DECAYED,
         **kwargs: Any,
     ) -> None:
         if multipliers is not None and not isinstance(multipliers, Mapping):
@@ -52,13 +52,10 @@ class _Layerwise(keras.optimizers.Optimizer):
                     f"multipliers and not_decayed must be regular expressions. "
                     f"Received: {pattern!r}: {error}."
                 ) from error
-        for what, value in ((f"multipliers[{k!r}]", v) for k, v in multipliers.items()):
+        numbers = {f"multipliers[{pattern!r}]": factor for pattern, factor in multipliers.items()}
+        for what, value in {**numbers, "weight_decay": weight_decay or 0}.items():
             if not value >= 0:
                 raise ValueError(f"{what} must be at least 0. Received: {what}={value!r}.")
-        if weight_decay is not None and not weight_decay >= 0:
-            raise ValueError(
-                f"weight_decay must be at least 0. Received: weight_decay={weight_decay!r}."
-            )
         super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
         self.multipliers = multipliers
         self.not_decayed = tuple(not_decayed)
@@ -207,23 +204,6 @@ class LayerwiseAdam(_Layerwise, keras.optimizers.Adam):
     Reference:
         Loshchilov and Hutter, arXiv:1711.05101.
     """
-
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        *,
-        multipliers: Mapping[str, float] | None = None,
-        weight_decay: float | None = None,
-        not_decayed: Sequence[str] = NOT_DECAYED,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            learning_rate,
-            multipliers=multipliers,
-            weight_decay=weight_decay,
-            not_decayed=not_decayed,
-            **kwargs,
-        )
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         rate, decay = self._own_rates(variable, learning_rate)

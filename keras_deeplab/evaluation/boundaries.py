@@ -13,18 +13,10 @@ BOUNDARY_SHARE = 0.02
 
 
 def border_distance(labels: np.ndarray, *, maximum: int, frame: bool = False) -> np.ndarray:
-    """Returns the distance of every pixel to the nearest pixel with a different label.
+    """Returns the distance of every pixel to the nearest one with a different label.
 
-    The distance is the maximum of the distances along rows and columns (square structuring
-    element). A pixel adjacent to a different label has distance 1.
-
-    Args:
-        labels: Integer array of shape (height, width).
-        maximum: Larger distances become ``maximum + 1``.
-        frame: Whether the area outside the image counts as a different label.
-
-    Returns:
-        Integer array of shape (height, width), 1 to ``maximum + 1``.
+    It is the maximum of the distances along rows and columns (square structuring element): 1 for
+    neighbours, and at most ``maximum + 1``. `frame`: whether the outside is a different label.
 
     Example:
 
@@ -46,21 +38,13 @@ def border_distance(labels: np.ndarray, *, maximum: int, frame: bool = False) ->
 def trimap_matrices(
     truth: np.ndarray, labels: np.ndarray, *, classes: int, ignore_class: int, maximum: int
 ) -> np.ndarray:
-    """Counts pixels by true and predicted label, in bands around the true borders.
+    """Counts pixels by true and predicted label, up to 1, 2, ... pixels from a true border.
 
     A border is any change of the true label, including changes to the ignored label: VOC's masks
     have an ignored strip along every boundary, and the papers measure next to that strip.
 
-    Args:
-        truth: Integer array of shape (height, width).
-        labels: Predicted labels of the same shape.
-        classes: Number of classes.
-        ignore_class: True label of the pixels to exclude.
-        maximum: Width of the widest band, pixels.
-
     Returns:
-        int64 array of shape (maximum, classes, classes): the confusion matrices of the pixels up
-        to 1, 2, ... pixels from a border.
+        int64 array of shape (maximum, classes, classes).
 
     Reference:
         Chen et al., arXiv:1606.00915, figure 10; Kohli et al., IJCV 2009.
@@ -81,21 +65,14 @@ def boundary_counts(
     ignore_class: int,
     width: int | None = None,
 ) -> np.ndarray:
-    """Counts the pixels for the boundary IoU.
+    """Counts the pixels for the boundary IoU: in both boundaries, and in one or both, by class.
 
-    The boundary of a class consists of its pixels within ``width`` pixels of its border or of the
-    edge of the image. Ignored pixels get the ignored label in both masks, so that a correct mask
-    has the true boundary.
-
-    Args:
-        truth: Integer array of shape (height, width).
-        labels: Predicted labels of the same shape.
-        classes: Number of classes.
-        ignore_class: True label of the pixels to exclude.
-        width: Width of the boundary, pixels. Default: 2 % of the image diagonal.
+    The boundary of a class consists of its pixels within `width` pixels (default: 2 % of the
+    diagonal) of its border or of the edge of the image. Ignored pixels get the ignored label in
+    both masks, so that a correct mask has the true boundary.
 
     Returns:
-        int64 array of shape (2, classes): pixels in both boundaries, and in one or both.
+        int64 array of shape (2, classes).
 
     Reference:
         Cheng et al., arXiv:2103.16562.

@@ -26,14 +26,7 @@ class Line(NamedTuple):
 
 
 def heat_map(matrix: np.ndarray, names: Sequence[str]) -> str:
-    """Draws a confusion matrix with rows normalised by the true pixels.
-
-    Classes that are neither in the truth nor in the predictions are left out.
-
-    Args:
-        matrix: Pixels by true label (row) and predicted label.
-        names: Names by label id.
-    """
+    """Draws a confusion matrix, normalised by the true pixels (rows), of the classes that occur."""
     occurs = np.flatnonzero(matrix.sum(0) + matrix.sum(1))
     matrix, names = matrix[np.ix_(occurs, occurs)], [names[int(label)] for label in occurs]
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
@@ -89,12 +82,8 @@ def curves(
 ) -> str:
     """Draws lines over integers, such as epochs or the widths of a band.
 
-    Args:
-        lines: The lines.
-        label: Description of the chart for screen readers.
-        across: Title of the horizontal axis.
-        size: (height, width) in pixels.
-        form: Writes a value of the vertical axis.
+    `label` describes the chart to screen readers, `across` is the title of the horizontal axis, and
+    `form` writes a value of the vertical one.
     """
     height, width = size
     points = [point for line in lines for point in line.points if isfinite(point[1])]

@@ -18,13 +18,7 @@ _logger = logging.getLogger("keras_deeplab")
 
 
 class Element(NamedTuple):
-    """One image and its labels.
-
-    Attributes:
-        name: Name of the image, for messages and results.
-        image: uint8 array of shape (height, width, 3).
-        labels: Integer array of shape (height, width).
-    """
+    """One image (height, width, 3) of uint8 and its labels (height, width)."""
 
     name: str
     image: np.ndarray
@@ -32,11 +26,7 @@ class Element(NamedTuple):
 
 
 def count(dataset: Iterable[Any], limit: int | None) -> int | None:
-    """Returns the number of elements, or None if it is unknown.
-
-    Raises:
-        ValueError: If the dataset is infinite.
-    """
+    """Returns the number of elements, or None if it is unknown; an endless dataset is an error."""
     endless = hasattr(dataset, "cardinality") and int(dataset.cardinality()) == _INFINITE
     if endless and limit is None:
         raise ValueError(
@@ -58,14 +48,9 @@ def elements(
     limit: int | None,
     left_out: list[str],
 ) -> Iterator[Element]:
-    """Yields the images of a dataset with their labels, checked.
+    """Yields the images of any supported kind of dataset with their labels, checked.
 
-    Args:
-        dataset: Any supported kind of dataset.
-        classes: Number of classes.
-        ignore_class: Label of ignored pixels.
-        limit: Maximum number of images. None: all.
-        left_out: Names of files that cannot be read are added here.
+    Names of files that cannot be read are added to `left_out`.
 
     Raises:
         ValueError: If an element has an unsupported format, its image and labels differ in size,

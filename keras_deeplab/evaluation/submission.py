@@ -107,16 +107,9 @@ def write_submission(
 
 
 def submission_images(folder: str | Path, kind: str, split: str = "test") -> list[Path]:
-    """Returns the images for which a dataset's evaluation server expects masks.
+    """Returns the images of a split for which a dataset's evaluation server expects masks.
 
-    Args:
-        folder: The dataset's folder, or a folder of image files.
-        kind: "voc" or "cityscapes".
-        split: Split of the dataset.
-
-    Raises:
-        FileNotFoundError: If the folder does not exist.
-        ValueError: If it contains no images.
+    `folder` is that of the dataset, or one of image files.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():

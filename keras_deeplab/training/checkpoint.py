@@ -17,18 +17,9 @@ _META = "__run__"
 
 
 def save_checkpoint(folder: Path, model: keras.Model, *, epoch: int, run: dict[str, Any]) -> Path:
-    """Writes all variables of a compiled model and its optimizer.
+    """Writes all variables of a compiled model and its optimizer, and JSON values of the run.
 
     The file gets its final name only when it is complete.
-
-    Args:
-        folder: Folder to write to.
-        model: A compiled model.
-        epoch: Number of completed epochs.
-        run: Additional JSON-serialisable state of the run.
-
-    Returns:
-        The file's path.
     """
     make_folder(folder)
     path = folder / f"epoch_{epoch:06d}.npz"

@@ -18,14 +18,9 @@ _HEIGHT = 200
 
 
 class PredictionSheet:
-    """Draws a few images with their true and predicted labels, one per row, and a legend.
+    """Draws evenly spaced images with true and predicted labels, one per row, and a legend.
 
-    Args:
-        network: The network.
-        data: Data source, from which evenly spaced images are used.
-        folder: Folder of the pictures, which are named "epoch_003.png".
-        number: Number of images.
-        size: (height, width) that images are resized to fit, pixels.
+    It writes "epoch_003.png" to `folder`, for networks that resize images to fit `size`.
     """
 
     def __init__(

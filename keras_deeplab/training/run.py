@@ -13,9 +13,10 @@ from typing import Any, Unpack
 import keras
 
 from keras_deeplab._validation import check_int
+from keras_deeplab.data.checks.label_check import check_sources
 from keras_deeplab.data.pipeline import training_batches, validation_batches
-from keras_deeplab.data.sources import SegmentationData, named_failures
-from keras_deeplab.layers.segmentation_output import find_output
+from keras_deeplab.data.sources import SegmentationData, SegmentationFiles, named_failures
+from keras_deeplab.layers.segmentation_output import find_output, takes_rgb
 from keras_deeplab.presets.recipes import RecipeChanges, RecipeRow
 from keras_deeplab.training.callbacks import (
     BestCheckpoint,
@@ -29,7 +30,6 @@ from keras_deeplab.training.callbacks import (
 )
 from keras_deeplab.training.checkpoint import checkpoints, restore_checkpoint
 from keras_deeplab.training.pictures import PredictionSheet
-from keras_deeplab.training.preconditions import check_classes, check_files
 from keras_deeplab.training.recipe import (
     build_optimizer,
     compiled_model,
@@ -147,12 +147,12 @@ def train(
         seed=seed,
         **changes,
     )
-    check_classes(model, data, validation_data)
+    _check_classes(model, data, validation_data)
     settings = network_settings(model, data) | settings
     fitted = settings["size"]
     with open_folder(folder, settings), named_failures(data, validation_data):
         if check and not checkpoints(folder / "checkpoints"):
-            check_files({"training": data, "validation": validation_data})
+            _check_files(training=data, validation=validation_data)
         if output := find_output(model):
             output.inference_size = fitted
         steps_per_epoch = max(1, len(data) // row.batch_size)
@@ -192,6 +192,42 @@ def train(
             save_network(model, folder / "last.keras")
         iou, epoch = keeper.best
         return Training(folder, folder / "best.keras", epoch, iou, read_log(folder / "log.csv"))
+
+
+def _check_classes(model: keras.Model, *sources: SegmentationData | None) -> None:
+    """Raises `ValueError` unless the model maps RGB 0-255 to logits for the data's classes."""
+    classes = model.output_shape[-1]
+    for data in sources:
+        if data is not None and len(data.class_names) != classes:
+            raise ValueError(
+                f"Model and data must have the same classes. Received: a model of {classes} and "
+                f"data of {len(data.class_names)} ({', '.join(data.class_names[:5])}, ...). Build "
+                f"it with DeepLab(..., classes=data.class_names)."
+            )
+    if not takes_rgb(model):
+        raise ValueError(
+            "The model must take RGB 0-255, as the data has it. Received: a model built with "
+            "include_preprocessing=False. Build it with include_preprocessing=True."
+        )
+    output = find_output(model)
+    if output is not None and output.activation is not keras.activations.linear:
+        raise ValueError(
+            f"The model must return logits to be trained. Received: a model with the activation "
+            f"{output.activation.__name__!r}. Build it with classifier_activation=None."
+        )
+
+
+def _check_files(**sources: SegmentationData | None) -> None:
+    """Raises `ValueError` if the fast label check finds errors in files."""
+    files = {name: x for name, x in sources.items() if isinstance(x, SegmentationFiles)}
+    errors = check_sources(files, fast=True).errors
+    if errors:
+        lines = "\n".join(f"  {finding.message}" for finding in errors[:5])
+        more = f"\n  and {len(errors) - 5} more" if len(errors) > 5 else ""
+        raise ValueError(
+            f"Images and masks must be readable and fit each other. Received:\n{lines}{more}\n"
+            f"'keras-deeplab check-data' looks for more."
+        )
 
 
 def _validation(

@@ -7,8 +7,7 @@ from keras_deeplab.visualize.colours import (
     palette_image,
 )
 from keras_deeplab.visualize.curves import training_curves
-from keras_deeplab.visualize.overlays import blend
-from keras_deeplab.visualize.region_names import with_names
+from keras_deeplab.visualize.overlays import blend, with_names
 from keras_deeplab.visualize.sheets import side_by_side, with_legend
 
 __all__ = [

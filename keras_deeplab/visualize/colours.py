@@ -16,7 +16,6 @@ DISPLAY_COLOURS: Palette = (
     (150, 210, 120), (150, 120, 255), (195, 0, 210), (120, 180, 105), (225, 135, 240),
     (150, 240, 120), (195, 105, 150), (90, 210, 255), (240, 30, 90), (255, 240, 0),
 )  # fmt: skip
-_BLACK = (0, 0, 0)
 
 
 def display_palette(palette: Palette) -> Palette:
@@ -41,7 +40,7 @@ def display_palette(palette: Palette) -> Palette:
 
 def has_background(palette: Palette) -> bool:
     """Whether label 0 is a background, which overlays do not colour: its colour is black."""
-    return len(palette) > 0 and tuple(palette[0]) == _BLACK
+    return len(palette) > 0 and tuple(palette[0]) == (0, 0, 0)
 
 
 def palette_image(labels: np.ndarray, palette: Palette) -> Image.Image:

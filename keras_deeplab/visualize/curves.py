@@ -48,9 +48,8 @@ def curve_points(
     rows: Sequence[Mapping[str, float]],
 ) -> dict[str, dict[str, list[tuple[float, float]]]]:
     """Returns (epoch, value) pairs by title of the chart and "training" or "validation"."""
-    found: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    found: dict[str, dict[str, list[tuple[float, float]]]] = {title: {} for _, title in _PANELS}
     for key, title in _PANELS:
-        found[title] = {}
         for words, prefix in (("training", ""), ("validation", "val_")):
             points = [(row["epoch"], value) for row in rows for value in _values(row, prefix, key)]
             if points:

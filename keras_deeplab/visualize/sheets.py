@@ -110,8 +110,8 @@ def _captioned(caption: str, picture: Image.Image, height: int) -> Image.Image:
     width = max(1, round(picture.width * height / picture.height))
     font = ImageFont.load_default(_CAPTION_SIZE)
     line, gap = 3 * _CAPTION_SIZE // 2, _CAPTION_SIZE // 3
-    cell = Image.new("RGB", (max(width, int(font.getlength(caption))) + gap, height + line + gap))
-    cell.paste("white", (0, 0, *cell.size))
+    size = (max(width, int(font.getlength(caption))) + gap, height + line + gap)
+    cell = Image.new("RGB", size, "white")
     cell.paste(picture.resize((width, height)), (0, line))
     ImageDraw.Draw(cell).text((1, line / 2), caption, fill="black", font=font, anchor="lm")
     return cell

@@ -322,7 +322,7 @@ def test_bad_files_are_named_before_the_first_epoch(tmp_path: Path, kind: str, w
     folder = write_squares(tmp_path / "data", 5)
     break_file(folder, kind)
     data = read_folder(folder, class_names=["dark", "bright"])
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=rf"(?s){words}.*'keras-deeplab check-data' looks"):
         train(network(), data, tmp_path / "run", epochs=1, **SMALL)
     assert not (tmp_path / "run" / "log.csv").exists()
 
@@ -351,6 +351,9 @@ def test_classes_must_fit(data, tmp_path: Path):
         train(network(classes=3), data, tmp_path, **SMALL)
     with pytest.raises(ValueError, match="must return logits.*'softmax'"):
         train(network(activation="softmax"), data, tmp_path, **SMALL)
+    raw = DeepLab(backbone="mobilenet_v2_050", classes=2, include_preprocessing=False)
+    with pytest.raises(ValueError, match="must take RGB 0-255.*include_preprocessing=True"):
+        train(raw, data, tmp_path, **SMALL)
 
 
 def test_every_recipe_states_its_source():
