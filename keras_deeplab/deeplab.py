@@ -251,13 +251,12 @@ def _fresh_layers(
             len(class_names),
         )
     else:
-        one = len(fresh) == 1
+        some = f"the layers {', '.join(fresh)} start"
         _logger.warning(
-            "%s was trained on %d other classes: %s %s fresh with %d; train before use.",
+            "%s was trained on %d other classes: %s fresh with %d; train before use.",
             start.source,
             len(start.class_names),
-            f"the layer {fresh[0]}" if one else f"the layers {', '.join(fresh)}",
-            "starts" if one else "start",
+            some if len(fresh) > 1 else f"the layer {fresh[0]} starts",
             len(class_names),
         )
     return fresh

@@ -78,15 +78,12 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def mean_iou(matrix: np.ndarray) -> float:
-    """Returns the mean intersection over union, 0 to 1, over the classes that occur.
+    """Returns the mean intersection over union, 0 to 1, of the classes that occur; NaN if none.
 
     A class that is only predicted counts as 0, as in `keras.metrics.MeanIoU` and torchmetrics.
 
     Args:
         matrix: From `confusion_matrix`, or a sum of such.
-
-    Returns:
-        The mean; NaN if no class occurs.
 
     Example:
 
@@ -97,16 +94,13 @@ def mean_iou(matrix: np.ndarray) -> float:
 
 
 def mean_iou_in_truth(matrix: np.ndarray) -> float:
-    """Returns the mean intersection over union, 0 to 1, over the classes in the truth only.
+    """Returns the mean intersection over union, 0 to 1, of the classes in the truth; NaN if none.
 
     Unlike in `mean_iou`, classes that are predicted but not in the ground truth are excluded; their
     pixels still count as errors of the true classes.
 
     Args:
         matrix: From `confusion_matrix`, or a sum of such.
-
-    Returns:
-        The mean; NaN if no class is in the truth.
 
     Example:
 
@@ -137,13 +131,10 @@ def pixel_accuracy(matrix: np.ndarray) -> float:
 
 
 def mean_accuracy(matrix: np.ndarray) -> float:
-    """Returns the mean share of correct pixels over the classes in the ground truth.
+    """Returns the mean share of correct pixels, 0 to 1, of the classes in the truth; NaN if none.
 
     Args:
         matrix: From `confusion_matrix`, or a sum of such.
-
-    Returns:
-        The mean, 0 to 1; NaN if no class is in the truth.
 
     Example:
 
@@ -155,13 +146,10 @@ def mean_accuracy(matrix: np.ndarray) -> float:
 
 
 def frequency_weighted_iou(matrix: np.ndarray) -> float:
-    """Returns the mean intersection over union, weighted by the share of true pixels per class.
+    """Returns the mean IoU, 0 to 1, weighted by the true pixels per class; NaN without pixels.
 
     Args:
         matrix: From `confusion_matrix`, or a sum of such.
-
-    Returns:
-        The mean, 0 to 1; NaN if no class occurs.
 
     Example:
 

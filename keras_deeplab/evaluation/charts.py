@@ -30,10 +30,9 @@ def heat_map(matrix: np.ndarray, names: Sequence[str]) -> str:
     occurs = np.flatnonzero(matrix.sum(0) + matrix.sum(1))
     matrix, names = matrix[np.ix_(occurs, occurs)], [names[int(label)] for label in occurs]
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
-    cell = max(_CELL, min(40, 320 // max(len(names), 1)))
-    if len(names) > _MOST_NUMBERED:
-        cell = _CELL // 2
-    font = 11 if len(names) <= _MOST_NUMBERED else 8
+    numbered = len(names) <= _MOST_NUMBERED
+    cell = max(_CELL, min(40, 320 // max(len(names), 1))) if numbered else _CELL // 2
+    font = 11 if numbered else 8
     margin = _LABEL_WIDTH + font * _LETTER / 11 * max(map(len, names), default=0)
     side = cell * len(names)
     parts = [
@@ -57,7 +56,7 @@ def heat_map(matrix: np.ndarray, names: Sequence[str]) -> str:
             f'width="{cell}" height="{cell}" fill-opacity="{share**0.6:.3f}">'
             f"<title>{escape(title)}</title></rect>"
         )
-        if len(names) <= _MOST_NUMBERED and share >= 0.01:
+        if numbered and share >= 0.01:
             strong = " strong" if share > 0.45 else ""
             parts.append(
                 f'<text class="number{strong}" x="{x + cell / 2:.1f}" y="{y + cell / 2:.1f}">'
@@ -99,13 +98,12 @@ def curves(
     def y(value: float) -> float:
         return _TOP + (high - value) / (high - low) * (height - _TOP - _BOTTOM)
 
-    parts = []
-    for tick in ticks:
-        parts.append(
-            f'<line class="grid" x1="{left}" x2="{width - _RIGHT}" y1="{y(tick):.1f}" '
-            f'y2="{y(tick):.1f}"/><text class="end" x="{left - 6}" y="{y(tick):.1f}">'
-            f"{escape(form(tick))}</text>"
-        )
+    parts = [
+        f'<line class="grid" x1="{left}" x2="{width - _RIGHT}" y1="{y(tick):.1f}" '
+        f'y2="{y(tick):.1f}"/><text class="end" x="{left - 6}" y="{y(tick):.1f}">'
+        f"{escape(form(tick))}</text>"
+        for tick in ticks
+    ]
     apart = max(1, round(_nice(max(last - first, 1) * 56 / width)))
     for whole in sorted({first, *range(int(first // apart + 1) * apart, int(last) + 1, apart)}):
         parts.append(

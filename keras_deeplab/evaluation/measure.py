@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import tee
@@ -115,7 +116,7 @@ def evaluate(
     ids: dict[str, int] = dict(classes=classes, ignore_class=ignore_class)
     # For each kind of mask, the results of the images and the sums of their pixel counts.
     tallies: list[tuple[list[ImageResult], PixelCounts]] = [
-        ([], {}) for _ in range(1 + bool(options.crf))
+        ([], defaultdict(int)) for _ in range(1 + bool(options.crf))
     ]
     kept: list[Picture] = []
     left_out: list[str] = []
@@ -135,7 +136,7 @@ def evaluate(
         for (results, sums), (result, matrices) in zip(tallies, counts, strict=True):
             results.append(result)
             for name, matrix in matrices.items():
-                sums[name] = sums[name] + matrix if name in sums else matrix
+                sums[name] += matrix
         mean_ious = tuple(result.mean_iou for result, _ in counts)
         _keep_picture(kept, pictures, element, [labels for labels, _ in masks], mean_ious)
     images, sums = tallies[0]

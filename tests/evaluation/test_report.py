@@ -1,18 +1,24 @@
 """The report in a browser: its numbers are the JSON's, it needs nothing else and fits a phone."""
 
+import base64
+import io
 import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from keras_deeplab import DenseCRF, evaluate
 from keras_deeplab.evaluation import write_report
 from keras_deeplab.evaluation.page import percent
+from keras_deeplab.evaluation.report import gallery
 from tests.evaluation.conftest import colour_model
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -192,3 +198,49 @@ def test_curves_of_the_training(result, tmp_path: Path):
     assert text.count('class="curves"') == 3  # borders, loss, learning rate
     _, page = write_report(result, tmp_path)
     assert "<h2>Training</h2>" not in page.read_text("utf-8")
+
+
+def decoded(figure: dict) -> np.ndarray:
+    kind, _, data = figure["source"].partition(",")
+    assert kind == "data:image/jpeg;base64"
+    array = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+    assert array.shape == (figure["height"], figure["width"], 3)
+    return array.astype(int)
+
+
+@pytest.fixture
+def pictured(model, examples):
+    return evaluate(model, examples, size="own", pictures=1, progressbar=False)
+
+
+def test_the_worst_come_first(pictured):
+    (worst_title, (worst,)), (best_title, (best,)) = gallery(pictured)
+    assert (worst_title, best_title) == ("Worst images", "Best images")
+    assert worst["mean_iou"] == (min(image.mean_iou for image in pictured.images),)
+    assert best["mean_iou"] == (max(image.mean_iou for image in pictured.images),)
+    assert [figure["caption"] for figure in worst["figures"]] == [
+        "Image",
+        "Truth",
+        "Prediction",
+        "Errors",
+    ]
+    assert set(worst["labels"]) == {0, 1, 2}
+
+
+def test_wrong_pixels_are_red(pictured):
+    picture = pictured.pictures[0]
+    truth = np.zeros((32, 32), "uint8")
+    labels = truth.copy()
+    labels[:, 16:] = 1
+    truth[:8] = 255
+    grey = np.full((32, 32, 3), 90, "uint8")
+    picture = replace(picture, image=grey, truth=truth, labels=(labels,), mean_iou=(0.5,))
+    (_, (shown,)), _ = gallery(replace(pictured, pictures=(picture,)))
+    errors = decoded(shown["figures"][3])
+    # 110 + 0.45 * 90 where it is right or unknown; a quarter of it and the red where it is wrong.
+    # JPEG is exact to a few levels away from edges.
+    np.testing.assert_allclose(errors[10:, :12], 150, atol=6)
+    np.testing.assert_allclose(errors[:5], 150, atol=6)
+    np.testing.assert_allclose(
+        errors[12:, 20:], np.broadcast_to((206, 59, 92), (20, 12, 3)), atol=9
+    )
