@@ -77,7 +77,7 @@ class StopOnNaN(keras.callbacks.Callback):
 
 
 class EpochLog(keras.callbacks.Callback):
-    """Appends one line per epoch to a CSV file, from `start` on; draws "curves.png" beside it."""
+    """Appends a line per epoch to a CSV file, after its first `start`; draws "curves.png" too."""
 
     def __init__(self, path: Path, *, start: int) -> None:
         super().__init__()
@@ -124,13 +124,9 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 class BestCheckpoint(keras.callbacks.Callback):
     """Saves a checkpoint after each epoch, and the network if it is the best so far.
 
-    Args:
-        network: The network to save; it shares its weights with the trained model.
-        folder: Folder of the run.
-        monitor: Name of the logged value to maximise. None: the last network is the best.
-        best: Value of the best network so far, and its epoch.
-        patience: Epochs without a better network after which training stops; 0: never.
-        pictures: Function of the epoch number, called while the network has the averaged weights.
+    The best has the largest `monitor` in the log, or is the last one without a `monitor`. `best` is
+    the best value so far, with its epoch. Training stops after `patience` epochs without a better
+    one. During validation and for `pictures`, the network has the averaged weights.
     """
 
     def __init__(
@@ -151,6 +147,13 @@ class BestCheckpoint(keras.callbacks.Callback):
         self.patience = patience
         self.pictures = pictures
 
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._context = averaged_weights(self.model)
+        self._context.__enter__()
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._context.__exit__(None, None, None)
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         finished = epoch + 1
         self._check_finite(finished, logs or {})
@@ -165,9 +168,8 @@ class BestCheckpoint(keras.callbacks.Callback):
             if better and is_chief():
                 save_network(self.network, self.folder / "best.keras")
         if is_chief():
-            save_checkpoint(
-                self.folder / "checkpoints", self.model, epoch=finished, run={"best": self.best}
-            )
+            run = {"best": self.best}
+            save_checkpoint(self.folder / "checkpoints", self.model, epoch=finished, run=run)
         if self.patience and finished - self.best[1] >= self.patience:
             self.model.stop_training = True
 
@@ -186,17 +188,6 @@ class BestCheckpoint(keras.callbacks.Callback):
                 f"{listed(broken, 3)} after epoch {epoch}. The network of this epoch was not "
                 f"saved. Lower the learning rate, or add warm-up steps."
             )
-
-
-class EvaluateWithEMA(keras.callbacks.Callback):
-    """Uses the moving averages of the weights during validation."""
-
-    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._context = averaged_weights(self.model)
-        self._context.__enter__()
-
-    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
-        self._context.__exit__(None, None, None)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any, Unpack
 
 import keras
 
-from keras_deeplab._validation import check_int
+from keras_deeplab._validation import check_int, listed
 from keras_deeplab.data.checks.label_check import check_sources
 from keras_deeplab.data.pipeline import training_batches, validation_batches
 from keras_deeplab.data.sources import SegmentationData, SegmentationFiles, named_failures
@@ -21,7 +21,6 @@ from keras_deeplab.presets.recipes import RecipeChanges, RecipeRow
 from keras_deeplab.training.callbacks import (
     BestCheckpoint,
     EpochLog,
-    EvaluateWithEMA,
     RunProgress,
     StopOnNaN,
     is_chief,
@@ -182,7 +181,7 @@ def train(
                 steps_per_epoch=steps_per_epoch,
                 validation_data=_validation(validation_data, trained, row, fitted),
                 validation_freq=sorted({*range(validate_every, epochs, validate_every), epochs}),
-                callbacks=[*_own_callbacks(folder, row, start), keeper, *callbacks],
+                callbacks=[*_own_callbacks(folder, start), keeper, *callbacks],
                 verbose=verbose,
             )
         elif row.ema:
@@ -201,8 +200,8 @@ def _check_classes(model: keras.Model, *sources: SegmentationData | None) -> Non
         if data is not None and len(data.class_names) != classes:
             raise ValueError(
                 f"Model and data must have the same classes. Received: a model of {classes} and "
-                f"data of {len(data.class_names)} ({', '.join(data.class_names[:5])}, ...). Build "
-                f"it with DeepLab(..., classes=data.class_names)."
+                f"data of {len(data.class_names)} ({listed(data.class_names, 5)}). Build it with "
+                f"DeepLab(..., classes=data.class_names)."
             )
     if not takes_rgb(model):
         raise ValueError(
@@ -254,12 +253,10 @@ def _resume(folder: Path, epochs: int, model: keras.Model) -> tuple[int, tuple[f
     return start, (float(value), int(epoch))
 
 
-def _own_callbacks(folder: Path, row: RecipeRow, start: int) -> list[keras.callbacks.Callback]:
+def _own_callbacks(folder: Path, start: int) -> list[keras.callbacks.Callback]:
     """Returns the callbacks that must run before the one that saves networks, in order."""
-    found: list[keras.callbacks.Callback] = [RunProgress(start=start), StopOnNaN()]
-    if row.ema:
-        found.append(EvaluateWithEMA())
-    found.append(EpochLog(folder / "log.csv", start=start))
+    log = EpochLog(folder / "log.csv", start=start)
+    found: list[keras.callbacks.Callback] = [RunProgress(start=start), StopOnNaN(), log]
     if is_chief() and importlib.util.find_spec("tensorboard"):
         found.append(keras.callbacks.TensorBoard(folder / "tensorboard"))
     return found
