@@ -210,7 +210,7 @@ def test_images_without_truth_do_not_count(model, examples):
         (dict(labels=np.zeros((20, 30, 3), int)), "photo_0: labels must be integers of shape"),
         (dict(labels=np.zeros((20, 30))), "photo_0: labels must be integers .* float64"),
         (dict(labels=np.full((20, 30), -1)), r"photo_0: labels must be 0 to 3.* -1 in 100.0%"),
-        (dict(image=np.full((20, 30, 3), -0.5)), "photo_0: A float image must have finite"),
+        (dict(image=np.full((20, 30, 3), -0.5)), "photo_0: An image must have finite levels 0-255"),
     ],
 )
 def test_wrong_elements_are_named(model, examples, change, words):
