@@ -128,15 +128,11 @@ def DeepLab(  # noqa: N802 - a factory that reads like the class users expect
     check_input_shape(input_shape)
     if crf is not None:
         check_choice("crf", crf, tuple(CRFS))
-        if not include_preprocessing:
+        if not include_preprocessing or input_shape[2] != 3:
             raise ValueError(
-                "A network with a CRF must take RGB 0-255. Received: include_preprocessing=False "
-                f"with crf={crf!r}. Use DenseCRF on the outputs instead."
-            )
-        if input_shape[2] != 3:
-            raise ValueError(
-                f"A network with a CRF must take RGB images. Received: input_shape={input_shape!r} "
-                f"with crf={crf!r}. Use DenseCRF on the outputs and an RGB image instead."
+                f"A network with a CRF must take RGB 0-255. Received: input_shape={input_shape!r} "
+                f"and include_preprocessing={include_preprocessing} with crf={crf!r}. Use DenseCRF "
+                f"on the outputs and an RGB image instead."
             )
     if is_any_backbone(backbone):
         start = resolve_any_backbone(

@@ -90,7 +90,7 @@ def test_a_foreign_saved_model_is_refused(tmp_path: Path):
         (dict(crf="v1", include_preprocessing=False), ValueError, "must take RGB 0-255"),
         (dict(input_shape=(64, 64)), ValueError, r"must be \(height, width, channels\)"),
         (dict(input_shape=(64, 64, None)), ValueError, r"Received: input_shape=\(64, 64, None\)"),
-        (dict(input_shape=(64, 64, 4), crf="v1"), ValueError, "must take RGB images"),
+        (dict(input_shape=(64, 64, 4), crf="v1"), ValueError, r"must take RGB 0-255.*64, 4\)"),
         (dict(input_shape=(0, 64, 3)), ValueError, "input_shape"),
         (dict(classifier_activation="sotfmax"), ValueError, "Did you mean 'softmax'"),
     ],
