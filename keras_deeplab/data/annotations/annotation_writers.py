@@ -62,11 +62,11 @@ def annotation_writer(
     """
     folder = Path(folder).expanduser()
     name = kind.lower().replace("_", "").replace("-", "")
-    file = None
-    if kind.lower().endswith(".json"):
-        path = Path(kind).expanduser()
+    path = Path(kind).expanduser()
+    is_file = kind.lower().endswith(".json")
+    if is_file:
         folder = path.parent if path.parent != Path() else folder
-        name, file = "coco", path.name
+        name = "coco"
     check_choice("The format of annotations", name, (*WRITERS, "coco.json"))
     check_int("smallest", smallest, minimum=1)
     if tolerance < 0:
@@ -76,6 +76,6 @@ def annotation_writer(
     writer = WRITERS[name](
         folder, class_names, palette, masks=masks, smallest=smallest, tolerance=tolerance
     )
-    if file is not None:
-        writer.file = file  # type: ignore[misc]
+    if is_file:
+        writer.file = path.name
     return writer

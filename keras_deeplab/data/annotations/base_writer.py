@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from keras_deeplab._files import make_folder
+from keras_deeplab._files import make_folder, write_text
 from keras_deeplab.data.annotations.annotated_source import BACKGROUNDS
 from keras_deeplab.data.annotations.outlines import Outline, outlines
 from keras_deeplab.presets.datasets import Palette, voc_palette
@@ -31,7 +31,8 @@ class AnnotationWriter(ABC):
         tolerance: Largest distance, pixels, by which a polygon may differ from its region.
     """
 
-    file: ClassVar[str]
+    # The file for all photos.
+    file: str
     # Whether the tool fills the pixels on an outline too.
     inclusive: ClassVar[bool] = False
 
@@ -67,45 +68,35 @@ class AnnotationWriter(ABC):
         Returns:
             The files that were written for this photo; none if there is one for all.
         """
-        skip = tuple(label for label in np.unique(labels).tolist() if label not in self.labels)
-        found = list(
-            outlines(
-                labels,
-                skip=skip,
-                smallest=self.smallest,
-                tolerance=0 if self.masks else self.tolerance,
-                inclusive=self.inclusive,
-            )
+        found = outlines(
+            labels,
+            skip=tuple(set(np.unique(labels).tolist()).difference(self.labels)),
+            smallest=self.smallest,
+            tolerance=0 if self.masks else self.tolerance,
+            inclusive=self.inclusive,
         )
-        written, content = self._one(photo, (labels.shape[0], labels.shape[1]), found)
+        content = self._one(photo, (labels.shape[0], labels.shape[1]), list(found))
         with self._lock:
             self._photos[photo] = content
-        return written
+        return (content,) if isinstance(content, Path) else ()
 
     def finish(self) -> tuple[Path, ...]:
         """Writes the files for all photos, and returns their paths."""
         with self._lock:
             contents = [self._photos[photo] for photo in sorted(self._photos)]
-        return self._all(contents)
+        texts = self._all(contents)
+        return tuple(write_text(self.folder / name, text) for name, text in texts.items())
 
     @abstractmethod
-    def _one(
-        self, photo: Path, size: tuple[int, int], found: list[Outline]
-    ) -> tuple[tuple[Path, ...], Any]:
-        """Returns the files of a photo, which it writes, and what `_all` needs of it."""
+    def _one(self, photo: Path, size: tuple[int, int], found: list[Outline]) -> Any:
+        """Returns what `_all` needs of a photo, or the path of a file that it writes for it."""
 
     @abstractmethod
-    def _all(self, contents: list[Any]) -> tuple[Path, ...]:
-        """Writes the files for all photos."""
+    def _all(self, contents: list[Any]) -> dict[str, str]:
+        """Returns the texts of the files for all photos, by name."""
 
     def _colour(self, label: int) -> str:
         return "#{:02x}{:02x}{:02x}".format(*self.palette[label])
-
-
-def rounded(ring: np.ndarray) -> np.ndarray:
-    """Returns points rounded to a hundredth of a pixel."""
-    points: np.ndarray = np.round(ring, 2)
-    return points
 
 
 def bounds(mask: np.ndarray) -> tuple[int, int, int, int]:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from keras_deeplab._files import write_text
-from keras_deeplab.data.annotations.base_writer import AnnotationWriter, bounds, rounded
+from keras_deeplab.data.annotations.base_writer import AnnotationWriter, bounds
 from keras_deeplab.data.annotations.label_studio_rle import encode_brush
 from keras_deeplab.data.annotations.outlines import Outline
 
@@ -25,9 +25,7 @@ class CocoWriter(AnnotationWriter):
 
     file = "coco.json"
 
-    def _one(
-        self, photo: Path, size: tuple[int, int], found: list[Outline]
-    ) -> tuple[tuple[Path, ...], Any]:
+    def _one(self, photo: Path, size: tuple[int, int], found: list[Outline]) -> Any:
         rows = []
         for outline in found:
             top, left, bottom, right = bounds(outline.mask)
@@ -36,16 +34,15 @@ class CocoWriter(AnnotationWriter):
                     "category_id": outline.label + 1 - self.labels[0],
                     "segmentation": _coco_runs(outline.mask)
                     if self.masks
-                    else [rounded(ring).ravel().tolist() for ring in outline.rings],
+                    else [np.round(ring, 2).ravel().tolist() for ring in outline.rings],
                     "area": int(outline.mask.sum()),
                     "bbox": [left, top, right - left, bottom - top],
                     "iscrowd": 0,
                 }
             )
-        image = {"file_name": photo.name, "height": size[0], "width": size[1]}
-        return (), (image, rows)
+        return {"file_name": photo.name, "height": size[0], "width": size[1]}, rows
 
-    def _all(self, contents: list[Any]) -> tuple[Path, ...]:
+    def _all(self, contents: list[Any]) -> dict[str, str]:
         images: list[Any] = []
         annotations: list[Any] = []
         for number, (image, rows) in enumerate(contents, 1):
@@ -56,39 +53,41 @@ class CocoWriter(AnnotationWriter):
             {"id": label + 1 - self.labels[0], "name": self.class_names[label], "supercategory": ""}
             for label in self.labels
         ]
-        info = {"description": "Written by keras_deeplab"}
-        content: dict[str, Any] = {
-            "info": info,
+        content = {
+            "info": {"description": "Written by keras_deeplab"},
             "licenses": [],
             "images": images,
             "annotations": annotations,
             "categories": categories,
         }
-        return (write_text(self.folder / self.file, json.dumps(content)),)
+        return {self.file: json.dumps(content)}
 
 
 class LabelMeWriter(AnnotationWriter):
-    """One LabelMe file for each photo."""
+    """One LabelMe file for each photo, and the list of labels."""
 
-    file = ""
+    file = "labels.txt"
     inclusive = True
 
-    def _one(
-        self, photo: Path, size: tuple[int, int], found: list[Outline]
-    ) -> tuple[tuple[Path, ...], Any]:
-        shapes = []
+    def _one(self, photo: Path, size: tuple[int, int], found: list[Outline]) -> Path:
+        shapes: list[Any] = []
         for number, outline in enumerate(found, 1):
+            parts: list[Any] = [{"points": np.round(ring, 2).tolist()} for ring in outline.rings]
             if self.masks:
                 top, left, bottom, right = bounds(outline.mask)
                 points = [[left, top], [right - 1, bottom - 1]]
-                shapes.append(self._shape(outline, "mask", points, None))
-                shapes[-1]["mask"] = _png(outline.mask[top:bottom, left:right])
-                continue
-            group = number if len(outline.rings) > 1 else None
-            shapes += [
-                self._shape(outline, "polygon", rounded(ring).tolist(), group)
-                for ring in outline.rings
-            ]
+                mask = _png(outline.mask[top:bottom, left:right])
+                parts = [{"shape_type": "mask", "points": points, "mask": mask}]
+            shape: dict[str, Any] = {
+                "label": self.class_names[outline.label],
+                "points": [],
+                "group_id": number if len(parts) > 1 else None,
+                "description": "",
+                "shape_type": "polygon",
+                "flags": {},
+                "mask": None,
+            }
+            shapes += [shape | part for part in parts]
         content: dict[str, Any] = {
             "version": "5.5.0",
             "flags": {},
@@ -98,26 +97,11 @@ class LabelMeWriter(AnnotationWriter):
             "imageHeight": size[0],
             "imageWidth": size[1],
         }
-        path = self.folder / f"{photo.stem}.json"
-        return (write_text(path, json.dumps(content, indent=1)),), None
+        return write_text(self.folder / f"{photo.stem}.json", json.dumps(content, indent=1))
 
-    def _shape(
-        self, outline: Outline, kind: str, points: list[Any], group: int | None
-    ) -> dict[str, Any]:
-        return {
-            "label": self.class_names[outline.label],
-            "points": points,
-            "group_id": group,
-            "description": "",
-            "shape_type": kind,
-            "flags": {},
-            "mask": None,
-        }
-
-    def _all(self, contents: list[Any]) -> tuple[Path, ...]:
-        names = ["__ignore__", "_background_"]
-        names += [self.class_names[label] for label in self.labels]
-        return (write_text(self.folder / "labels.txt", "\n".join(names) + "\n"),)
+    def _all(self, contents: list[Any]) -> dict[str, str]:
+        names = [self.class_names[label] for label in self.labels]
+        return {self.file: "\n".join(["__ignore__", "_background_", *names, ""])}
 
 
 class LabelStudioWriter(AnnotationWriter):
@@ -125,15 +109,16 @@ class LabelStudioWriter(AnnotationWriter):
 
     file = "label_studio.json"
 
-    def _one(
-        self, photo: Path, size: tuple[int, int], found: list[Outline]
-    ) -> tuple[tuple[Path, ...], Any]:
+    def _one(self, photo: Path, size: tuple[int, int], found: list[Outline]) -> Any:
         height, width = size
         kind = "brushlabels" if self.masks else "polygonlabels"
         results: list[Any] = []
         for outline in found:
             values: list[dict[str, Any]] = [
-                {"points": (rounded(ring) * (100 / width, 100 / height)).tolist(), "closed": True}
+                {
+                    "points": (np.round(ring, 2) * (100 / width, 100 / height)).tolist(),
+                    "closed": True,
+                }
                 for ring in outline.rings
             ]
             if self.masks:
@@ -151,12 +136,12 @@ class LabelStudioWriter(AnnotationWriter):
                         "value": {**value, kind: [self.class_names[outline.label]]},
                     }
                 )
-        return (), {
+        return {
             "data": {"image": f"/data/local-files/?d={quote(photo.name)}"},
             "predictions": [{"model_version": "keras_deeplab", "result": results}],
         }
 
-    def _all(self, contents: list[Any]) -> tuple[Path, ...]:
+    def _all(self, contents: list[Any]) -> dict[str, str]:
         tag = "BrushLabels" if self.masks else "PolygonLabels"
         labels = "".join(
             f"    <Label value={quoteattr(self.class_names[label])} "
@@ -167,10 +152,7 @@ class LabelStudioWriter(AnnotationWriter):
             f'<View>\n  <Image name="image" value="$image" zoom="true"/>\n'
             f'  <{tag} name="label" toName="image">\n{labels}  </{tag}>\n</View>\n'
         )
-        return (
-            write_text(self.folder / self.file, json.dumps(contents)),
-            write_text(self.folder / "label_studio_interface.xml", interface),
-        )
+        return {self.file: json.dumps(contents), "label_studio_interface.xml": interface}
 
 
 def _coco_runs(mask: np.ndarray) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import shapely
 
 from keras_deeplab.data.annotations.shapes import Polygon
 
@@ -52,7 +53,7 @@ def outlines(
         inclusive: Whether outlines are for tools that fill the pixels on an outline too, such as
             LabelMe.
     """
-    found: list[tuple[float, int, Any]] = []
+    found: list[tuple[float, int, shapely.Polygon]] = []
     for label in np.unique(labels).tolist():
         if label not in skip:
             found += [
@@ -61,17 +62,15 @@ def outlines(
                 if polygon.area >= smallest
             ]
     for _, label, polygon in sorted(found, key=lambda one: (-one[0], one[1])):
-        polygon = _without_small_holes(polygon, smallest)
+        holes = [ring for ring in polygon.interiors if shapely.Polygon(ring).area >= smallest]
+        polygon = shapely.Polygon(polygon.exterior, holes)
         mask = _pixels(polygon, labels.shape)
-        rings = _simplified(polygon, mask, tolerance, inclusive)
-        if rings:
+        if rings := _simplified(polygon, mask, tolerance, inclusive):
             yield Outline(label, rings, mask)
 
 
-def _polygons(mask: np.ndarray) -> list[Any]:
+def _polygons(mask: np.ndarray) -> list[shapely.Polygon]:
     """Returns the connected regions of a mask as Shapely polygons in pixel corners."""
-    import shapely
-
     rows = np.flatnonzero(mask.any(1))
     top, bottom = int(rows[0]), int(rows[-1]) + 1
     steps = np.diff(np.pad(mask[top:bottom], ((0, 0), (1, 1))).astype("int8"), axis=1)
@@ -83,15 +82,8 @@ def _polygons(mask: np.ndarray) -> list[Any]:
     return [part for part in shapely.simplify(parts, 0).tolist() if part.area]
 
 
-def _without_small_holes(polygon: Any, smallest: int) -> Any:
-    import shapely
-
-    holes = [ring for ring in polygon.interiors if shapely.Polygon(ring).area >= smallest]
-    return shapely.Polygon(polygon.exterior, holes)
-
-
 def _simplified(
-    polygon: Any, mask: np.ndarray, tolerance: float, inclusive: bool
+    polygon: shapely.Polygon, mask: np.ndarray, tolerance: float, inclusive: bool
 ) -> tuple[np.ndarray, ...]:
     """Returns the outlines of the fewest points that keep the IoU."""
     found = []
@@ -106,7 +98,9 @@ def _simplified(
     return min(found, key=lambda rings: sum(map(len, rings)), default=_rings(polygon, inclusive))
 
 
-def _rings(polygon: Any, inclusive: bool, tolerance: float = 0) -> tuple[np.ndarray, ...]:
+def _rings(
+    polygon: shapely.Polygon, inclusive: bool, tolerance: float = 0
+) -> tuple[np.ndarray, ...]:
     if tolerance and not inclusive:
         polygon = polygon.simplify(tolerance)
         if not polygon.is_valid or polygon.geom_type != "Polygon":
@@ -117,16 +111,12 @@ def _rings(polygon: Any, inclusive: bool, tolerance: float = 0) -> tuple[np.ndar
         inner = [part.buffer(-0.49, join_style="mitre").simplify(tolerance) for part in parts]
         parts = [one for part in inner for one in _polygons_of(part)]
     shift = 0.48 if inclusive else 0.0
-    return tuple(np.asarray(part.exterior.coords)[:-1] - shift for part in parts)
+    return tuple(_rings_of(part)[0] - shift for part in parts)
 
 
-def _without_steps(polygon: Any) -> Any:
+def _without_steps(polygon: shapely.Polygon) -> shapely.Polygon:
     """Returns a polygon whose slanted sides are straight instead of steps, if that is valid."""
-    import shapely
-
-    rings = [
-        _smooth(np.asarray(ring.coords)[:-1]) for ring in (polygon.exterior, *polygon.interiors)
-    ]
+    rings = [_smooth(ring) for ring in _rings_of(polygon)]
     if any(len(ring) < 3 for ring in rings):
         return polygon
     smooth = shapely.Polygon(rings[0], rings[1:])
@@ -146,9 +136,7 @@ def _smooth(ring: np.ndarray) -> np.ndarray:
     return smooth
 
 
-def _polygons_of(shape: Any) -> list[Any]:
-    import shapely
-
+def _polygons_of(shape: shapely.Polygon) -> list[shapely.Polygon]:
     parts = shapely.get_parts(shape).tolist()
     return [part for part in parts if part.geom_type == "Polygon" and part.area]
 
@@ -157,15 +145,12 @@ def _iou(shape: Polygon, mask: np.ndarray) -> float:
     patch = shape.patch((mask.shape[0], mask.shape[1]))
     if patch is None:
         return 0.0
-    drawn, top, left = patch
-    shared = int((mask[top : top + drawn.shape[0], left : left + drawn.shape[1]] & drawn).sum())
-    return shared / (int(drawn.sum()) + int(mask.sum()) - shared)
+    shared = int((patch.part_of(mask) & patch.mask).sum())
+    return shared / (int(patch.mask.sum()) + int(mask.sum()) - shared)
 
 
-def _without_holes(polygon: Any) -> Iterator[Any]:
+def _without_holes(polygon: shapely.Polygon) -> Iterator[shapely.Polygon]:
     """Yields polygons without holes, cut along rows of pixels through the middle of a hole."""
-    import shapely
-
     if not polygon.interiors:
         yield polygon
         return
@@ -179,11 +164,15 @@ def _without_holes(polygon: Any) -> Iterator[Any]:
             yield from _without_holes(one)
 
 
-def _pixels(polygon: Any, size: tuple[int, ...]) -> np.ndarray:
-    rings = [np.asarray(ring.coords)[:-1] for ring in (polygon.exterior, *polygon.interiors)]
-    patch = Polygon((rings[0],), tuple(rings[1:])).patch((size[0], size[1]))
+def _pixels(polygon: shapely.Polygon, size: tuple[int, ...]) -> np.ndarray:
+    outer, *holes = _rings_of(polygon)
+    patch = Polygon((outer,), tuple(holes)).patch((size[0], size[1]))
     mask = np.zeros(size, bool)
     if patch is not None:
-        height, width = patch.mask.shape
-        mask[patch.top : patch.top + height, patch.left : patch.left + width] = patch.mask
+        patch.part_of(mask)[:] = patch.mask
     return mask
+
+
+def _rings_of(polygon: shapely.Polygon) -> list[np.ndarray]:
+    """Returns the outline of a polygon and those of its holes, without the repeated last point."""
+    return [np.asarray(ring.coords)[:-1] for ring in (polygon.exterior, *polygon.interiors)]

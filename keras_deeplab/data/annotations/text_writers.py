@@ -12,6 +12,7 @@ import numpy as np
 from keras_deeplab._files import write_text
 from keras_deeplab.data.annotations.base_writer import AnnotationWriter, bounds
 from keras_deeplab.data.annotations.outlines import Outline
+from keras_deeplab.data.annotations.shapes import encode_runs
 
 
 class CvatWriter(AnnotationWriter):
@@ -19,15 +20,13 @@ class CvatWriter(AnnotationWriter):
 
     file = "annotations.xml"
 
-    def _one(
-        self, photo: Path, size: tuple[int, int], found: list[Outline]
-    ) -> tuple[tuple[Path, ...], Any]:
+    def _one(self, photo: Path, size: tuple[int, int], found: list[Outline]) -> Any:
         lines = []
         for number, outline in enumerate(found, 1):
             start = f"label={quoteattr(self.class_names[outline.label])}" + ' source="auto"'
             if self.masks:
                 top, left, bottom, right = bounds(outline.mask)
-                runs = ", ".join(map(str, _runs(outline.mask[top:bottom, left:right])))
+                runs = ", ".join(map(str, encode_runs(outline.mask[top:bottom, left:right])))
                 lines.append(
                     f'    <mask {start} occluded="0" rle="{runs}" left="{left}" top="{top}" '
                     f'width="{right - left}" height="{bottom - top}" z_order="0"></mask>\n'
@@ -40,9 +39,9 @@ class CvatWriter(AnnotationWriter):
                     f'    <polygon {start} occluded="0" points="{points}" z_order="0"{group}>'
                     f"</polygon>\n"
                 )
-        return (), (photo.name, size, "".join(lines))
+        return (photo.name, size, "".join(lines))
 
-    def _all(self, contents: list[Any]) -> tuple[Path, ...]:
+    def _all(self, contents: list[Any]) -> dict[str, str]:
         labels = "".join(
             f"<label><name>{escape(self.class_names[label])}</name><color>{self._colour(label)}"
             f"</color><attributes></attributes></label>"
@@ -58,7 +57,7 @@ class CvatWriter(AnnotationWriter):
             f"  <meta><task><size>{len(contents)}</size><mode>annotation</mode>"
             f"<labels>{labels}</labels></task></meta>\n{images}</annotations>\n"
         )
-        return (write_text(self.folder / self.file, text),)
+        return {self.file: text}
 
 
 class YoloWriter(AnnotationWriter):
@@ -66,9 +65,7 @@ class YoloWriter(AnnotationWriter):
 
     file = "data.yaml"
 
-    def _one(
-        self, photo: Path, size: tuple[int, int], found: list[Outline]
-    ) -> tuple[tuple[Path, ...], Any]:
+    def _one(self, photo: Path, size: tuple[int, int], found: list[Outline]) -> Any:
         lines = []
         for outline in found:
             for ring in outline.rings:
@@ -81,20 +78,12 @@ class YoloWriter(AnnotationWriter):
             shutil.copyfile(photo, image)
         path = self.folder / "labels" / f"{photo.stem}.txt"
         path.parent.mkdir(exist_ok=True)
-        return (write_text(path, "".join(lines)),), None
+        return write_text(path, "".join(lines))
 
-    def _all(self, contents: list[Any]) -> tuple[Path, ...]:
+    def _all(self, contents: list[Any]) -> dict[str, str]:
         import yaml
 
         names = {label - self.labels[0]: self.class_names[label] for label in self.labels}
         content = {"path": ".", "train": "images", "val": "images", "names": names}
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-        return (write_text(self.folder / self.file, text),)
-
-
-def _runs(mask: np.ndarray) -> list[int]:
-    """Returns run lengths of 0 and 1 in turn, row by row."""
-    flat = np.concatenate([[False], mask.ravel()])
-    borders = np.flatnonzero(flat[1:] != flat[:-1])
-    ends = np.concatenate([[0], borders, [mask.size]])
-    return [int(length) for length in np.diff(ends)]
+        return {self.file: text}
