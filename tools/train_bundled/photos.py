@@ -6,7 +6,6 @@ import csv
 import hashlib
 import os
 import pathlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -73,22 +72,18 @@ def read_photos(folders: list[pathlib.Path], kept_out: list[pathlib.Path]) -> li
                 )
     for split in ("held_out", "train"):
         seen += [(split, pathlib.Path(photo.image)) for photo in photos if photo.split == split]
-    findings = find_duplicates(list(_inspected(seen)))
     # A finding names the later of the two.
-    duplicates = {finding.file for finding in findings}
+    duplicates = {finding.file for finding in find_duplicates(_inspected(seen))}
     return [photo for photo in photos if photo.image not in duplicates]
 
 
-def _inspected(
-    seen: list[tuple[str, pathlib.Path]],
-) -> Iterator[tuple[str, str, Inspection]]:
-    def look(path: pathlib.Path) -> Inspection:
+def _inspected(seen: list[tuple[str, pathlib.Path]]) -> list[Inspection]:
+    def look(one: tuple[str, pathlib.Path]) -> Inspection:
+        split, path = one
         image = read_image(path)
         digest = hashlib.sha256(path.read_bytes()).digest()
         size = (image.shape[0], image.shape[1])
-        return Inspection(digest=digest, thumbnail=thumbnail(image), size=size)
+        return Inspection(split, str(path), digest=digest, thumbnail=thumbnail(image), size=size)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        inspections = pool.map(look, [path for _, path in seen])
-        for (split, path), inspection in zip(seen, inspections, strict=True):
-            yield split, str(path), inspection
+        return list(pool.map(look, seen))

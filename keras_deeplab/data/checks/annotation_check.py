@@ -8,6 +8,7 @@ from difflib import SequenceMatcher
 from itertools import combinations
 
 import numpy as np
+import shapely
 
 from keras_deeplab.data.annotations.annotated import (
     AnnotatedPhoto,
@@ -36,31 +37,40 @@ def check_annotations(annotations: Annotations) -> list[Finding]:
     Args:
         annotations: From `load_annotations`.
     """
+    photos = annotations.photos
     findings = list(annotations.problems)
-    found = Counter(region.name for photo in annotations.photos for region in photo.regions)
-    if not any(photo.names() for photo in annotations.photos):
-        file = str(annotations.photos[0].file)
-        words = f"There must be a region. Received: none in {len(annotations.photos)} photos."
+    found = Counter(region.name for photo in photos for region in photo.regions)
+    file = str(photos[0].file)
+    if not any(photo.names() for photo in photos):
+        words = f"There must be a region. Received: none in {len(photos)} photos."
         findings.append(Finding("error", "nothing annotated", "all", file, words))
-    for photo in annotations.photos:
-        findings += _missing(photo)
+    for photo in photos:
+        if photo.image is None:
+            findings.append(
+                Finding(
+                    "error",
+                    "annotated photo missing",
+                    photo.split or "all",
+                    str(photo.file),
+                    f"Every annotated photo must be in the folder. Received: no "
+                    f"{photo.reference!r}, which {str(photo.file)!r} names.",
+                )
+            )
         findings += _outlines(photo)
         findings += _sizes(photo)
-    findings += _unannotated(annotations)
-    findings += _names(list(annotations.class_names), found, str(annotations.photos[0].file))
+    read = {photo.image for photo in photos}
+    for image in annotations.unannotated:
+        rest = "It is read as background." if image in read else "It is left out."
+        words = f"A photo should have annotations. Received: {str(image)!r} without. {rest}"
+        findings.append(Finding("warning", "photo not annotated", "all", str(image), words))
+    for one, other in combinations(annotations.class_names, 2):
+        if _alike(one, other):
+            words = (
+                f"A class must have one name. Received: {one!r} ({found[one]} regions) and "
+                f"{other!r} ({found[other]}). If they are one class, rename one in the tool."
+            )
+            findings.append(Finding("warning", "class names alike", "all", file, words))
     return findings
-
-
-def _missing(photo: AnnotatedPhoto) -> Iterator[Finding]:
-    if photo.image is None:
-        yield Finding(
-            "error",
-            "annotated photo missing",
-            photo.split or "all",
-            str(photo.file),
-            f"Every annotated photo must be in the folder. Received: no {photo.reference!r}, which "
-            f"{str(photo.file)!r} names.",
-        )
 
 
 def _sizes(photo: AnnotatedPhoto) -> Iterator[Finding]:
@@ -78,22 +88,7 @@ def _sizes(photo: AnnotatedPhoto) -> Iterator[Finding]:
             )
 
 
-def _unannotated(annotations: Annotations) -> Iterator[Finding]:
-    read = {photo.image for photo in annotations.photos}
-    for image in annotations.unannotated:
-        rest = "It is read as background." if image in read else "It is left out."
-        yield Finding(
-            "warning",
-            "photo not annotated",
-            "all",
-            str(image),
-            f"A photo should have annotations. Received: {str(image)!r} without. {rest}",
-        )
-
-
 def _outlines(photo: AnnotatedPhoto) -> Iterator[Finding]:
-    import shapely
-
     rings = [
         (region.name, ring)
         for region in photo.regions
@@ -121,8 +116,7 @@ def _outlines(photo: AnnotatedPhoto) -> Iterator[Finding]:
 
 def _is_flat(ring: np.ndarray) -> bool:
     """Returns whether all points are on a line."""
-    centred = ring - ring[0]
-    return bool(np.linalg.matrix_rank(centred, tol=1e-6) < 2)
+    return bool(np.linalg.matrix_rank(ring - ring[0], tol=1e-6) < 2)
 
 
 def _beyond(photo: AnnotatedPhoto, rings: Sequence[tuple[str, np.ndarray]]) -> Iterator[Finding]:
@@ -155,20 +149,6 @@ def _finding(
         f"one of {name!r} {words}, from x={x:.0f}, y={y:.0f}, in {photo.reference!r} "
         f"({str(photo.file)!r}).",
     )
-
-
-def _names(names: Sequence[str], found: Counter[str], file: str) -> Iterator[Finding]:
-    for one, other in combinations(names, 2):
-        if not _alike(one, other):
-            continue
-        yield Finding(
-            "warning",
-            "class names alike",
-            "all",
-            file,
-            f"A class must have one name. Received: {one!r} ({found[one]} regions) and {other!r} "
-            f"({found[other]}). If they are one class, rename one in the tool.",
-        )
 
 
 def _alike(one: str, other: str) -> bool:

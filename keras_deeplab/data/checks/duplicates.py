@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,65 +18,44 @@ _PLAIN = 8.0
 _CHUNK = 512
 
 
-class _Seen(NamedTuple):
-    split: str
-    file: str
-    inspection: Inspection
-
-
-def find_duplicates(seen: Sequence[tuple[str, str, Inspection]]) -> list[Finding]:
+def find_duplicates(seen: Sequence[Inspection]) -> list[Finding]:
     """Finds images with the same bytes, and images of different splits that look the same.
 
     Args:
-        seen: Split, file and inspection of each image.
+        seen: The inspected images, those of a split together.
 
     Returns:
         Errors for images with the same bytes in two splits, warnings for others.
     """
-    images = [_Seen(*one) for one in seen if one[2].digest]
     findings = []
-    first: dict[bytes, _Seen] = {}
-    rest = []
-    for one in images:
-        other = first.setdefault(one.inspection.digest, one)
-        if other is one:
-            rest.append(one)
-        elif other.split == one.split:
-            findings.append(_finding("warning", "same image twice", one, other, "the same"))
-        else:
-            findings.append(
-                _finding("error", "same image in two splits", one, other, "the same", leak=True)
-            )
-    for one, other in _lookalikes(rest):
-        findings.append(
-            _finding("warning", "alike in two splits", one, other, "all but the same", leak=True)
-        )
+    first: dict[bytes, Inspection] = {}
+    for one in seen:
+        other = first.setdefault(one.digest, one) if one.digest else one
+        if other is not one:
+            leak = other.split != one.split
+            kind = "same image in two splits" if leak else "same image twice"
+            level = "error" if leak else "warning"
+            findings.append(_finding(level, kind, one, other, "the same"))
+    for one, other in _lookalikes([*first.values()]):
+        words = "all but the same"
+        findings.append(_finding("warning", "alike in two splits", one, other, words))
     return findings
 
 
-def _finding(
-    level: str, kind: str, one: _Seen, other: _Seen, how: str, *, leak: bool = False
-) -> Finding:
-    words = (
-        "Images of one split must not be in another, because that inflates its metrics"
-        if leak
-        else "An image should occur only once"
-    )
-    return Finding(
-        level,
-        kind,
-        one.split,
-        one.file,
-        f"{words}. Received: {one.file!r} and {other.file!r}, {how}. Remove one.",
-    )
+def _finding(level: str, kind: str, one: Inspection, other: Inspection, how: str) -> Finding:
+    words = "An image should occur only once"
+    if one.split != other.split:
+        words = "Images of one split must not be in another, because that inflates its metrics"
+    message = f"{words}. Received: {one.file!r} and {other.file!r}, {how}. Remove one."
+    return Finding(level, kind, one.split, one.file, message)
 
 
-def _lookalikes(images: Sequence[_Seen]) -> Iterator[tuple[_Seen, _Seen]]:
+def _lookalikes(images: Sequence[Inspection]) -> Iterator[tuple[Inspection, Inspection]]:
     """Yields each image with the most similar image of an earlier split, if similar enough."""
-    images = [one for one in images if one.inspection.thumbnail.std() > _PLAIN]
+    images = [one for one in images if one.thumbnail.std() > _PLAIN]
     if not images:
         return
-    vectors = np.stack([_signature(one.inspection.thumbnail) for one in images])
+    vectors = np.stack([_signature(one.thumbnail) for one in images])
     order = {split: rank for rank, split in enumerate(dict.fromkeys(one.split for one in images))}
     ranks = np.array([order[one.split] for one in images])
     for start in range(0, len(images), _CHUNK):
@@ -86,7 +64,7 @@ def _lookalikes(images: Sequence[_Seen]) -> Iterator[tuple[_Seen, _Seen]]:
         likeness = np.where(ranks[None] < ranks[part, None], vectors[part] @ vectors.T, -1)
         for row, column in enumerate(likeness.argmax(1)):
             one, other = images[start + row], images[column]
-            contrast = one.inspection.thumbnail.std()
+            contrast = one.thumbnail.std()
             distance = contrast * np.sqrt(max(0.0, 2 - 2 * float(likeness[row, column])))
             if likeness[row, column] > 0 and distance < _SAME and _same_shape(one, other):
                 yield one, other
@@ -97,8 +75,8 @@ def _signature(thumbnail: np.ndarray) -> np.ndarray:
     return centred / np.linalg.norm(centred)
 
 
-def _same_shape(one: _Seen, other: _Seen) -> bool:
+def _same_shape(one: Inspection, other: Inspection) -> bool:
     """Returns whether one image may be a resized version of the other."""
-    height, width = one.inspection.size
-    other_height, other_width = other.inspection.size
+    height, width = one.size
+    other_height, other_width = other.size
     return abs(height * other_width / (width * other_height) - 1) < 0.05

@@ -30,6 +30,8 @@ class Inspection:
     """The results for one example.
 
     Attributes:
+        split: Name of the split.
+        file: The image.
         findings: Problems.
         counts: Number of pixels by label id; empty if the mask was not read.
         digest: Hash of the bytes of the image; empty if it was not read.
@@ -37,11 +39,17 @@ class Inspection:
         size: (height, width) of the upright image; (0, 0) if it is not known.
     """
 
+    split: str
+    file: str
     findings: list[Finding] = field(default_factory=list)
     counts: np.ndarray = field(default_factory=lambda: np.zeros(0, "int64"))
     digest: bytes = b""
     thumbnail: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), "float32"))
     size: tuple[int, int] = (0, 0)
+
+    def find(self, kind: str, file: Path, message: object, level: str = "error") -> None:
+        """Adds a problem."""
+        self.findings.append(Finding(level, kind, self.split, str(file), str(message)))
 
 
 def inspect_example(
@@ -59,14 +67,11 @@ def inspect_example(
             unless they are unusual.
     """
     example = data.examples[index]
-    result = Inspection()
-
-    def find(kind: str, file: Path, message: object, level: str = "error") -> None:
-        result.findings.append(Finding(level, kind, split, str(file), str(message)))
-
+    result = Inspection(split, str(example.image))
+    find = result.find
     try:
         header = _header(example.image)
-        result.size = header.upright
+        result.size = header.size
         if header.orientation != 1:
             find(
                 "turned by EXIF",
@@ -97,7 +102,7 @@ def inspect_example(
         mask_size: tuple[int, ...] | None = None
         if example.drawn is None and example.mask.suffix.lower() != ".mat":
             mask_header = _header(example.mask)
-            mask_size, whole = mask_header.upright, mask_header.whole
+            mask_size, whole = mask_header.size, mask_header.whole
             if mask_header.orientation != 1:
                 find(
                     "mask turned by EXIF",
@@ -116,8 +121,7 @@ def inspect_example(
         find("mask not readable", example.mask, error)
     if labels is not None:
         result.counts = np.bincount(labels.ravel())
-        for kind, message, level in _label_findings(result.counts, data, example.mask):
-            find(kind, example.mask, message, level)
+        _find_labels(result, data, example.mask)
         if (
             example.drawn is None
             and all(one.level == "warning" for one in result.findings)
@@ -138,18 +142,14 @@ class _Header(NamedTuple):
     orientation: int
     whole: bool
 
-    @property
-    def upright(self) -> tuple[int, int]:
-        return self.size[::-1] if self.orientation in TURNED else self.size
-
 
 def _header(path: Path) -> _Header:
-    """Reads the header. Files that Pillow cannot identify count as incomplete."""
+    """Reads the header: upright size, orientation. What Pillow cannot identify is incomplete."""
     check_file(path, "An image or mask")
     try:
         with Image.open(path) as image:
-            width, height = image.size
             turn = orientation(image)
+            size = image.size if turn in TURNED else image.size[::-1]
             ending = _ENDINGS.get(str(image.format))
     except Exception:
         # Pillow's readers raise exceptions of many types. Decoding the file reports the error.
@@ -157,7 +157,7 @@ def _header(path: Path) -> _Header:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 1024))
         whole = ending is not None and ending in file.read()
-    return _Header((height, width), turn, whole)
+    return _Header(size, turn, whole)
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:
@@ -186,28 +186,28 @@ def is_interpolated(labels: np.ndarray, ignore_class: int) -> bool:
     return between >= _SLOPE_PIXELS and between > _SLOPES * borders
 
 
-def _label_findings(
-    counts: np.ndarray, data: SegmentationFiles, mask: Path
-) -> list[tuple[str, str, str]]:
-    """Returns kind, message and level of the problems with the ids of a mask."""
-    classes = len(data.class_names)
-    ids = np.flatnonzero(counts)
-    wrong = [int(label) for label in ids if label >= classes and label != data.ignore_class]
+def _find_labels(result: Inspection, data: SegmentationFiles, mask: Path) -> None:
+    """Adds the problems with the ids of a mask."""
+    classes, counts = len(data.class_names), result.counts
+    ids = np.flatnonzero(counts).tolist()
+    wrong = [label for label in ids if label >= classes and label != data.ignore_class]
     if wrong:
-        listed = ", ".join(map(str, wrong[:5])) + (", ..." if len(wrong) > 5 else "")
-        message = (
+        result.find(
+            "label out of range",
+            mask,
             f"Labels must be 0 to {classes - 1}, or {data.ignore_class} for ignored pixels. "
-            f"Received: {listed} ({counts[wrong].sum() / counts.sum():.1%} of the pixels) in "
-            f"{str(mask)!r}.{_guess(ids.tolist(), wrong, data)}"
+            f"Received: {', '.join(map(str, wrong[:5]))}{', ...' * (len(wrong) > 5)} "
+            f"({counts[wrong].sum() / counts.sum():.1%} of the pixels) in {str(mask)!r}."
+            f"{_guess(ids, wrong, data)}",
         )
-        return [("label out of range", message, "error")]
-    if ids.tolist() == [data.ignore_class]:
-        message = (
+    elif ids == [data.ignore_class]:
+        result.find(
+            "nothing but ignored",
+            mask,
             f"A mask must hold classes. Received: {str(mask)!r} with nothing but the ignored "
-            f"label {data.ignore_class}."
+            f"label {data.ignore_class}.",
+            level="warning",
         )
-        return [("nothing but ignored", message, "warning")]
-    return []
 
 
 def _guess(ids: list[int], wrong: list[int], data: SegmentationFiles) -> str:

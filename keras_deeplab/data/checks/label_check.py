@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -108,21 +110,18 @@ def check_sources(
     """
     findings: list[Finding] = []
     summaries = {}
-    seen = []
+    seen: list[Inspection] = []
     total = sum(map(len, sources.values()))
     with tqdm(total=total, unit="image", disable=None if progress else True) as bar:
         for split, data in sources.items():
             inspections = []
-            for inspection in _inspect_all(data, split, fast=fast):
-                inspections.append(inspection)
+            for one in _inspect_all(data, split, fast=fast):
+                inspections.append(one)
                 bar.update()
-            findings += [one for inspection in inspections for one in inspection.findings]
+            findings += chain.from_iterable(one.findings for one in inspections)
             summaries[split] = _summary(data, inspections)
             findings += _nothing_to_learn(data, split, inspections)
-            seen += [
-                (split, str(example.image), inspection)
-                for example, inspection in zip(data.examples, inspections, strict=True)
-            ]
+            seen += inspections
     if not fast:
         findings += find_duplicates(seen)
     findings += _absent(sources, summaries)
@@ -152,10 +151,8 @@ def _summary(data: SegmentationFiles, inspections: list[Inspection]) -> SplitSum
     pixels, images_with, pixels_of_those = np.zeros((3, classes), "int64")
     richest, most = np.full(classes, -1), np.zeros(classes, "int64")
     ignored = read = 0
-    sizes: dict[tuple[int, int], int] = {}
+    sizes = dict(Counter(one.size for one in inspections if one.size != (0, 0)))
     for index, one in enumerate(inspections):
-        if one.size != (0, 0):
-            sizes[one.size] = sizes.get(one.size, 0) + 1
         counts = np.pad(one.counts, (0, max(0, 65536 - len(one.counts))))
         read += bool(one.counts.any())
         ignored += int(counts[data.ignore_class])
@@ -218,19 +215,18 @@ def _absent(
 
 def _unpaired(path: str | Path, split: str | None) -> Iterator[Finding]:
     images, masks = unpaired(path, split)
-    for image in images:
-        message = f"Every image must have a mask of its name. Received: {str(image)!r} without."
-        yield Finding("error", "mask missing", split or "all", str(image), message)
-    for mask in masks:
-        message = f"A mask should have an image of its name. Received: {str(mask)!r} without."
-        yield Finding("warning", "image missing", split or "all", str(mask), message)
-
-    for file in unread(path, split):
-        message = (
-            f"Images and masks must have the suffix of an image that Pillow reads. Received: "
-            f"{str(file)!r}, which is passed over. Convert it to JPEG or PNG."
-        )
-        yield Finding("warning", "file passed over", split or "all", str(file), message)
+    passed = (
+        "Images and masks must have the suffix of an image that Pillow reads. Received: {!r}, "
+        "which is passed over. Convert it to JPEG or PNG."
+    )
+    for level, kind, files, words in (
+        ("error", "mask missing", images, "Every image must have a mask"),
+        ("warning", "image missing", masks, "A mask should have an image"),
+        ("warning", "file passed over", unread(path, split), ""),
+    ):
+        message = f"{words} of its name. Received: {{!r}} without." if words else passed
+        for file in files:
+            yield Finding(level, kind, split or "all", str(file), message.format(str(file)))
 
 
 def _sorted(findings: list[Finding]) -> tuple[Finding, ...]:
