@@ -41,7 +41,7 @@ TESTED_IN = {
     "data/annotations/coco_json": "data/annotations/test_tools.py",
     "data/annotations/cvat_xml": "data/annotations/test_tools.py",
     "data/annotations/file_tree": "data/annotations/test_annotated_source.py",
-    "data/annotations/json_writers": "data/annotations/test_annotation_writers.py",
+    "data/annotations/format_writers": "data/annotations/test_annotation_writers.py",
     "data/annotations/label_studio_json": "data/annotations/test_tools.py",
     "data/annotations/label_studio_rle": "data/annotations/test_tools.py",
     "data/annotations/labelme_json": "data/annotations/test_tools.py",
@@ -49,7 +49,6 @@ TESTED_IN = {
     "data/annotations/shapes": "data/annotations/test_tools.py",
     "data/annotations/split_lists": "data/annotations/test_unusual_exports.py",
     "data/annotations/supervisely_json": "data/annotations/test_tools.py",
-    "data/annotations/text_writers": "data/annotations/test_annotation_writers.py",
     "data/annotations/yolo_seg": "data/annotations/test_tools.py",
     # The converters of one export, compared with the network by one function.
     "exports/export_result": "exports/test_exporter.py",

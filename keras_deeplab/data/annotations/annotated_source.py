@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -159,9 +159,7 @@ def read_annotated(
                 photo.file,
                 Drawing(photo, ids, base, ignore_class, annotations.smaller_on_top),
             )
-            for name, image, photo in _named(
-                _photos(annotations, split, path, allow_missing), Path(path).expanduser()
-            )
+            for name, image, photo in _named(annotations, split, path, allow_missing)
         ]
         source = SegmentationFiles(
             examples,
@@ -224,9 +222,10 @@ def _palette(names: Sequence[str], colours: Mapping[str, tuple[int, int, int]]) 
     return found if len(set(found)) == len(found) else voc
 
 
-def _photos(
+def _named(
     annotations: Annotations, split: str | None, path: str | Path, allow_missing: bool
-) -> list[AnnotatedPhoto]:
+) -> Iterator[tuple[str, Path, AnnotatedPhoto]]:
+    """Yields the photos of a split with names: the stem, or the path if stems are not distinct."""
     splits = annotated_splits(annotations)
     if split is None and len(splits) == 1:
         split = splits[0]
@@ -257,17 +256,10 @@ def _photos(
             path,
             missing[0].reference,
         )
-    return [photo for photo in photos if photo.image is not None]
-
-
-def _named(
-    photos: Sequence[AnnotatedPhoto], root: Path
-) -> Iterable[tuple[str, Path, AnnotatedPhoto]]:
-    """Yields photos with names: the stem, or the path where stems are not distinct."""
-    found = {photo.image: photo for photo in photos}
-    pairs = [(image, photo) for image, photo in found.items() if image is not None]
-    stems = Counter(image.stem for image, _ in pairs)
-    for image, photo in pairs:
+    root = Path(path).expanduser()
+    found = {photo.image: photo for photo in photos if photo.image is not None}
+    stems = Counter(image.stem for image in found)
+    for image, photo in found.items():
         name = image.stem
         if stems[name] > 1:
             inside = image.relative_to(root) if image.is_relative_to(root) else image

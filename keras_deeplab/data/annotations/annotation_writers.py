@@ -7,8 +7,13 @@ from pathlib import Path
 
 from keras_deeplab._validation import check_choice, check_int
 from keras_deeplab.data.annotations.base_writer import AnnotationWriter
-from keras_deeplab.data.annotations.json_writers import CocoWriter, LabelMeWriter, LabelStudioWriter
-from keras_deeplab.data.annotations.text_writers import CvatWriter, YoloWriter
+from keras_deeplab.data.annotations.format_writers import (
+    CocoWriter,
+    CvatWriter,
+    LabelMeWriter,
+    LabelStudioWriter,
+    YoloWriter,
+)
 from keras_deeplab.presets.datasets import Palette
 
 WRITERS: dict[str, type[AnnotationWriter]] = {

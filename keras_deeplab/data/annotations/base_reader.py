@@ -49,7 +49,11 @@ class AnnotationReader(ABC):
     unlabelled: ClassVar[str] = "background"
     # Level, kind and requirement of the problem that a part of a file is damaged or has no area.
     damaged: ClassVar[tuple[str, str, str]]
-    no_area: ClassVar[tuple[str, str, str]]
+    no_area: ClassVar[tuple[str, str, str]] = (
+        "warning",
+        "shape without area",
+        "A shape must have an area; others are left out.",
+    )
 
     def __init__(self, tree: FileTree) -> None:
         self.tree = tree

@@ -35,11 +35,6 @@ class CvatReader(AnnotationReader):
     suffix = ".xml"
     keys = (rb"<annotations\b", rb"<(image|track)\b[^>]*>", rb"<version>\s*1\.")
     damaged = ("error", "shape not readable", "A shape must have its coordinates.")
-    no_area = (
-        "warning",
-        "shape without area",
-        "A shape must have an area; others are left out.",
-    )
 
     def read_file(self) -> None:
         from defusedxml.ElementTree import iterparse

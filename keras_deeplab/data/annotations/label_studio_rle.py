@@ -21,13 +21,8 @@ _WIDTHS = (3, 4, 8, 16)
 def decode_brush(stream: Sequence[int] | np.ndarray, height: int, width: int) -> np.ndarray:
     """Returns the bool mask (height, width) of a brush: where its alpha is not 0.
 
-    Args:
-        stream: Bytes.
-        height: Height of the image, pixels.
-        width: Width of the image, pixels.
-
     Raises:
-        ValueError: If the stream is damaged or has another size.
+        ValueError: If the bytes of the stream are damaged or of another size.
     """
     array = np.asarray(stream, "int64")
     if array.ndim != 1 or (array < 0).any() or (array > 255).any():
@@ -57,11 +52,7 @@ def decode_brush(stream: Sequence[int] | np.ndarray, height: int, width: int) ->
 
 
 def encode_brush(mask: np.ndarray) -> list[int]:
-    """Returns the stream of a bool mask (height, width), whose pixels become 255 in all channels.
-
-    Args:
-        mask: The mask.
-    """
+    """Returns the stream of a bool mask (height, width); its pixels become 255 in all channels."""
     head = f"{4 * mask.size:032b}{8 - 1:05b}" + "".join(f"{width - 1:04b}" for width in _WIDTHS)
     blocks = [head]
     for run, value in zip(encode_runs(mask), cycle(("0" * 8, "1" * 8)), strict=False):

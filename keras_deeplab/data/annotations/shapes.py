@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -89,12 +90,7 @@ def _fill_inclusive(rings: Sequence[np.ndarray], size: Size) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Stroke(Shape):
-    """A circle, rectangle, line or point, as LabelMe draws it.
-
-    Attributes:
-        kind: "circle", "rectangle", "line" or "point".
-        points: Float array of shape (points, 2).
-    """
+    """A circle, rectangle, line or point through float points (points, 2), as LabelMe draws it."""
 
     kind: str
     points: np.ndarray
@@ -116,12 +112,7 @@ class Stroke(Shape):
 
 @dataclass(frozen=True, eq=False)
 class RunLengths(Shape):
-    """COCO's run lengths: of 0 and 1 in turn, column by column.
-
-    Attributes:
-        size: (height, width).
-        counts: Run lengths, or the text that pycocotools compresses them to.
-    """
+    """COCO's run lengths of 0 and 1 in turn, column by column: a list, or pycocotools' text."""
 
     size: Size
     counts: str | list[int]
@@ -160,13 +151,7 @@ def decode_runs(counts: Sequence[int] | np.ndarray, rows: int, columns: int) -> 
 
 @dataclass(frozen=True, eq=False)
 class Bitmap(Shape):
-    """A mask of a part of the image.
-
-    Attributes:
-        source: Bool array, or a function that returns it.
-        top: Row of its first row.
-        left: Column of its first column.
-    """
+    """A bool mask, or a function that returns it, of the part of an image from (top, left)."""
 
     source: Any
     top: int = 0
@@ -179,8 +164,6 @@ class Bitmap(Shape):
 
 def png_mask(data: bytes) -> np.ndarray:
     """Returns the bool mask of a PNG file: its alpha channel if it has one, else what is not 0."""
-    import io
-
     with Image.open(io.BytesIO(data)) as image:
         if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
             return np.asarray(image.convert("RGBA"))[..., 3] > 0
@@ -222,13 +205,7 @@ def _rotated(points: np.ndarray, degrees: float) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class IdImage:
-    """A colour PNG whose pixels number the segments of COCO's panoptic format.
-
-    Attributes:
-        path: File.
-        names: Class by segment number.
-        crowds: Numbers of the segments to ignore.
-    """
+    """A colour PNG of COCO's panoptic format: classes by segment number, and those to ignore."""
 
     path: Any
     names: dict[int, str]

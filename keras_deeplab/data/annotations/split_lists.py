@@ -13,14 +13,10 @@ def divide_by_lists(annotations: Annotations, tree: FileTree) -> None:
     """Sets the splits of annotated photos by lists, and leaves out photos that no list names.
 
     Does nothing if the annotations have two splits or more, or no list names an annotated photo.
-
-    Args:
-        annotations: The annotations of the folder.
-        tree: The files of the folder.
     """
     if len({photo.split for photo in annotations.photos} - {None}) > 1:
         return
-    annotated = {photo.image for photo in annotations.photos if photo.image is not None}
+    annotated = {photo.image for photo in annotations.photos if photo.image}
     chosen: dict[Path, str] = {}
     for split, aliases in SPLITS.items():
         for path in _lists(tree, aliases):
@@ -29,31 +25,26 @@ def divide_by_lists(annotations: Annotations, tree: FileTree) -> None:
             if not found:
                 continue
             chosen |= dict.fromkeys(found, split)
-            for name in [name for name, image in listed.items() if image not in annotated]:
-                annotations.find(
-                    "error",
-                    "listed photo not annotated",
-                    tree.path(path),
+            for name in (name for name, image in listed.items() if image not in annotated):
+                words = (
                     f"Every name of a split list must be of an annotated photo. Received: {name!r} "
-                    f"in {str(tree.path(path))!r}.",
+                    f"in {str(tree.path(path))!r}."
                 )
+                annotations.find("error", "listed photo not annotated", tree.path(path), words)
             break
     if not chosen:
         return
-    rest = [photo.image for photo in annotations.photos if photo.image not in chosen]
+    rest = [one.image for one in annotations.photos if one.image and one.image not in chosen]
     for image in rest:
-        if image is not None:
-            annotations.find(
-                "warning",
-                "photo in no split list",
-                image,
-                f"Every annotated photo should be in a split list. Received: {str(image)!r}, which "
-                f"is left out.",
-            )
-    annotations.set_aside += [image for image in rest if image is not None]
+        words = (
+            f"Every annotated photo should be in a split list. Received: {str(image)!r}, which is "
+            f"left out."
+        )
+        annotations.find("warning", "photo in no split list", image, words)
+    annotations.set_aside += rest
     annotations.photos = [photo for photo in annotations.photos if photo.image in chosen]
     for photo in annotations.photos:
-        if photo.image is not None:
+        if photo.image:
             photo.split = chosen[photo.image]
 
 

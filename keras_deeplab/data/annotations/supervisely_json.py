@@ -66,7 +66,7 @@ class SuperviselyReader(AnnotationReader):
         size = (int(content["size"]["height"]), int(content["size"]["width"]))
         photo = self.add_photo(reference, self.find_image(reference), size)
         for number, row in enumerate(content["objects"]):
-            with self.part(f"object {number}"):
+            with self.part(f"object {number} of {reference!r}"):
                 photo.regions.append(Region(str(row["classTitle"]), _shape(row)))
 
 

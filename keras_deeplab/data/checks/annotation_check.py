@@ -33,9 +33,6 @@ def check_annotations(annotations: Annotations) -> list[Finding]:
     annotated photos that are missing, nothing annotated. Warnings: outlines that cross themselves
     or reach beyond the photo, photos without annotations, class names that differ by case or a few
     letters.
-
-    Args:
-        annotations: From `load_annotations`.
     """
     photos = annotations.photos
     findings = list(annotations.problems)

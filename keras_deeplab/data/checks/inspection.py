@@ -171,10 +171,6 @@ def is_interpolated(labels: np.ndarray, ignore_class: int) -> bool:
 
     Interpolation turns a border between ids 0 and 8 into a sequence such as 0 4 8, which is rare in
     unmodified masks.
-
-    Args:
-        labels: Array of shape (height, width).
-        ignore_class: Label to ignore.
     """
     between = borders = 0
     for rows in (labels.astype("int32"), labels.T.astype("int32")):

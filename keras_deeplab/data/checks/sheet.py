@@ -85,10 +85,9 @@ def _cell(source: SegmentationFiles, index: int, message: str) -> Image.Image:
     example = source.examples[index]
     image = Image.fromarray(read_image(example.image))
     labels = source.read_labels(index).astype("int64")
-    classes = len(source.class_names)
-    labels = np.where(labels < classes, labels, np.where(labels == source.ignore_class, -2, -1))
-    if 0 <= source.ignore_class < classes:
-        labels = np.where(labels == source.ignore_class, -2, labels)
+    classes, ignored = len(source.class_names), labels == source.ignore_class
+    labels = np.where(labels < classes, labels, -1)
+    labels = np.where(ignored, -2, labels)
     scale = min(_WIDTH / image.width, _HEIGHT / image.height)
     size = (max(1, round(scale * image.width)), max(1, round(scale * image.height)))
     small = np.asarray(image.resize(size))
