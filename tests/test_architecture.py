@@ -74,7 +74,6 @@ TESTED_IN = {
 # Definitions without a decision: rows of facts, which the tests of their tables check, and options.
 NOTHING_TO_TEST = (
     "_version",
-    "models/heads/head_options",
     "presets/backbone_row",
     "presets/network_row",
     "presets/weights_row",

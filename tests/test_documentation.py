@@ -22,7 +22,7 @@ from keras_deeplab.cli.commands import _parser, main
 from keras_deeplab.exports.request import AGREEMENTS
 from keras_deeplab.models import BuildOptions, network
 from keras_deeplab.models.blocks import ConvOptions, conv_bn
-from keras_deeplab.models.heads.head_options import HeadOptions
+from keras_deeplab.models.heads.versions import HeadOptions
 from keras_deeplab.presets.datasets import DATASETS
 from keras_deeplab.presets.networks import DEEPLABS
 from keras_deeplab.presets.recipes import RECIPES

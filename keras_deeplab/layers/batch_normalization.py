@@ -47,7 +47,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         )
         if not fused:
             return super().call(inputs, training=training, mask=mask)
-        from keras_deeplab.ops.normalization import fused_batch_norm
+        from keras_deeplab.ops.native import fused_batch_norm
 
         y, mean, variance = fused_batch_norm(inputs, self.gamma, self.beta, epsilon=self.epsilon)
         kept = self.momentum

@@ -34,7 +34,7 @@ class HardSwish(keras.layers.Layer):
         # TFLite files lose their signature to a custom gradient, and inference needs none.
         if not training or keras.backend.backend() != "tensorflow":
             return keras.activations.hard_silu(inputs)
-        from keras_deeplab.ops.activations import hard_swish
+        from keras_deeplab.ops.native import hard_swish
 
         return hard_swish(inputs)
 

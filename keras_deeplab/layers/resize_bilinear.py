@@ -186,7 +186,7 @@ class ResizeToMultiple(keras.layers.Layer):
 def _resize(x: Any, size: Any, *, align_corners: bool) -> Any:
     height, width = size
     if keras.backend.backend() == "tensorflow":
-        from keras_deeplab.ops.resize import resize_bilinear
+        from keras_deeplab.ops.native import resize_bilinear
 
         return resize_bilinear(x, size=(height, width), align_corners=align_corners)
     rows = interpolation_matrix(x.shape[1], height, align_corners=align_corners)

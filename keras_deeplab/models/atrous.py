@@ -30,13 +30,7 @@ def output_stride_plan(strides: Sequence[int], output_stride: int) -> list[Strid
 
     Args:
         strides: Stride of every block in order, including the stem.
-        output_stride: Input pixels per feature pixel.
-
-    Returns:
-        One `StrideAndRate` per block.
-
-    Raises:
-        ValueError: If ``output_stride`` is not a product of the first strides.
+        output_stride: Input pixels per feature pixel, a product of the first strides.
 
     Example:
 

@@ -41,11 +41,10 @@ class ConvOptions:
 
 
 class Feature(NamedTuple):
-    """A feature tensor of a backbone, with its stride in input pixels and its channels."""
+    """A feature tensor of a backbone, and its stride in input pixels."""
 
     tensor: Any
     stride: int
-    channels: int
 
 
 def conv_bn(
@@ -62,16 +61,9 @@ def conv_bn(
 ) -> Any:
     """Convolution, batch norm, activation, as layers ``name``, ``{name}_bn`` and ``{name}_relu``.
 
-    Args:
-        x: Tensor of shape (batch, height, width, channels).
-        filters: Output channels; None makes the convolution depthwise.
-        kernel_size: Odd kernel size.
-        stride: Stride, in pixels of ``x``.
-        rate: Atrous rate, in pixels of ``x``.
-        activation: "relu", "relu6", "hard_swish" or None.
-        norm: Whether there is batch norm, or the bias that it was folded into.
-        options: Options of batch norm and bias.
-        name: Layer name.
+    ``filters`` None makes the convolution depthwise; ``kernel_size`` is odd; ``stride`` and the
+    atrous ``rate`` are in pixels of ``x``; ``activation`` is "relu", "relu6", "hard_swish" or None;
+    ``norm`` is whether there is batch norm, or the bias that it was folded into.
 
     Returns:
         Tensor of shape (batch, ceil(height / stride), ceil(width / stride), filters).
@@ -116,18 +108,10 @@ def conv_bn(
 
 
 def max_pool(x: Any, *, stride: int, ceil: bool = False, name: str) -> Any:
-    """3x3 max pooling with one pixel of padding.
+    """3x3 max pooling of a non-negative tensor, with one pixel of padding, by 0.
 
-    Args:
-        x: Non-negative tensor of shape (batch, height, width, channels); the padding is 0.
-        stride: 1 or 2.
-        ceil: Whether to round the output size up, as in Caffe, which adds a window for stride 2 on
-            even sizes.
-        name: Layer name.
-
-    Returns:
-        Tensor of shape (batch, new_height, new_width, channels): with stride 2, half of the size,
-        rounded up; with ``ceil``, half of the size rounded down, plus 1.
+    With stride 2, the size is half, rounded up. ``ceil`` rounds the output size of Caffe's formula
+    up, which adds a window on even sizes: half of the size rounded down, plus 1.
     """
     if stride == 1:
         return keras.layers.MaxPooling2D(3, 1, padding="same", data_format=LAYOUT, name=name)(x)
@@ -151,19 +135,8 @@ def separable_conv_bn(
     """Depthwise, then 1x1 convolution, each with batch norm, as ``{name}_depthwise`` and
     ``{name}_pointwise``.
 
-    Args:
-        x: Tensor of shape (batch, height, width, channels).
-        filters: Output channels.
-        kernel_size: Odd kernel size of the depthwise convolution.
-        stride: Stride of the depthwise convolution, in pixels of ``x``.
-        rate: Atrous rate of the depthwise convolution, in pixels of ``x``.
-        inner_activation: Activation between the two convolutions.
-        activation: Activation after the second convolution.
-        options: Options of batch norm and biases.
-        name: Prefix of the layer names.
-
-    Returns:
-        Tensor of shape (batch, ceil(height / stride), ceil(width / stride), filters).
+    ``stride``, ``rate`` and ``inner_activation`` are those of the depthwise convolution; see
+    `conv_bn`.
 
     Reference:
         Chen et al., arXiv:1802.02611, section 3.1.
@@ -217,11 +190,7 @@ def _per_channel(rgb: Any, channels: int) -> Any:
 
 
 def normalization_mode(layer: keras.layers.Rescaling) -> str:
-    """Returns the mode of a layer created by `normalize_image`.
-
-    Raises:
-        ValueError: If the layer matches no mode.
-    """
+    """Returns the mode of a layer created by `normalize_image`; `ValueError` without one."""
     channels = np.size(layer.scale)
     for mode, row in NORMALIZATIONS.items():
         pairs = (
@@ -239,10 +208,7 @@ def normalization_mode(layer: keras.layers.Rescaling) -> str:
 def kernel_for_channels(array: np.ndarray, shape: Sequence[int], channels: int) -> np.ndarray:
     """Returns an RGB network's first kernel for images of other channels; others as they are.
 
-    Args:
-        array: Weights of a layer.
-        shape: Shape of the layer's weights.
-        channels: Channels of the image.
+    ``array`` and ``shape`` are the weights of a layer and what its shape is to be.
     """
     if channels == 3 or array.ndim != 4 or tuple(shape) == array.shape:
         return array

@@ -12,13 +12,7 @@ from keras_deeplab.layers import RescaleBilinear, ResizeBilinear
 
 
 def scores_name(scale: float) -> str:
-    """Returns the name of the layer that holds the scores of one scale.
-
-    Example:
-
-    >>> scores_name(0.75)
-    'scores_075'
-    """
+    """Returns the name of the layer that holds the scores of one scale: "scores_075" for 0.75."""
     return f"scores_{round(100 * scale):03d}"
 
 
@@ -35,22 +29,7 @@ def multi_scale(
     The layer `scores_name(scale)` outputs the scores of each scale at its own resolution, for a
     loss per scale; the layer "scores_max" outputs the fused scores.
 
-    Args:
-        network: Function from an image tensor to scores, with shared weights.
-        image: Tensor of shape (batch, height, width, 3).
-        scales: Factors on height and width.
-        align_corners: Grid of the resizes.
-        grid: "size" or "factor", see `RescaleBilinear`.
-
-    Returns:
-        Scores at the resolution of the largest scale.
-
-    Example:
-
-    >>> x = keras.Input((64, 64, 3))
-    >>> network = keras.Model(x, keras.layers.Conv2D(2, 1, strides=8)(x))
-    >>> multi_scale(network, x, scales=(0.5, 1.0), align_corners=False).shape
-    (None, 8, 8, 2)
+    ``scales`` are factors on height and width; ``grid`` is that of `RescaleBilinear`.
 
     Reference:
         Chen et al., arXiv:1606.00915, section 4.1.2.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -12,23 +12,12 @@ from keras_deeplab._validation import check_choice
 from keras_deeplab.models.backbones.any_network import AnyNetwork
 from keras_deeplab.models.backbones.families import build_backbone
 from keras_deeplab.models.blocks import normalize_image
-from keras_deeplab.models.deeplab_v1 import deeplab_v1
-from keras_deeplab.models.deeplab_v2 import deeplab_v2
-from keras_deeplab.models.deeplab_v3 import deeplab_v3
-from keras_deeplab.models.deeplab_v3_plus import deeplab_v3_plus
-from keras_deeplab.models.heads.head_options import HeadOptions
 from keras_deeplab.models.heads.output import segmentation_output
+from keras_deeplab.models.heads.versions import HEADS, HeadOptions
 from keras_deeplab.models.multi_scale import multi_scale
 from keras_deeplab.presets.backbones import BACKBONES
 from keras_deeplab.presets.checkpoints import CheckpointRow
 from keras_deeplab.presets.networks import DeepLabRow
-
-_HEADS: dict[str, Callable[..., Any]] = {
-    "v1": deeplab_v1,
-    "v2": deeplab_v2,
-    "v3": deeplab_v3,
-    "v3_plus": deeplab_v3_plus,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,20 +148,22 @@ def _scores(
         features = network.features(
             x, output_stride=head.output_stride, batch_norm=options.batch_norm
         )
-        return _HEADS[row.version](row, features, head)
-    # Only families that have an option know it.
-    special: dict[str, Any] = {}
-    if row.multi_grid != (1, 1, 1):
-        special["multi_grid"] = row.multi_grid
-    if row.dilates_first:
-        special["dilates_first"] = True
-    if options.padding != "symmetric":
-        special["padding"] = options.padding
-    features = build_backbone(
-        BACKBONES[row.backbone],
-        x,
-        output_stride=head.output_stride,
-        batch_norm=options.batch_norm,
-        **special,
-    )
-    return _HEADS[row.version](row, features, head)
+    else:
+        # Only families that have an option know it.
+        special = {
+            name: value
+            for name, value, usual in (
+                ("multi_grid", row.multi_grid, (1, 1, 1)),
+                ("dilates_first", row.dilates_first, False),
+                ("padding", options.padding, "symmetric"),
+            )
+            if value != usual
+        }
+        features = build_backbone(
+            BACKBONES[row.backbone],
+            x,
+            output_stride=head.output_stride,
+            batch_norm=options.batch_norm,
+            **special,
+        )
+    return HEADS[row.version](row, features, head)

@@ -25,15 +25,7 @@ def output_stride_of(model: keras.Model) -> int:
 
 
 def converted_row(model: keras.Model, name: str) -> DeepLabRow | None:
-    """Returns the row of a network on a converted backbone.
-
-    Args:
-        model: The network.
-        name: Name of its row.
-
-    Returns:
-        The row, or None if the name is not one of `any_backbone_row`.
-    """
+    """Returns the row of a network on a converted backbone from its name, or None for others."""
     parts = re.fullmatch(r"deeplab_(v1|v2|v3_plus|v3)_(\w+)", name)
     if parts is None:
         return None

@@ -70,9 +70,6 @@ def _simplex(features: Sequence[tf.Tensor]) -> tuple[list[tf.Tensor], ...]:
 
     Tensors are one vector per coordinate: operations along a short last axis are many times slower.
 
-    Args:
-        features: d vectors `(N,)`.
-
     Returns:
         The coordinates of the simplex' vertex of colour 0, divided by d + 1; the rank of each
         coordinate of the point relative to it; and the d + 1 barycentric weights.

@@ -48,14 +48,6 @@ def build_filter(features: Sequence[tf.Tensor], weights: Sequence[float]) -> Lat
     Args:
         features: one `(B, N, d)` tensor per filter, in standard deviations of its Gaussian.
         weights: one scalar >= 0 per filter.
-
-    Returns:
-        The matrices, for `apply_filter`.
-
-    Example:
-        >>> features = tf.random.uniform((1, 100, 5), maxval=10.0)
-        >>> apply_filter(build_filter([features], [1.0]), tf.ones((100, 21))).shape
-        TensorShape([100, 21])
     """
     tensors = [tf.convert_to_tensor(f, tf.float32) for f in features]
     scales = [tf.convert_to_tensor(w, tf.float32) for w in weights]
@@ -66,15 +58,7 @@ def build_filter(features: Sequence[tf.Tensor], weights: Sequence[float]) -> Lat
 
 
 def apply_filter(lattice_filter: LatticeFilter, values: tf.Tensor) -> tf.Tensor:
-    """Filters values; differentiable with respect to them, any number of times.
-
-    Args:
-        lattice_filter: from `build_filter`.
-        values: `(B * N, C)` float32.
-
-    Returns:
-        `(B * N, C)` float32.
-    """
+    """Filters `(B * N, C)` float32 values; differentiable by them any number of times."""
     kept = [_keep(matrix) for matrix in (lattice_filter.slice, *lattice_filter.blurs)]
 
     @tf.custom_gradient
@@ -110,26 +94,19 @@ def image_filter(
     """Builds a weighted sum of symmetrically normalised Gaussian filters over the pixels of images.
 
     Args:
-        image: `(B, H, W, 3)`, RGB 0-255.
+        image: `(B, H, W, 3)` float32, RGB 0-255.
         kernels: for each kernel its width in pixels, its width in RGB levels (`None`: independent
             of colour) and its weight >= 0.
 
     Returns:
         A function from `(B, H, W, C)` float32 to the same shape.
-
-    Example:
-        >>> image = tf.random.uniform((1, 24, 32, 3), maxval=255.0)
-        >>> run = image_filter(image, [(67.0, 3.0, 4.0), (3.0, None, 3.0)])
-        >>> run(tf.ones((1, 24, 32, 21))).shape
-        TensorShape([1, 24, 32, 21])
     """
     shape = tf.shape(image)
     y, x = tf.meshgrid(tf.range(shape[1]), tf.range(shape[2]), indexing="ij")
     grid = tf.cast(tf.broadcast_to(tf.stack([x, y], -1), [*tf.unstack(shape[:3]), 2]), tf.float32)
-    colours = tf.cast(image, tf.float32)
     features = []
     for position, colour, _ in kernels:
-        parts = [grid / position] if colour is None else [grid / position, colours / colour]
+        parts = [grid / position] if colour is None else [grid / position, image / colour]
         point = tf.concat(parts, -1)
         features.append(tf.reshape(point, (shape[0], shape[1] * shape[2], point.shape[-1])))
     lattice_filter = build_filter(features, [weight for _, _, weight in kernels])
@@ -151,25 +128,8 @@ def _builder(dimensions: tuple[int, ...]) -> Callable[..., LatticeFilter]:
 
 
 def _build(features: Sequence[tf.Tensor], scales: Sequence[tf.Tensor]) -> LatticeFilter:
-    return _compile([build_lattice(f) for f in features], scales)
-
-
-def _response_to_ones(lattice: Lattice) -> tf.Tensor:
-    """Filters ones at every point; for one channel, gathers are faster than sparse products."""
-    value = tf.raw_ops.DenseBincount(
-        input=tf.concat(lattice.vertices, 0),
-        size=tf.size(lattice.above[0]),
-        weights=tf.concat(lattice.weights, 0),
-    )
-    for above, below in zip(lattice.above, lattice.below, strict=True):
-        halves = tf.concat([[0.0], 0.5 * value], 0)
-        value += tf.gather(halves, above + 1) + tf.gather(halves, below + 1)
-    corners = zip(lattice.vertices, lattice.weights, strict=True)
-    return tf.add_n([weight * tf.gather(value, vertex) for vertex, weight in corners])
-
-
-def _compile(lattices: Sequence[Lattice], scales: Sequence[tf.Tensor]) -> LatticeFilter:
     """Joins lattices over the same points into one filter."""
+    lattices = [build_lattice(points) for points in features]
     axes = max(len(lattice.above) for lattice in lattices)
     offsets = tf.cumsum([tf.size(lattice.above[0]) for lattice in lattices], exclusive=True)
     above, below, vertices = [], [], []
@@ -199,6 +159,20 @@ def _compile(lattices: Sequence[Lattice], scales: Sequence[tf.Tensor]) -> Lattic
     return LatticeFilter(_transpose(slice_matrix), tuple(blurs), slice_matrix)
 
 
+def _response_to_ones(lattice: Lattice) -> tf.Tensor:
+    """Filters ones at every point; for one channel, gathers are faster than sparse products."""
+    value = tf.raw_ops.DenseBincount(
+        input=tf.concat(lattice.vertices, 0),
+        size=tf.size(lattice.above[0]),
+        weights=tf.concat(lattice.weights, 0),
+    )
+    for above, below in zip(lattice.above, lattice.below, strict=True):
+        halves = tf.concat([[0.0], 0.5 * value], 0)
+        value += tf.gather(halves, above + 1) + tf.gather(halves, below + 1)
+    corners = zip(lattice.vertices, lattice.weights, strict=True)
+    return tf.add_n([weight * tf.gather(value, vertex) for vertex, weight in corners])
+
+
 def _move(neighbours: Sequence[tf.Tensor], offset: tf.Tensor, axes: int) -> list[tf.Tensor]:
     """Renumbers neighbours; axes that the lattice does not have get -1."""
     none = tf.fill(tf.shape(neighbours[0]), -1)
@@ -212,9 +186,8 @@ def _interleave(columns: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     The data of a block of points and its vertices then stays in the cache, and an even split of the
     vertices over threads splits the nonzeros almost evenly, too.
 
-    Args:
-        columns: `(colours, N)` int32, the vertices around each point. Each row numbers its vertices
-            in the order of appearance, starting after the last number of the previous row.
+    Each row of ``columns``, `(colours, N)` int32, numbers the vertices around the points in the
+    order of appearance, starting after the last number of the previous row.
 
     Returns:
         The vertices in their new order, and the position of each vertex.
@@ -240,10 +213,7 @@ def _blur(pairs: Sequence[Sequence[tf.Tensor]], order: tf.Tensor, place: tf.Tens
     A product spends as much time on reading and writing all vertices as on its nonzeros. Two axes
     together have barely more nonzeros than both separately: most vertices have few neighbours.
 
-    Args:
-        pairs: for each axis the neighbours above and below.
-        order: the vertices in the order of the matrix.
-        place: the position of each vertex in this order.
+    ``pairs`` has the neighbours above and below for each axis.
     """
     *first, last = pairs
     # Targets of each vertex along the first axis, with the number of steps; -1 stays -1.

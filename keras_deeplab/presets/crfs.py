@@ -41,7 +41,8 @@ class CRFParameters:
         for name in ("theta_alpha", "theta_beta", "theta_gamma"):
             if not getattr(self, name) > 0:
                 raise ValueError(
-                    f"{name} must be positive. Received: {name}={getattr(self, name)!r}."
+                    f"{name} must be positive. Received: {name}={getattr(self, name)!r}. "
+                    f"To switch a kernel off, set its weight to 0."
                 )
         for name in ("bilateral_weight", "spatial_weight"):
             if not getattr(self, name) >= 0:

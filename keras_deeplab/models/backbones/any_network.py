@@ -126,7 +126,7 @@ class _Names:
 
 
 def _feature(value: Value) -> Feature:
-    return Feature(value.tensor, value.stride, value.tensor.shape[-1])
+    return Feature(value.tensor, value.stride)
 
 
 def _is_map(value: Value) -> bool:

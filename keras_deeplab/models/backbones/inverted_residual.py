@@ -14,13 +14,7 @@ from keras_deeplab.models.blocks import LAYOUT, ConvOptions, Feature, conv_bn
 
 
 def scaled_channels(channels: int, *, multiplier: float, divisor: int) -> int:
-    """Scales a channel count and rounds it to a multiple of ``divisor``, at most 10 % down.
-
-    Example:
-
-    >>> scaled_channels(24, multiplier=0.5, divisor=8)
-    16
-    """
+    """Scales a channel count and rounds it to a multiple of ``divisor``, at most 10 % down."""
     scaled = channels * multiplier
     rounded = max(divisor, int(scaled + divisor / 2) // divisor * divisor)
     return rounded if rounded >= 0.9 * scaled else rounded + divisor
@@ -52,13 +46,7 @@ def inverted_residuals(
     plan: Sequence[StrideAndRate],
     options: ConvOptions,
 ) -> dict[str, Feature]:
-    """Builds a sequence of inverted residual blocks.
-
-    Args:
-        x: Input tensor of shape (batch, height, width, channels).
-        blocks: The blocks.
-        plan: Stride and rate of each block, from `output_stride_plan`.
-        options: Options of batch norm and biases.
+    """Builds inverted residual blocks with the strides and rates of a plan.
 
     Returns:
         The output of every block as "block_0", "block_1", ... and the last one as "output".
@@ -67,7 +55,7 @@ def inverted_residuals(
     for index, (block, step) in enumerate(zip(blocks, plan, strict=True)):
         name = f"block_{index}"
         tensor = _inverted_residual(x.tensor, block, step, options, name=name)
-        x = features[name] = Feature(tensor, x.stride * step.stride, block.channels)
+        x = features[name] = Feature(tensor, x.stride * step.stride)
     return {**features, "output": x}
 
 

@@ -24,28 +24,13 @@ def resnet(
 ) -> dict[str, Feature]:
     """Builds a ResNet without its classifier.
 
-    Args:
-        row: Depth, widths, and the variant.
-        image: Normalised image tensor of shape (batch, height, width, 3).
-        output_stride: 8, 16 or 32 input pixels per feature pixel.
-        batch_norm: "trainable"; "frozen" (always uses its stored statistics); or "folded" (no batch
-            norm: the convolutions have a bias instead).
-        multi_grid: Unit rates: factors on the rates of the blocks of the last stage.
-        dilates_first: Whether a block whose stride was removed already dilates. Features at
-            different output strides then differ.
+    See `build_backbone` for the arguments.
 
     Returns:
         The output of every stage as "stage_1" to "stage_4", the last one also as "output".
 
     Raises:
         ValueError: If ``multi_grid`` does not have one rate per block of the last stage.
-
-    Example:
-
-    >>> from keras_deeplab.presets.backbones import BACKBONES
-    >>> features = resnet(BACKBONES["resnet50"], keras.Input((96, 96, 3)), output_stride=8)
-    >>> features["output"].tensor.shape, features["stage_1"].stride
-    ((None, 12, 12, 2048), 4)
 
     Reference:
         Chen et al., arXiv:1706.05587, sections 3.1 and 3.2 (multi-grid).
@@ -89,7 +74,7 @@ def resnet(
             name=f"stage_{stage}_block_{block}",
         )
         reached *= stride
-        features[f"stage_{stage}"] = features["output"] = Feature(x, reached, 4 * channels)
+        features[f"stage_{stage}"] = features["output"] = Feature(x, reached)
     return features
 
 

@@ -18,21 +18,10 @@ def vgg(
     All pools are 3x3. Pools whose stride was removed do not dilate, because Caffe has no atrous
     pooling: "stage_5" is consistent across output strides, "output" (pool5) is not.
 
-    Args:
-        row: Stages.
-        image: Normalised image tensor of shape (batch, height, width, 3).
-        output_stride: 8, 16 or 32 input pixels per feature pixel.
-        batch_norm: Ignored, for the same signature as other backbones; VGG has no batch norm.
+    See `build_backbone` for the arguments; VGG has no batch norm.
 
     Returns:
         The last convolution of every stage as "stage_1" to "stage_5", and pool5 as "output".
-
-    Example:
-
-    >>> from keras_deeplab.presets.backbones import BACKBONES
-    >>> import keras
-    >>> vgg(BACKBONES["vgg16"], keras.Input((321, 321, 3)))["output"].tensor.shape
-    (None, 41, 41, 512)
 
     Reference:
         Chen et al., arXiv:1606.00915, section 3.1, and the released networks.
@@ -51,10 +40,10 @@ def vgg(
                 kernel_initializer=ScaledUniform(2.0, "fan_in"),
                 name=f"conv{stage}_{index}",
             )(x)
-        features[f"stage_{stage}"] = Feature(x, reached, channels)
+        features[f"stage_{stage}"] = Feature(x, reached)
         stride, pool_rate = plan[stage - 1]
         x = max_pool(x, stride=stride, ceil=True, name=f"pool{stage}")
         reached *= stride
         rate = 1 if stride > 1 else 2 * pool_rate
-    features["output"] = Feature(x, reached, channels)
+    features["output"] = Feature(x, reached)
     return features

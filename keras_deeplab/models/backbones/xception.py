@@ -26,25 +26,12 @@ def xception(
     Pooling is replaced by a stride in the last separable convolution of a block. Every depthwise
     convolution is followed by batch norm too.
 
-    Args:
-        row: Blocks.
-        image: Normalised image tensor of shape (batch, height, width, 3).
-        output_stride: 8, 16 or 32 input pixels per feature pixel.
-        multi_grid: Unit rates of the last block's three separable convolutions.
-        batch_norm: "trainable"; "frozen" (always uses its stored statistics); or "folded" (no batch
-            norm: the convolutions have a bias instead).
+    See `build_backbone` for the arguments.
 
     Returns:
         The output of every unit, such as "entry_flow_block2_unit_1"; of its second separable
         convolution, before the stride, with "_separable_conv2" after its name; and the last one
         as "output".
-
-    Example:
-
-    >>> from keras_deeplab.presets.backbones import BACKBONES
-    >>> features = xception(BACKBONES["xception_65"], keras.Input((96, 96, 3)))
-    >>> features["output"].tensor.shape, features["output"].stride
-    ((None, 6, 6, 2048), 16)
     """
     units = [
         (f"{block.name}_unit_{index}", block)
@@ -69,9 +56,9 @@ def xception(
             options=options,
             name=name,
         )
-        features[f"{name}_separable_conv2"] = Feature(inner, reached, block.channels[1])
+        features[f"{name}_separable_conv2"] = Feature(inner, reached)
         reached *= stride
-        features[name] = features["output"] = Feature(x, reached, block.channels[-1])
+        features[name] = features["output"] = Feature(x, reached)
     return features
 
 

@@ -20,11 +20,6 @@ def scaled_rates(
     Rates are in feature pixels, so they double when the output stride halves. They are rounded down
     to at least 1: those of DeepLab v2, (6, 12, 18, 24) at output stride 8, are
     (1, 3, 4, 6) at 32.
-
-    Example:
-
-    >>> scaled_rates((6, 12, 18), output_stride=8)
-    (12, 24, 36)
     """
     return tuple(max(1, rate * counted_at // output_stride) for rate in atrous_rates)
 
@@ -60,11 +55,6 @@ def aspp(
 
     Returns:
         Tensor of shape (batch, height, width, ``channels``).
-
-    Example:
-
-    >>> aspp(keras.Input((33, 33, 320)), atrous_rates=(6, 12, 18)).shape
-    (None, 33, 33, 256)
 
     Reference:
         Chen et al., arXiv:1706.05587, section 3.3.

@@ -25,24 +25,10 @@ def decoder(
 ) -> Any:
     """Upsamples ASPP features, joins low-level features and applies 3x3 convolutions.
 
-    Args:
-        x: Features of shape (batch, height, width, channels).
-        low_level: Backbone features with a smaller stride.
-        low_level_channels: Channels that ``low_level`` is projected to.
-        channels: Channels of the 3x3 convolutions.
-        convolutions: Number of 3x3 convolutions.
-        separable: Whether the 3x3 convolutions are depthwise separable.
-        align_corners: Grid of the upsampling.
-        options: Options of batch norm and biases.
-        name: Prefix of the layer names.
+    ``low_level`` are features with a smaller stride, projected to ``low_level_channels``.
 
     Returns:
         Tensor with the height and width of ``low_level`` and ``channels`` channels.
-
-    Example:
-
-    >>> decoder(keras.Input((33, 33, 256)), keras.Input((129, 129, 24))).shape
-    (None, 129, 129, 256)
 
     Reference:
         Chen et al., arXiv:1802.02611, sections 3.2 and 4.1.

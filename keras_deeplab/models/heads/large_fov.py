@@ -23,22 +23,12 @@ def large_fov(
 
     Layers are called ``fc6_{index}``, ``fc7_{index}`` and ``classifier_{index}``.
 
-    Args:
-        x: Features of shape (batch, height, width, channels).
-        classes: Number of classes.
-        rate: Rate of the first, 3x3 convolution, in feature pixels.
-        channels: Channels of fc6 and fc7. None: no such layers; the 3x3 convolution is the
-            classifier, as on ResNet.
-        dropout: Rate of the dropout after fc6 and fc7.
-        index: Number of this branch.
+    ``rate``, in feature pixels, is that of fc6, a 3x3 convolution. ``channels`` are those of fc6
+    and fc7; with None there are no such layers, and the 3x3 convolution is the classifier, as on
+    ResNet. ``index`` is the number of this branch.
 
     Returns:
         Scores of shape (batch, height, width, ``classes``).
-
-    Example:
-
-    >>> large_fov(keras.Input((41, 41, 512)), 21, rate=12).shape
-    (None, 41, 41, 21)
 
     Reference:
         Chen et al., arXiv:1606.00915, sections 3.1 and 4.1.
@@ -73,23 +63,12 @@ def aspp_sum(
     dropout: float = 0.5,
     name: str = "aspp_sum",
 ) -> Any:
-    """One `large_fov` branch per rate; their class scores are summed.
+    """One `large_fov` branch per rate; their class scores are summed by the layer ``name``.
 
-    Args:
-        x: Features of shape (batch, height, width, channels).
-        classes: Number of classes.
-        atrous_rates: Rate of each branch, in feature pixels.
-        channels: Channels of fc6 and fc7 in every branch. None: no such layers.
-        dropout: Rate of the dropout after fc6 and fc7.
-        name: Name of the summing layer, which a single rate does not have.
+    A single rate has no such layer.
 
     Returns:
         Scores of shape (batch, height, width, ``classes``).
-
-    Example:
-
-    >>> aspp_sum(keras.Input((41, 41, 512)), 21, atrous_rates=(6, 12, 18, 24)).shape
-    (None, 41, 41, 21)
 
     Reference:
         Chen et al., arXiv:1606.00915, section 3.2.

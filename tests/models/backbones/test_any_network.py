@@ -20,7 +20,7 @@ def test_features_and_low_level(own: keras.Model, rng):
     image = keras.Input((64, 64, 3))
     network = AnyNetwork(own, needs_low_level=True)
     features = network.features(image, output_stride=32, batch_norm="trainable")
-    assert [(f.stride, f.channels) for f in features.values()] == [(32, 4), (4, 4)]
+    assert [(f.stride, f.tensor.shape[-1]) for f in features.values()] == [(32, 4), (4, 4)]
     model = keras.Model(image, [features["output"].tensor, features["low_level"].tensor])
     x = rng.normal(size=(1, 64, 64, 3)).astype("float32")
     output, low_level = model(x)

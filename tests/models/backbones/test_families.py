@@ -37,4 +37,4 @@ def test_no_swish_and_no_squeeze_excite():
 def test_low_level_feature_of_the_decoder():
     image = keras.Input((64, 64, 3))
     features = build_backbone(ROW, image, output_stride=16, batch_norm="trainable")
-    assert (features["block_2"].stride, features["block_2"].channels) == (4, 24)
+    assert (features["block_2"].stride, features["block_2"].tensor.shape[-1]) == (4, 24)

@@ -23,8 +23,13 @@ def test_blocks_by_hand():
     image = keras.Input((32, 32, 4))
     blocks = [Block(4, 6, 1), Block(12, 8, 2, kernel_size=5), Block(16, 8, 1, squeezed=2)]
     plan = [StrideAndRate(1, 1), StrideAndRate(2, 1), StrideAndRate(1, 2)]
-    features = inverted_residuals(Feature(image, 1, 4), blocks, plan, ConvOptions("trainable"))
-    assert [(f.stride, f.channels) for f in features.values()] == [(1, 6), (2, 8), (2, 8), (2, 8)]
+    features = inverted_residuals(Feature(image, 1), blocks, plan, ConvOptions("trainable"))
+    assert [(f.stride, f.tensor.shape[-1]) for f in features.values()] == [
+        (1, 6),
+        (2, 8),
+        (2, 8),
+        (2, 8),
+    ]
     assert features["output"] is features["block_2"]
     model = keras.Model(image, features["output"].tensor)
     names = {layer.name for layer in model.layers}

@@ -21,7 +21,7 @@ def test_sizes_are_caffes(size: int, expected: int):
     """Each of the three pools: ceil((n - 1) / 2) + 1 windows."""
     features = vgg(ROW, keras.Input((size, size, 3)))
     assert features["output"].tensor.shape[1:] == (expected, expected, 512)
-    assert features["output"][1:] == (8, 512)
+    assert features["output"].stride == 8
 
 
 def test_layers_are_those_of_the_prototxt():

@@ -44,5 +44,5 @@ def test_rates_at_output_stride_16():
 def test_decoder_feature_comes_before_the_third_convolution():
     features = xception(ROW, keras.Input((97, 97, 3)))
     feature = features["entry_flow_block2_unit_1_separable_conv2"]
-    assert (feature.stride, feature.channels) == (4, 256)
+    assert (feature.stride, feature.tensor.shape[-1]) == (4, 256)
     assert feature.tensor.shape[1:] == (25, 25, 256)

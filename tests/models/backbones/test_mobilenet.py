@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_deeplab.models.backbones.mobilenet_v3 import mobilenet_v3
+from keras_deeplab.models.backbones.mobilenet import mobilenet
 from keras_deeplab.presets.backbones import BACKBONES
 from tests.models.backbones.contract import (
     build,
@@ -13,11 +13,46 @@ from tests.models.backbones.contract import (
     randomize,
 )
 
-NAMES = ("mobilenet_v3_large", "mobilenet_v3_small")
+ROW = BACKBONES["mobilenet_v2"]
+NARROW = replace(ROW, depth_multiplier=0.25)
+NAMES_V3 = ("mobilenet_v3_large", "mobilenet_v3_small")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_contract(name: str):
+def test_contract_of_v2():
+    check_contract(NARROW)
+
+
+def test_atrous_consistency(rng: np.random.Generator):
+    check_atrous_consistency(NARROW, rng)
+
+
+def test_atrous_consistency_with_tensorflow_padding_at_odd_sizes(rng):
+    """At even sizes it cannot hold: the strided convolutions are shifted by half a pixel."""
+    check_atrous_consistency(NARROW, rng, sizes=(97,), padding="tensorflow")
+
+
+@pytest.mark.parametrize("size", [96, 97, 98, 100])
+def test_v2_equals_keras_applications(size: int, rng: np.random.Generator):
+    """An independent implementation, which pads as TensorFlow does."""
+    peer = keras.applications.MobileNetV2((size, size, 3), include_top=False, weights=None)
+    peer = keras.Model(peer.input, peer.get_layer("block_16_project_BN").output)
+    randomize(peer, rng)
+    ours = build(ROW, 32, padding="tensorflow")
+    ours.set_weights(peer.get_weights())
+    image = rng.normal(0, 1, (1, size, size, 3)).astype("float32")
+    expected = np.asarray(peer(image))
+    difference = np.abs(ours(image)["output"] - expected).max() / np.abs(expected).max()
+    assert difference < 1e-5
+
+
+def test_half_width_of_the_published_network_is_not_rounded_to_8():
+    features = mobilenet(BACKBONES["mobilenet_v2_050"], keras.Input((32, 32, 3)))
+    assert features["block_1"].tensor.shape[-1] == 12
+    assert features["output"].tensor.shape[-1] == 160
+
+
+@pytest.mark.parametrize("name", NAMES_V3)
+def test_contract_of_v3(name: str):
     check_contract(replace(BACKBONES[name], depth_multiplier=0.25))
 
 
@@ -45,8 +80,8 @@ def test_published_network_dilates_the_whole_last_stage():
 
 
 @pytest.mark.parametrize("size", [97, 100])
-@pytest.mark.parametrize("name", NAMES)
-def test_equals_keras_applications(name: str, size: int, rng: np.random.Generator):
+@pytest.mark.parametrize("name", NAMES_V3)
+def test_v3_equals_keras_applications(name: str, size: int, rng: np.random.Generator):
     """An independent implementation, which pads as TensorFlow does."""
     peers = {
         "mobilenet_v3_large": keras.applications.MobileNetV3Large,
@@ -64,6 +99,6 @@ def test_equals_keras_applications(name: str, size: int, rng: np.random.Generato
 
 
 def test_last_convolution_is_part_of_the_backbone():
-    features = mobilenet_v3(BACKBONES["mobilenet_v3_large"], keras.Input((64, 64, 3)))
-    assert features["output"].channels == 960
+    features = mobilenet(BACKBONES["mobilenet_v3_large"], keras.Input((64, 64, 3)))
+    assert features["output"].tensor.shape[-1] == 960
     assert features["block_2"].stride == 4

@@ -1,0 +1,87 @@
+"""MobileNetV2, EfficientNet-Lite and MobileNetV3 with atrous convolution.
+
+Reference: Sandler et al., arXiv:1801.04381; Tan and Le, arXiv:1905.11946; Howard et al.,
+arXiv:1905.02244.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from keras_deeplab.models.atrous import StrideAndRate, output_stride_plan
+from keras_deeplab.models.backbones.inverted_residual import (
+    Block,
+    inverted_residuals,
+    scaled_channels,
+)
+from keras_deeplab.models.blocks import ConvOptions, Feature, conv_bn
+from keras_deeplab.presets.backbone_row import MobileNetV2Row, MobileNetV3Row
+
+
+def mobilenet(
+    row: MobileNetV2Row | MobileNetV3Row,
+    image: Any,
+    *,
+    output_stride: int = 16,
+    batch_norm: str = "trainable",
+    padding: str = "symmetric",
+) -> dict[str, Feature]:
+    """Builds a MobileNet without its classifier; V3 up to the 1x1 convolution before its pooling.
+
+    EfficientNet-Lite is a V2 with other stages: EfficientNet without squeeze-excite and with ReLU6
+    instead of swish, for 8-bit inference. See `build_backbone` for the arguments.
+
+    Returns:
+        The output of every block as "block_0", "block_1", ... and the last one as "output".
+    """
+    width = partial(scaled_channels, multiplier=row.depth_multiplier, divisor=row.channel_divisor)
+    if isinstance(row, MobileNetV3Row):
+        blocks, activation = _blocks_v3(row, width), "hard_swish"
+    else:
+        blocks, activation = _blocks_v2(row, width), "relu6"
+    stem, *plan = output_stride_plan([2] + [block.stride for block in blocks], output_stride)
+    if isinstance(row, MobileNetV3Row) and row.dilates_first:
+        plan = [
+            StrideAndRate(step.stride, step.rate * block.stride // step.stride)
+            for step, block in zip(plan, blocks, strict=True)
+        ]
+    options = ConvOptions(batch_norm, row.epsilon, padding=padding)
+    conv = partial(conv_bn, activation=activation, options=options)
+    x = conv(image, width(row.stem_channels), 3, stride=stem.stride, name="stem")
+    features = inverted_residuals(Feature(x, stem.stride), blocks, plan, options)
+    if isinstance(row, MobileNetV3Row):
+        last = features["output"]
+        x = conv(last.tensor, width(6 * row.blocks[-1].channels), 1, name="last")
+        features["output"] = Feature(x, last.stride)
+    return features
+
+
+def _blocks_v2(row: MobileNetV2Row, width: Any) -> list[Block]:
+    blocks: list[Block] = []
+    for stage in row.stages:
+        for index in range(stage.blocks):
+            channels = blocks[-1].channels if blocks else width(row.stem_channels)
+            blocks.append(
+                Block(
+                    expanded=stage.expansion * channels,
+                    channels=width(stage.channels),
+                    stride=stage.stride if index == 0 else 1,
+                    kernel_size=stage.kernel_size,
+                )
+            )
+    return blocks
+
+
+def _blocks_v3(row: MobileNetV3Row, width: Any) -> list[Block]:
+    return [
+        Block(
+            expanded=width(block.expanded),
+            channels=width(block.channels),
+            stride=block.stride,
+            kernel_size=block.kernel_size,
+            activation=block.activation,
+            squeezed=width(block.expanded // 4) if block.squeeze_excite else 0,
+        )
+        for block in row.blocks
+    ]
