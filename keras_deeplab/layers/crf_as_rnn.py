@@ -79,16 +79,6 @@ class CRFAsRNN(keras.layers.Layer):
                 f"Set KERAS_BACKEND=tensorflow, or use DenseCRF on the model's outputs."
             )
         check_choice("kernel_weights", kernel_weights, ("per_class", "matrix"))
-        # Checks them.
-        CRFParameters(
-            bilateral_weight,
-            theta_alpha,
-            theta_beta,
-            spatial_weight,
-            theta_gamma,
-            num_iterations,
-            engine,
-        )
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.bilateral_weight = bilateral_weight
         self.theta_alpha = theta_alpha
@@ -98,6 +88,8 @@ class CRFAsRNN(keras.layers.Layer):
         self.num_iterations = num_iterations
         self.kernel_weights = kernel_weights
         self.engine = engine
+        # Checks them.
+        CRFParameters(**self._parameters())
 
     def build(self, input_shape: Any) -> None:
         logits, image = input_shape
@@ -133,22 +125,19 @@ class CRFAsRNN(keras.layers.Layer):
         from keras_deeplab.ops.mean_field import mean_field_logits
 
         logits, image = inputs
-        return mean_field_logits(
-            -logits,
-            image,
-            theta_alpha=self.theta_alpha,
-            theta_beta=self.theta_beta,
-            theta_gamma=self.theta_gamma,
-            bilateral_weight=self.bilateral_weights,
-            spatial_weight=self.spatial_weights,
-            compatibility=self.compatibility,
-            num_iterations=self.num_iterations,
-            engine=self.engine,
-        )
+        trained = {
+            "bilateral_weight": self.bilateral_weights,
+            "spatial_weight": self.spatial_weights,
+            "compatibility": self.compatibility,
+        }
+        return mean_field_logits(-logits, image, **self._parameters() | trained)
+
+    def _parameters(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(CRFParameters)}
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape[0]
 
     def get_config(self) -> dict[str, Any]:
-        names = [*(field.name for field in fields(CRFParameters)), "kernel_weights"]
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        own = {**self._parameters(), "kernel_weights": self.kernel_weights}
+        return {**super().get_config(), **own}

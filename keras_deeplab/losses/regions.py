@@ -61,14 +61,9 @@ class _Regions(keras.losses.Loss):
 
     @abstractmethod
     def class_losses(self, truth: Any, probabilities: Any) -> Any:
-        """Returns the loss of every class.
+        """Returns the loss of every class, of shape (pictures, classes).
 
-        Args:
-            truth: Tensor of shape (pictures, classes, pixels), 0 or 1; 0 where ignored.
-            probabilities: The same shape, 0 to 1; 0 where ignored.
-
-        Returns:
-            Tensor of shape (pictures, classes).
+        Both arguments have shape (pictures, classes, pixels) and are 0 where ignored.
         """
 
     def get_config(self) -> dict[str, Any]:

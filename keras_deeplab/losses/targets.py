@@ -16,13 +16,6 @@ def sampled_positions(length: int | Any, new_length: int | Any) -> Any:
     from the first to the last pixel: exact for align-corners resizes, at most one cell off for
     others.
 
-    Args:
-        length: Number of labels along the axis.
-        new_length: Number of logits along the axis.
-
-    Returns:
-        int32 tensor of shape (new_length,).
-
     Example:
 
     >>> sampled_positions(17, 3).numpy().tolist()
@@ -44,15 +37,8 @@ def sampled_positions(length: int | Any, new_length: int | Any) -> Any:
 def at_logits_size(values: Any, logits: Any) -> Any:
     """Samples labels, or pixel weights, at the positions of the logits.
 
-    Args:
-        values: Tensor of shape (batch, height, width).
-        logits: Tensor of shape (batch, new_height, new_width, classes).
-
-    Returns:
-        Tensor of shape (batch, new_height, new_width).
-
-    Raises:
-        ValueError: If the logits are known to be larger.
+    ``values`` have shape (batch, height, width), logits (batch, new_height, new_width, classes).
+    `ValueError` if the logits are known to be larger.
     """
     for axis in (1, 2):
         length, new_length = ops.shape(values)[axis], ops.shape(logits)[axis]
@@ -81,9 +67,6 @@ def targets(y_true: Any, y_pred: Any, *, ignore_class: int | None) -> tuple[Any,
     Returns:
         int32 labels, 0 for ignored pixels, and a boolean mask of valid pixels, both of shape
         (batch, new_height, new_width).
-
-    Raises:
-        ValueError: If a rank is wrong, or the logits are larger than the labels.
     """
     shapes = f"Received: labels of shape {tuple(y_true.shape)}, logits {tuple(y_pred.shape)}."
     if len(y_pred.shape) != 4:

@@ -44,6 +44,9 @@ def load_keras_file(path: Path) -> keras.Model:
         else:
             _check_h5(path)
         model = keras.models.load_model(path, compile=False)
+        if not isinstance(model, keras.Model):
+            raise TypeError(f"it holds a {type(model).__name__}")
+        return model
     # Damaged archives, configurations and arrays raise exceptions of many types.
     except Exception as error:
         unknown = _UNKNOWN.search(str(error))
@@ -58,12 +61,6 @@ def load_keras_file(path: Path) -> keras.Model:
         raise ValueError(
             f"The file must be a valid Keras model. Received: {str(path)!r} ({words})."
         ) from error
-    if not isinstance(model, keras.Model):
-        raise ValueError(
-            f"The file must be a valid Keras model. Received: {str(path)!r}, which holds a "
-            f"{type(model).__name__}."
-        )
-    return model
 
 
 def _check_archive(path: Path) -> None:

@@ -39,9 +39,8 @@ def multi_scale(
         x = image
         if scale != 1:
             # float32 with every dtype policy, like the normalisation.
-            x = RescaleBilinear(
-                scale, align_corners, grid, dtype="float32", name=f"image_{round(100 * scale):03d}"
-            )(image)
+            name = f"image_{round(100 * scale):03d}"
+            x = RescaleBilinear(scale, align_corners, grid, dtype="float32", name=name)(image)
         scores[scale] = keras.layers.Identity(name=scores_name(scale))(network(x))
     largest = scores[max(scales)]
     resized = [
@@ -58,10 +57,7 @@ def training_model(model: keras.Model) -> keras.Model:
 
     The outputs are the scores of each scale and their maximum. The loss of v2 is the sum of one
     cross-entropy per output, with labels sub-sampled to its size. The layers are shared with
-    ``model``: train the returned model, then save and use ``model``.
-
-    Args:
-        model: A model of `keras_deeplab.DeepLab`, with or without ``multi_scale_inputs``.
+    ``model``, with or without multi-scale inputs: train the returned model, save and use ``model``.
 
     Returns:
         A model with the same input and a dict of outputs: logits at their own resolution, by layer

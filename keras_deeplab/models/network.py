@@ -114,9 +114,8 @@ def build_model(
         x = normalize_image(image, options.preprocessing)
     if options.multi_scale_inputs:
         inner = keras.Input((None, None, input_shape[-1]), name="scaled_image")
-        scores = _scores(inner, row, head, options, network)
         scores = multi_scale(
-            keras.Model(inner, scores, name="network"),
+            keras.Model(inner, _scores(inner, row, head, options, network), name="network"),
             x,
             scales=options.multi_scale_inputs,
             grid=options.multi_scale_grid,

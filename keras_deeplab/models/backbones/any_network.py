@@ -14,7 +14,7 @@ from keras import tree
 from keras_deeplab._validation import listed, suggestion
 from keras_deeplab.layers import ResizeToMultiple
 from keras_deeplab.models.blocks import Feature
-from keras_deeplab.models.rewriting import Rewritten, rewrite
+from keras_deeplab.models.rewriting import rewrite
 from keras_deeplab.models.rewriting.value import Value
 from keras_deeplab.presets.networks import is_head_layer
 
@@ -47,12 +47,7 @@ class AnyNetwork:
     keeps_names: bool = False
 
     def features(self, image: Any, *, output_stride: int, batch_norm: str) -> dict[str, Feature]:
-        """Builds the network on an image, with copies of its weights.
-
-        Args:
-            image: Tensor of shape (batch, height, width, channels), as the network takes it.
-            output_stride: Input pixels per feature pixel.
-            batch_norm: "trainable", or "frozen" (always uses its stored statistics).
+        """Builds the network on an image as it takes it, with copies of its weights.
 
         Returns:
             "output", and "low_level" if the head takes it.
@@ -60,27 +55,28 @@ class AnyNetwork:
         Raises:
             ValueError: If the network cannot be converted, or has no low-level features.
         """
-        outputs, values = self._rewritten(image, output_stride, batch_norm)
-        # Of several outputs, such as those of a pyramid, the deepest.
-        output = max(tree.flatten(outputs), key=_original_stride)
-        if output.multiple > 1:
-            image = ResizeToMultiple(output.multiple, dtype="float32", name=FITTED_IMAGE)(image)
-            outputs, values = self._rewritten(image, output_stride, batch_norm)
-            output = max(tree.flatten(outputs), key=_original_stride)
-        features = {"output": _feature(output)}
-        if self.needs_low_level:
-            features["low_level"] = _feature(self._low_level(values))
-        return features
 
-    def _rewritten(self, image: Any, output_stride: int, batch_norm: str) -> Rewritten:
-        return rewrite(
-            self.model,
-            image,
-            output_stride=output_stride,
-            rename=attrgetter("name") if self.keeps_names else _Names(),
-            frozen=batch_norm == "frozen",
-            reverse_channels=self.reverse_channels,
-        )
+        def rewritten(image: Any) -> tuple[Value, dict[str, Value]]:
+            outputs, values = rewrite(
+                self.model,
+                image,
+                output_stride=output_stride,
+                rename=attrgetter("name") if self.keeps_names else _Names(),
+                frozen=batch_norm == "frozen",
+                reverse_channels=self.reverse_channels,
+            )
+            # Of several outputs, such as those of a pyramid, the deepest.
+            return max(tree.flatten(outputs), key=_original_stride), values
+
+        output, values = rewritten(image)
+        if output.multiple > 1:
+            fitted = ResizeToMultiple(output.multiple, dtype="float32", name=FITTED_IMAGE)(image)
+            output, values = rewritten(fitted)
+        features = {"output": Feature(output.tensor, output.stride)}
+        if self.needs_low_level:
+            low_level = self._low_level(values)
+            features["low_level"] = Feature(low_level.tensor, low_level.stride)
+        return features
 
     def _low_level(self, values: Mapping[str, Value]) -> Value:
         if self.low_level is None:
@@ -123,10 +119,6 @@ class _Names:
             name = f"{stem}_{number}" if number else stem
         reserved = re.fullmatch(_RESERVED, name) or is_head_layer(name)
         return f"backbone_{name}" if reserved else name
-
-
-def _feature(value: Value) -> Feature:
-    return Feature(value.tensor, value.stride)
 
 
 def _is_map(value: Value) -> bool:

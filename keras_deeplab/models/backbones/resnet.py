@@ -49,13 +49,9 @@ def resnet(
         for index, channels in enumerate(row.stem_channels, start=1):
             x = conv(x, channels, 3, stride=2 if index == 1 else 1, name=f"stem_{index}")
     x = max_pool(x, stride=2, ceil=row.ceil_pool, name="pool")
-    strides = [
-        2 if block == 0 and stage > 0 else 1
-        for stage, blocks in enumerate(row.blocks)
-        for block in range(blocks)
-    ]
-    plan = output_stride_plan([2, 2, *strides], output_stride)[2:]
     places = [(stage, block) for stage, n in enumerate(row.blocks, start=1) for block in range(n)]
+    strides = [2 if block == 0 and stage > 1 else 1 for stage, block in places]
+    plan = output_stride_plan([2, 2, *strides], output_stride)[2:]
     features = {}
     reached = 4
     for (stage, block), wanted, (stride, rate) in zip(places, strides, plan, strict=True):

@@ -48,14 +48,8 @@ def xception(
     reached = stem.stride
     for (name, block), (stride, rate) in zip(units, plan, strict=True):
         grid = multi_grid if block is row.blocks[-1] else (1, 1, 1)
-        inner, x = _unit(
-            x,
-            block,
-            stride=stride,
-            rates=[rate * unit for unit in grid],
-            options=options,
-            name=name,
-        )
+        rates = [rate * unit for unit in grid]
+        inner, x = _unit(x, block, stride=stride, rates=rates, options=options, name=name)
         features[f"{name}_separable_conv2"] = Feature(inner, reached)
         reached *= stride
         features[name] = features["output"] = Feature(x, reached)
@@ -73,8 +67,8 @@ def _unit(
 ) -> tuple[Any, Any]:
     inputs, outputs = x, []
     activation = "relu" if block.activation == "after" else None
-    strides = (1, 1, stride)
-    for index, (channels, rate) in enumerate(zip(block.channels, rates, strict=True), start=1):
+    steps = zip(block.channels, (1, 1, stride), rates, strict=True)
+    for index, (channels, step, rate) in enumerate(steps, start=1):
         convolution = f"{name}_separable_conv{index}"
         if block.activation == "before":
             x = keras.layers.ReLU(name=f"{convolution}_relu")(x)
@@ -82,7 +76,7 @@ def _unit(
             x,
             channels,
             3,
-            stride=strides[index - 1],
+            stride=step,
             rate=rate,
             inner_activation=activation,
             activation=activation,
@@ -91,15 +85,8 @@ def _unit(
         )
         outputs.append(x)
     if block.skip == "conv":
-        inputs = conv_bn(
-            inputs,
-            block.channels[-1],
-            1,
-            stride=stride,
-            activation=None,
-            options=options,
-            name=f"{name}_shortcut",
-        )
+        conv = partial(conv_bn, activation=None, options=options)
+        inputs = conv(inputs, block.channels[-1], 1, stride=stride, name=f"{name}_shortcut")
     if block.skip != "none":
         x = keras.layers.Add(name=f"{name}_add")([inputs, x])
     return outputs[1], x

@@ -11,6 +11,10 @@ import numpy as np
 SIZES = np.arange(65, 226)
 
 
+# ((top, bottom), (left, right)), in pixels.
+Sides = tuple[tuple[int, int], tuple[int, int]]
+
+
 class Window(NamedTuple):
     """A convolution or pool along one axis.
 
@@ -19,8 +23,7 @@ class Window(NamedTuple):
         rate: Its own atrous rate.
         stride: Its stride.
         same: Whether its padding is "same".
-        before: Pixels that a padding layer adds ahead of it.
-        after: Pixels that a padding layer adds at the end.
+        before: Pixels that a padding layer adds ahead of it, and ``after`` at the end.
     """
 
     size: int
@@ -45,8 +48,7 @@ class Window(NamedTuple):
     def usual_padding(self, even_sizes: bool) -> int:
         """Returns how many pixels it pads ahead of maps whose lengths its stride divides.
 
-        Args:
-            even_sizes: False: whose lengths minus one it divides, for "same" padding.
+        Without ``even_sizes``, "same" padding is that of maps whose lengths minus one it divides.
         """
         if not self.same:
             return self.before
@@ -111,14 +113,10 @@ class Axis:
 
     def padded(self, before: int, after: int) -> Axis:
         """Returns the axis of a map with pixels added; negative numbers crop it."""
-        exact = self.exact if before + after < 0 else self.enclosed()
         added = before + after
-        return replace(
-            self,
-            original=self.original + added,
-            atrous=self.atrous + self.rate * added,
-            exact=exact,
-        ).checked()
+        original, atrous = self.original + added, self.atrous + self.rate * added
+        exact = self.exact if added < 0 else self.enclosed()
+        return replace(self, original=original, atrous=atrous, exact=exact).checked()
 
     def shifted(self, pixels: int) -> Axis:
         """Returns the axis of the atrous map moved towards its end, at the same length."""
@@ -140,12 +138,8 @@ class Axis:
 
         The window reads with the rate that its input has. If its stride is removed, the rate of
         what follows is multiplied by it.
-
-        Args:
-            window: The window.
-            output_stride: Input pixels per feature pixel.
-            even_sizes: Whether "same" padding is that of lengths that the stride divides. False:
-                that of lengths one longer, where it pads both sides alike.
+        With ``even_sizes``, "same" padding is that of lengths that the stride divides, otherwise
+        that of lengths one longer, where it pads both sides alike.
         """
         kept = window.stride
         if self.rate > 1 or self.stride * window.stride > output_stride:

@@ -43,7 +43,6 @@ class LayerCopies:
         self._channels = channels
         self._copies: dict[int, tuple[type, dict[str, Any], Any]] = {}
         self._inserted: dict[tuple[int, str, str], Any] = {}
-        self._weighted: set[int] = set()
         self._names: set[str] = set()
 
     def call(
@@ -66,36 +65,26 @@ class LayerCopies:
             config: What differs in the configuration of the copy.
             is_image: Whether the call is on the image.
 
-        Returns:
-            The result of the call.
-
         Raises:
             RefusalError: If the layer is called again with another configuration.
         """
         wanted = (layer_class or type(operation), config or {})
-        if id(operation) not in self._copies:
+        is_new = id(operation) not in self._copies
+        if is_new:
             self._copies[id(operation)] = (*wanted, self._copy(operation, *wanted))
         *made, copy = self._copies[id(operation)]
         if tuple(made) != wanted:
             raise RefusalError(operation, "is called several times, at different atrous rates")
         result = copy(*args, **kwargs)
-        if id(operation) not in self._weighted and isinstance(operation, keras.layers.Layer):
-            self._weighted.add(id(operation))
+        if is_new and isinstance(operation, keras.layers.Layer):
             self._copy_weights(operation, copy, reverse=is_image and self._reverse_channels)
         return result
 
     def insert(self, operation: Any, layer_class: type, suffix: str, sides: Any, x: Any) -> Any:
         """Pads or crops a tensor by a layer that the original network does not have.
 
-        Args:
-            operation: The original layer that needs it.
-            layer_class: `keras.layers.ZeroPadding2D` or `keras.layers.Cropping2D`.
-            suffix: Added to the name of the original layer.
-            sides: Pixels to pad or to crop, ((top, bottom), (left, right)).
-            x: The tensor.
-
-        Returns:
-            The padded or cropped tensor.
+        The layer takes the name of the original that needs it, with a suffix, and ``sides``:
+        ((top, bottom), (left, right)) in pixels.
         """
         key = (id(operation), suffix, str(sides))
         if key not in self._inserted:

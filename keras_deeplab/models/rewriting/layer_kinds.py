@@ -8,13 +8,13 @@ from typing import Any
 import keras
 
 from keras_deeplab.layers import AtrousAveragePooling2D, AtrousMaxPooling2D
-from keras_deeplab.models.rewriting.axis import Window
+from keras_deeplab.models.rewriting.axis import Sides, Window
 
 _layers = keras.layers
 
-_CONVOLUTIONS = (_layers.Conv2D, _layers.DepthwiseConv2D, _layers.SeparableConv2D)
+CONVOLUTIONS = (_layers.Conv2D, _layers.DepthwiseConv2D, _layers.SeparableConv2D)
 _WINDOWS = (
-    *_CONVOLUTIONS,
+    *CONVOLUTIONS,
     *(_layers.MaxPooling2D, _layers.AveragePooling2D),
     *(AtrousMaxPooling2D, AtrousAveragePooling2D),
 )
@@ -63,7 +63,7 @@ _PIXELWISE_OPERATIONS = frozenset((
 ))
 # fmt: on
 _ALONG_CHANNELS = frozenset({"Concatenate", "LogSoftmax", "Softmax", "Split", "Stack"})
-_REASONS: dict[type, str] = {
+_REFUSED: dict[type, str] = {
     _layers.Reshape: "gives the map a fixed size",
     _layers.Permute: "exchanges positions",
     _layers.Resizing: "resizes the image to a fixed size",
@@ -72,9 +72,6 @@ _REASONS: dict[type, str] = {
     _layers.Lambda: "runs a function, whose effect on positions is not known",
     _layers.PReLU: "has a weight for each position (without shared_axes=[1, 2])",
 } | dict.fromkeys(_ATTENTION, "attends over positions, which a smaller output stride multiplies")
-
-
-Sides = tuple[tuple[int, int], tuple[int, int]]
 
 
 class Kind(Enum):
@@ -94,12 +91,7 @@ class Kind(Enum):
 
 
 class RefusalError(ValueError):
-    """A layer that cannot be rewritten.
-
-    Args:
-        operation: The layer or operation.
-        reason: What it does, after its name.
-    """
+    """A layer or operation that cannot be rewritten, because it does what ``reason`` says."""
 
     def __init__(self, operation: Any, reason: str) -> None:
         super().__init__(f"The layer {operation.name!r} ({type(operation).__name__}) {reason}.")
@@ -137,7 +129,7 @@ def kind_of(operation: Any) -> Kind:
         return Kind.PIXELWISE
     if is_augmentation(operation):
         return Kind.AUGMENTATION
-    for refused, reason in _REASONS.items():
+    for refused, reason in _REFUSED.items():
         if isinstance(operation, refused):
             raise RefusalError(operation, reason)
     return _kind_of_custom(operation)
@@ -146,17 +138,16 @@ def kind_of(operation: Any) -> Kind:
 def is_augmentation(layer: Any) -> bool:
     """Returns whether a layer changes images at random in training, and never otherwise."""
     name = type(layer).__name__
-    return is_public(layer) and name.startswith("Random") and name != "RandomCrop"
+    return _is_of_keras(layer) and name.startswith("Random") and name != "RandomCrop"
 
 
-def is_public(layer: Any) -> bool:
-    """Returns whether a layer is one of `keras.layers`."""
+def _is_of_keras(layer: Any) -> bool:
     return getattr(_layers, type(layer).__name__, None) is type(layer)
 
 
 def windows_of(layer: Any, padding: Any = ((0, 0), (0, 0))) -> tuple[Window, Window]:
     """Returns the windows of a layer along height and width, behind a layer of zero padding."""
-    sizes = layer.kernel_size if isinstance(layer, _CONVOLUTIONS) else layer.pool_size
+    sizes = layer.kernel_size if isinstance(layer, CONVOLUTIONS) else layer.pool_size
     rates = getattr(layer, "dilation_rate", (1, 1))
     rows, columns = (
         Window(size, rate, stride, layer.padding == "same", *sides)
@@ -177,11 +168,6 @@ def padding_of(operation: Any) -> Sides:
     if any(batch) or any(channels):
         raise RefusalError(operation, "adds images or channels")
     return (rows[0], rows[1]), (columns[0], columns[1])
-
-
-def is_convolution(layer: Any) -> bool:
-    """Returns whether a layer is a convolution, for which "same" padding adds zeros."""
-    return isinstance(layer, _CONVOLUTIONS)
 
 
 def _kind_of_operation(operation: Any) -> Kind:
@@ -211,7 +197,7 @@ def _takes_channels(operation: Any) -> bool:
 
 def _kind_of_custom(layer: Any) -> Kind:
     """Returns the kind of a layer that is not one of Keras'."""
-    if is_public(layer):
+    if _is_of_keras(layer):
         raise RefusalError(layer, "is a layer whose effect on positions is not known")
     parts = [part for part in layer._flatten_layers() if part is not layer]
     kinds = {kind_of(part) for part in parts}
@@ -219,14 +205,10 @@ def _kind_of_custom(layer: Any) -> Kind:
 
 
 def _along_channels(operation: Any, axis: Any) -> Kind:
-    if not _all_in(axis, (-1, 3)):
+    axes = axis if isinstance(axis, (list, tuple)) else [axis]
+    if not all(one in (-1, 3) for one in axes):
         raise RefusalError(operation, f"works along positions (axis={axis!r})")
     return Kind.PIXELWISE
-
-
-def _all_in(axis: Any, allowed: tuple[int, ...]) -> bool:
-    axes = axis if isinstance(axis, (list, tuple)) else [axis]
-    return all(one in allowed for one in axes)
 
 
 def _pair(value: Any) -> tuple[int, int]:

@@ -21,12 +21,6 @@ class Rewriter:
     The first run, on symbolic tensors, creates the copies. A second one, on computed tensors,
     uses the same copies and compares each result with that of the original layer.
 
-    Args:
-        output_stride: Input pixels per feature pixel.
-        channels: Channels of the image.
-        even_sizes: See `Axis.strided`.
-        **options: Further options of `LayerCopies`.
-
     Attributes:
         values: The values that the layers returned, by name of the layer, in order.
         strides: The strides of the original network's maps.

@@ -40,18 +40,16 @@ def rewrite(
     """Runs copies of a network's layers on an image, with atrous convolution.
 
     Args:
-        model: A functional model with one image as its input.
+        model: A functional model that `check_image_model` accepts.
         image: Symbolic tensor of shape (batch, height, width, channels).
         output_stride: Input pixels per feature pixel.
         check: Whether to compare the features of a random image with those of ``model``.
         **options: Options of `LayerCopies`.
 
     Raises:
-        TypeError: If ``model`` is not a model.
         ValueError: If a layer cannot be rewritten, there is no such output stride, or the features
             differ.
     """
-    check_image_model(model)
     check_int("output_stride", output_stride, minimum=1)
     channels = _channels(model, image)
     try:
@@ -153,8 +151,18 @@ def _check(model: keras.Model, rewriter: Rewriter, outputs: Any, *, reverse: boo
     rewriter.size = int(SIZES[exact][0])
     half = any(keras.backend.standardize_dtype(v.tensor.dtype) != "float32" for v in flat)
     rewriter.tolerance = _HALF_TOLERANCE if half else _TOLERANCE
-    image = _image(model, rewriter.size)
-    results = _computed(model, rewriter, image, reverse)
+    original = image = _image(model, rewriter.size)
+    if reverse:
+        original = image[..., ::-1]
+    more = rewriter.channels - image.shape[-1]
+    if more > 0:
+        # The kernel is zero for the channels after RGB.
+        image = np.concatenate([image, *[image[..., :1]] * more], axis=-1)
+    elif more < 0:
+        original = np.repeat(image[..., :1], image.shape[-1], axis=-1)
+        image = original[..., :more]
+    value = Value.of_image(*map(keras.ops.convert_to_tensor, (image, original)))
+    results = tree.flatten(_features(model, rewriter.run(model, value)))
     if rewriter.first_difference is not None:
         name, difference = rewriter.first_difference
         raise ValueError(
@@ -169,21 +177,6 @@ def _check(model: keras.Model, rewriter: Rewriter, outputs: Any, *, reverse: boo
             "of the original network could not be checked.",
             model.name,
         )
-
-
-def _computed(
-    model: keras.Model, rewriter: Rewriter, image: np.ndarray, reverse: bool = False
-) -> list[Value]:
-    original = image[..., ::-1] if reverse else image
-    more = rewriter.channels - image.shape[-1]
-    if more > 0:
-        # The kernel is zero for the channels after RGB.
-        image = np.concatenate([image, *[image[..., :1]] * more], axis=-1)
-    elif more < 0:
-        original = np.repeat(image[..., :1], image.shape[-1], axis=-1)
-        image = original[..., :more]
-    value = Value.of_image(*map(keras.ops.convert_to_tensor, (image, original)))
-    return tree.flatten(_features(model, rewriter.run(model, value)))
 
 
 def _image(model: keras.Model, size: int) -> np.ndarray:

@@ -15,13 +15,13 @@ from keras_deeplab.layers import AtrousAveragePooling2D, AtrousConv2D, AtrousMax
 from keras_deeplab.models.rewriting.axis import AtrousWindow, Window
 from keras_deeplab.models.rewriting.layer_copies import LayerCopies
 from keras_deeplab.models.rewriting.layer_kinds import (
+    CONVOLUTIONS,
     Kind,
     RefusalError,
-    is_convolution,
     padding_of,
     windows_of,
 )
-from keras_deeplab.models.rewriting.value import Sides, Value, distinct, joined_axes
+from keras_deeplab.models.rewriting.value import Value, distinct, joined_axes
 
 _NO_PADDING = ((0, 0), (0, 0))
 _ZERO_PADDING = keras.layers.ZeroPadding2D
@@ -29,15 +29,9 @@ _ZERO_PADDING = keras.layers.ZeroPadding2D
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a layer of the original network.
+    """A call of a layer or operation of the original network.
 
-    Attributes:
-        operation: The layer or operation.
-        args: Arguments, with values in place of tensors.
-        kwargs: Keyword arguments, with values in place of tensors.
-        copies: Copies of the layers.
-        output_stride: Input pixels per feature pixel.
-        even_sizes: See `Axis.strided`.
+    The arguments have values in place of tensors. For ``even_sizes`` see `Axis.strided`.
     """
 
     operation: Any
@@ -63,11 +57,9 @@ class Call:
         return self.values[0].original is not None
 
     def apply(self, replaced: dict[int, Any] | None = None, **options: Any) -> Any:
-        """Calls the copy of the layer.
+        """Calls the copy of the layer, with other tensors for the values in ``replaced``, by id.
 
-        Args:
-            replaced: Other tensors than the values' own, by id of the value.
-            **options: Options of `LayerCopies.call`.
+        The options are those of `LayerCopies.call`.
         """
         tensors = replaced or {}
         args, kwargs = with_values(
@@ -121,19 +113,14 @@ def _atrous_window(
     reaches = [a.rate * (w.size - 1) for a, w in zip(atrous, windows, strict=True)]
     centred = sides == tuple((reach // 2, reach - reach // 2) for reach in reaches)
     # Where "same" padding means the same: pools leave it out, padding layers add zeros.
-    same = centred and (source is value or is_convolution(layer))
+    same = centred and (source is value or isinstance(layer, CONVOLUTIONS))
     x = source.tensor
     if not same and any(map(any, sides)):
-        scaled = value.axes is not None and tuple(
-            (axis.rate * side[0], axis.rate * side[1])
-            for axis, side in zip(
-                value.axes, (value.padding or (None, _NO_PADDING))[1], strict=True
-            )
-        )
+        _, own = value.padding or (None, _NO_PADDING)
         x = (
             value.tensor
-            if scaled == sides
-            else call.insert(keras.layers.ZeroPadding2D, "zero_padding", sides, x)
+            if _scaled(value, own) == sides
+            else call.insert(_ZERO_PADDING, "zero_padding", sides, x)
         )
     config: dict[str, Any] = {
         "strides": tuple(a.stride for a in atrous),
@@ -144,7 +131,7 @@ def _atrous_window(
     if layer_class in (AtrousMaxPooling2D, AtrousAveragePooling2D):
         del config["strides"]
         config["pool_size"] = tuple(window.size for window in windows)
-    elif not is_convolution(layer):
+    elif not isinstance(layer, CONVOLUTIONS):
         del config["dilation_rate"]
     return call.apply({id(value): x}, layer_class=layer_class, config=config)
 
@@ -155,31 +142,26 @@ def _atrous_class(layer: Any, config: dict[str, Any]) -> type:
         return AtrousMaxPooling2D
     if dilates and isinstance(layer, keras.layers.AveragePooling2D):
         return AtrousAveragePooling2D
-    odd = all(size % 2 for size in getattr(layer, "kernel_size", ()))
     plain = type(layer) is keras.layers.Conv2D and layer.groups == 1
-    return (
-        AtrousConv2D if plain and dilates and odd and config["padding"] == "same" else type(layer)
-    )
+    if plain and dilates and config["padding"] == "same" and all(n % 2 for n in layer.kernel_size):
+        return AtrousConv2D
+    return type(layer)
 
 
 def _padding(call: Call) -> Value:
     (value,) = call.maps
     sides = padding_of(call.operation)
+    axes, scaled = _resized(value, sides, 1)
     if any(call.kwargs.values()) or len(call.args) > 1:
         # Such as the lowest number ahead of max pooling.
-        return _padding_by_other_values(call, value, sides)
-    axes, scaled = _resized(value, sides, 1)
+        if scaled != sides:
+            reason = "pads by other values than 0 behind a removed stride"
+            raise RefusalError(call.operation, reason)
+        return replace(value, tensor=call.apply(), axes=axes, padding=None, original=None)
     tensor = replace(call, args=call.args[:1], kwargs={}).apply(
         layer_class=_ZERO_PADDING, config={"padding": scaled}
     )
     return replace(value, tensor=tensor, axes=axes, padding=(value, sides), original=None)
-
-
-def _padding_by_other_values(call: Call, value: Value, sides: Sides) -> Value:
-    axes, scaled = _resized(value, sides, 1)
-    if scaled != sides:
-        raise RefusalError(call.operation, "pads by other values than 0 behind a removed stride")
-    return replace(value, tensor=call.apply(), axes=axes, padding=None, original=None)
 
 
 def _cropping(call: Call) -> Value:
@@ -190,9 +172,14 @@ def _cropping(call: Call) -> Value:
 
 def _resized(value: Value, sides: Any, sign: int) -> tuple[Any, Any]:
     """Returns the axes of a padded or cropped map, and the sides in pixels of the atrous map."""
-    pairs = list(zip(value.axes or (), sides, strict=True))
-    axes = tuple(axis.padded(sign * side[0], sign * side[1]) for axis, side in pairs)
-    return axes, tuple((axis.rate * side[0], axis.rate * side[1]) for axis, side in pairs)
+    pairs = zip(value.axes or (), sides, strict=True)
+    axes = tuple(axis.padded(sign * before, sign * after) for axis, (before, after) in pairs)
+    return axes, _scaled(value, sides)
+
+
+def _scaled(value: Value, sides: Any) -> Any:
+    pairs = zip(value.axes or (), sides, strict=True)
+    return tuple((axis.rate * before, axis.rate * after) for axis, (before, after) in pairs)
 
 
 def _upsampling(call: Call) -> Value:
@@ -221,10 +208,9 @@ def _statistics(call: Call) -> Value:
     (value,) = call.maps
     if not call.computes:
         return Value(call.apply(), value.axes, value.exact)
-    rows, columns = value.positions()
     result = keras.ops.convert_to_numpy(call.apply({id(value): value.sampled()}))
     tensor = np.zeros((*value.tensor.shape[:3], result.shape[-1]), result.dtype)
-    tensor[:, rows, columns] = result
+    tensor[:, *value.positions()] = result
     return Value(keras.ops.convert_to_tensor(tensor), value.axes, value.exact)
 
 
@@ -259,7 +245,7 @@ def _aligned(call: Call, maps: Sequence[Value]) -> list[Value]:
         if any(steps):
             before = tuple((step, 0) for step in steps)
             after = tuple((0, step) for step in steps)
-            x = call.insert(keras.layers.ZeroPadding2D, "shift", before, value.tensor)
+            x = call.insert(_ZERO_PADDING, "shift", before, value.tensor)
             x = call.insert(keras.layers.Cropping2D, "shifted", after, x)
             rows, columns = (a.shifted(step) for a, step in zip(axes, steps, strict=True))
             value = replace(value, tensor=x, axes=(rows, columns))

@@ -10,9 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_deeplab.models.rewriting.axis import SIZES, Axis
-
-Sides = tuple[tuple[int, int], tuple[int, int]]
+from keras_deeplab.models.rewriting.axis import SIZES, Axis, Sides
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +49,7 @@ class Value:
     @property
     def is_exact(self) -> np.ndarray:
         """For each of `SIZES`, whether the original values are found in the tensor."""
-        return (
-            self.exact
-            if self.axes is None
-            else self.exact & self.axes[0].exact & self.axes[1].exact
-        )
+        return reduce(np.logical_and, [axis.exact for axis in self.axes or ()], self.exact)
 
     @property
     def stride(self) -> int:
@@ -71,10 +65,7 @@ class Value:
 
     def sampled(self) -> Any:
         """Returns the pixels of a computed map that are those of the original map."""
-        if self.axes is None:
-            return self.tensor
-        rows, columns = self.positions()
-        return self.tensor[:, rows, columns]
+        return self.tensor if self.axes is None else self.tensor[:, *self.positions()]
 
     def difference(self) -> float:
         """Returns the largest difference to the original, as a part of its largest value."""
@@ -92,9 +83,8 @@ class Value:
         """Returns the value with what the original network computed, where it has these pixels."""
         if self.axes is None:
             return replace(self, tensor=self.original)
-        rows, columns = self.positions()
         tensor = keras.ops.convert_to_numpy(self.tensor).copy()
-        tensor[:, rows, columns] = keras.ops.convert_to_numpy(self.original)
+        tensor[:, *self.positions()] = keras.ops.convert_to_numpy(self.original)
         return replace(self, tensor=keras.ops.convert_to_tensor(tensor))
 
     def positions(self) -> tuple[slice, slice]:
