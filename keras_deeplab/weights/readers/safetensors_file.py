@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, deserialize
 
-# NumPy has no type for BF16, which is converted to float32.
+# Stands for bfloat16, for which NumPy has no type; such numbers become float32.
+BFLOAT16 = "<u2"
 _DTYPES = {
     "F64": "<f8",
     "F32": "<f4",
     "F16": "<f2",
-    "BF16": "<u2",
+    "BF16": BFLOAT16,
     "I64": "<i8",
     "I32": "<i4",
     "U8": "u1",
@@ -28,8 +29,10 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
     """
     content = Path(path).read_bytes()
     try:
-        tensors = deserialize(content)
-        return {name: _array(**entry) for name, entry in tensors}
+        return {
+            name: to_numbers(entry["data"], _DTYPES[entry["dtype"]]).reshape(entry["shape"])
+            for name, entry in deserialize(content)
+        }
     except (SafetensorError, KeyError) as error:
         raise ValueError(
             f"A safetensors file must be complete. Received: {path}, {len(content)} bytes "
@@ -37,8 +40,7 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
         ) from error
 
 
-def _array(dtype: str, shape: list[int], data: bytes) -> np.ndarray:
-    values = np.frombuffer(data, _DTYPES[dtype])
-    if dtype == "BF16":
-        values = (values.astype("<u4") << 16).view("<f4")
-    return values.reshape(shape)
+def to_numbers(data: bytes, dtype: str) -> np.ndarray:
+    """Returns stored numbers as an array of one axis."""
+    values = np.frombuffer(data, dtype)
+    return (values.astype("<u4") << 16).view("<f4") if dtype == BFLOAT16 else values

@@ -8,21 +8,20 @@ import pickle
 import struct
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_deeplab.weights.readers.inert import Inert, inert_class
-from keras_deeplab.weights.readers.pickle_check import check_memo
+from keras_deeplab.weights.readers.safetensors_file import BFLOAT16, to_numbers
 
-# PyTorch's storage classes; NumPy has no type for "BFloat16Storage", which becomes float32.
+# PyTorch's storage classes.
 _DTYPES = {
     "DoubleStorage": "<f8",
     "FloatStorage": "<f4",
     "HalfStorage": "<f2",
-    "BFloat16Storage": "<u2",
+    "BFloat16Storage": BFLOAT16,
     "LongStorage": "<i8",
     "IntStorage": "<i4",
     "ShortStorage": "<i2",
@@ -52,6 +51,8 @@ class _Tensor(NamedTuple):
 
 
 def _rebuild_tensor(storage: Any, offset: int, shape: Any, strides: Any, *_: Any) -> _Tensor:
+    if not isinstance(storage, _Storage):
+        raise pickle.UnpicklingError(f"it makes a tensor of {storage!r}, which is no storage")
     return _Tensor(storage, offset, tuple(shape), tuple(strides))
 
 
@@ -69,12 +70,13 @@ _ADMITTED: dict[tuple[str, str], Any] = {
 }
 
 
-class _TensorUnpickler(pickle.Unpickler):
+# The unpickler in Python keeps its memo in a dict; that in C allocates as many entries as the
+# largest index, which a pickle of a few bytes may set to billions.
+class _TensorUnpickler(pickle._Unpickler):
     """Makes tensors and plain containers; all else becomes a stand-in that does nothing."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file)
-        self._file = file
         self.kinds: dict[str, str] = {}
 
     def find_class(self, module: str, name: str) -> Any:
@@ -83,13 +85,9 @@ class _TensorUnpickler(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> _Storage:
         tag, kind, key, _, _, *view = pid
         if tag != "storage" or kind not in _DTYPES or any(view):
-            raise pickle.UnpicklingError(f"it refers to {pid!r}, which is not a complete storage")
+            raise pickle.UnpicklingError(f"it refers to {pid!r}, which is no whole storage")
         self.kinds[str(key)] = kind
         return _Storage(str(key), kind)
-
-    def load(self) -> Any:
-        check_memo(self._file, len(self._file.getbuffer()))
-        return super().load()
 
 
 def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
@@ -118,7 +116,7 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
     ValueError: A .pth file must be what torch.save writes. ...
     """
     path = Path(path)
-    content, load = _read(path)
+    content, stored = _read(path)
     tensors = _state_dict(content)
     if not tensors:
         raise ValueError(
@@ -128,7 +126,7 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
     arrays = {}
     for name, tensor in tensors.items():
         try:
-            arrays[name] = _to_array(tensor, load(tensor.storage))
+            arrays[name] = _to_array(tensor, stored[tensor.storage.key])
         except (ValueError, TypeError, KeyError, zipfile.BadZipFile, EOFError) as error:
             raise ValueError(
                 f"The tensor {name!r} must be inside its file. Received: {path} ({error}). Fetch "
@@ -137,7 +135,7 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
     return _unwrapped(arrays)
 
 
-def _read(path: Path) -> tuple[Any, Callable[[_Storage], bytes]]:
+def _read(path: Path) -> tuple[Any, dict[str, bytes]]:
     data = path.read_bytes()
     try:
         if data.startswith(b"PK"):
@@ -174,7 +172,7 @@ def torch_class_names(path: str | Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _read_zip(archive: zipfile.ZipFile) -> tuple[Any, Callable[[_Storage], bytes]]:
+def _read_zip(archive: zipfile.ZipFile) -> tuple[Any, dict[str, bytes]]:
     if any("/code/" in name for name in archive.namelist()):
         raise ValueError("it is a program of torch.jit.save, not a state dict")
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
@@ -193,10 +191,10 @@ def _read_zip(archive: zipfile.ZipFile) -> tuple[Any, Callable[[_Storage], bytes
         for name in archive.namelist()
         if name.startswith(f"{prefix}data/")
     }
-    return content, lambda storage: stored[storage.key]
+    return content, stored
 
 
-def _read_legacy(data: bytes) -> tuple[Any, Callable[[_Storage], bytes]]:
+def _read_legacy(data: bytes) -> tuple[Any, dict[str, bytes]]:
     file = io.BytesIO(data)
     if _TensorUnpickler(file).load() != _MAGIC:
         raise ValueError("it does not begin with PyTorch's magic number")
@@ -214,7 +212,7 @@ def _read_legacy(data: bytes) -> tuple[Any, Callable[[_Storage], bytes]]:
         stored[key] = file.read(length)
         if len(stored[key]) < length:
             raise EOFError(f"it ends inside storage {key}")
-    return content, lambda storage: stored[storage.key]
+    return content, stored
 
 
 def _state_dict(content: Any) -> dict[str, _Tensor]:
@@ -228,7 +226,7 @@ def _state_dict(content: Any) -> dict[str, _Tensor]:
         seen.add(id(entry))
         inner = []
         if isinstance(entry, dict):
-            tensors = {str(name): value for name, value in entry.items() if _is_tensor(value)}
+            tensors = {str(k): value for k, value in entry.items() if isinstance(value, _Tensor)}
             inner = [entry[k] for k in _ENTRIES if isinstance(entry.get(k), (dict, Inert))]
         else:
             tensors = _module_tensors(entry)
@@ -237,10 +235,6 @@ def _state_dict(content: Any) -> dict[str, _Tensor]:
         outer = outer or tensors
         pending += reversed(inner)
     return outer
-
-
-def _is_tensor(value: Any) -> bool:
-    return isinstance(value, _Tensor)
 
 
 def _module_tensors(module: Any) -> dict[str, _Tensor]:
@@ -255,7 +249,7 @@ def _module_tensors(module: Any) -> dict[str, _Tensor]:
             continue
         for part in (state.get("_parameters"), state.get("_buffers")):
             for name, value in part.items() if isinstance(part, dict) else ():
-                if _is_tensor(value):
+                if isinstance(value, _Tensor):
                     tensors[f"{prefix}{name}"] = value
         children = state.get("_modules")
         if isinstance(children, dict) and prefix.count(".") < _DEEPEST_MODULE:
@@ -275,9 +269,7 @@ def _unwrapped(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _to_array(tensor: _Tensor, data: bytes) -> np.ndarray:
-    values = np.frombuffer(data, _DTYPES[tensor.storage.kind])
-    if tensor.storage.kind == "BFloat16Storage":
-        values = (values.astype("<u4") << 16).view("<f4")
+    values = to_numbers(data, _DTYPES[tensor.storage.kind])
     shape, strides = tensor.shape, tensor.strides
     if len(shape) != len(strides) or min((*shape, *strides, tensor.offset), default=0) < 0:
         raise ValueError(f"it has shape {shape} and strides {strides}")

@@ -119,6 +119,14 @@ def test_any_changed_byte_is_an_answer_or_a_value_error(arrays, tmp_path: Path, 
                 assert "net.pth" in str(error)  # noqa: PT017 - most changes are harmless
 
 
+def test_a_tensor_of_no_storage_is_refused(tmp_path: Path):
+    arrays = {"a": np.ones(4, "float32")}
+    # "Q" makes a storage of the tuple before it; without it the tuple stays.
+    (tmp_path / "net.pth").write_bytes(zip_file(state_dict(arrays).replace(b"tQ", b"t"), arrays))
+    with pytest.raises(ValueError, match=r"net\.pth.*makes a tensor of .*, which is no storage"):
+        read_torch_file(tmp_path / "net.pth")
+
+
 def test_a_tensor_beyond_its_storage_is_named(tmp_path: Path):
     arrays = {"good": np.ones(4, "float32")}
     for options in (dict(shape=(5,)), dict(offset=1), dict(shape=(-1,))):
