@@ -123,11 +123,8 @@ class Drawing:
     """Draws the mask of an annotated photo.
 
     Attributes:
-        photo: The photo.
         ids: Label id by class; regions of other classes are left out.
         unlabelled: Label of pixels without a region.
-        ignore_class: Label of ignored pixels.
-        smaller_on_top: Whether smaller regions cover larger ones.
     """
 
     photo: AnnotatedPhoto

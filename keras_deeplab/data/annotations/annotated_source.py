@@ -47,11 +47,7 @@ def find_format(tree: FileTree) -> tuple[str, str] | None:
 
 
 def load_annotations(path: str | Path, name: str) -> Annotations:
-    """Reads the annotations of a folder.
-
-    Args:
-        path: The folder.
-        name: A key of `FORMATS`.
+    """Reads the annotations of a folder, in the format `name`.
 
     Raises:
         FileNotFoundError: If the folder does not exist.
@@ -113,23 +109,10 @@ def read_annotated(
     other_classes: str = "error",
     allow_missing: bool = True,
 ) -> list[SegmentationFiles]:
-    """Returns data sources whose masks are drawn from annotations.
+    """Returns data sources of splits, whose masks are drawn from annotations.
 
-    Args:
-        path: The folder, for messages and names.
-        splits: "train", "val", "test"; None for annotations that are not divided.
-        annotations: From `load_annotations`.
-        class_names: Names by label id. Default: "background", unless unlabelled pixels are
-            ignored, then the classes of the annotations.
-        ignore_class: Label of ignored pixels.
-        palette: RGB colours by label id. Default: those of the tool, else VOC's.
-        label_map: Label id by drawn id; other ids are unchanged.
-        unlabelled: "background" (label 0) or "ignore": what pixels without annotation are. Default:
-            "background"; "ignore" for panoptic segments.
-        other_classes: What to do with annotated classes that `class_names` lacks: "error", or
-            "unlabelled" to leave their regions out.
-        allow_missing: Whether to leave out photos that the annotations name and that are not
-            there, with a warning.
+    The options are those of `read_dataset`; the annotations are those of `load_annotations`. Photos
+    that they name and that are not there are left out with a warning, or are errors.
 
     Raises:
         FileNotFoundError: If a split is missing, or photos.

@@ -79,12 +79,11 @@ def category_names(categories: Iterable[Any], annotations: Iterable[Any]) -> dic
     rows = sorted(categories, key=lambda row: row["id"])
     names = {row["id"]: str(row["name"]) for row in rows}
     parents = {row.get("supercategory") for row in rows}
-    first = rows[0] if rows else {}
     if (
         len(rows) > 1
-        and first["id"] == 0
-        and first.get("supercategory") in (None, "", "none")
-        and first["name"] in parents
+        and rows[0]["id"] == 0
+        and rows[0].get("supercategory") in (None, "", "none")
+        and rows[0]["name"] in parents
         and not any(one.get("category_id") == 0 for one in annotations)
     ):
         del names[0]

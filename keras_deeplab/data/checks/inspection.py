@@ -55,16 +55,9 @@ class Inspection:
 def inspect_example(
     data: SegmentationFiles, index: int, split: str, *, read_pixels: bool, read_labels: bool
 ) -> Inspection:
-    """Checks one example.
+    """Checks one example of a split.
 
-    Args:
-        data: The source.
-        index: Index of the example.
-        split: Name of the split, for the findings.
-        read_pixels: Whether to decode the image. Otherwise only its header and its end are read,
-            unless they are unusual.
-        read_labels: Whether to decode the mask. Otherwise only its header and its end are read,
-            unless they are unusual.
+    An image or mask that is not to be decoded is, if its header or its end are unusual.
     """
     example = data.examples[index]
     result = Inspection(split, str(example.image))
