@@ -63,12 +63,6 @@ def _demo(arguments: argparse.Namespace) -> int:
         if not getattr(arguments, option) > 0:
             words = option.replace("_", "-")
             raise ValueError(f"--{words} must be above 0. Received: {getattr(arguments, option)}.")
-    if arguments.host not in ("127.0.0.1", "::1", "localhost"):
-        print(
-            f"keras-deeplab: anyone who can reach {arguments.host} can use the page: it has no "
-            "password.",
-            file=sys.stderr,
-        )
     _serve(arguments)
     return 0
 
@@ -83,9 +77,14 @@ def _serve(arguments: argparse.Namespace) -> None:
 
         from keras_deeplab.cli.page_guard import Guard
         from keras_deeplab.data import example_photos
+    host, port = arguments.host, arguments.port
+    if host not in ("127.0.0.1", "::1", "localhost"):
+        print(
+            f"keras-deeplab: anyone who can reach {host} can use the page: it has no password.",
+            file=sys.stderr,
+        )
     # A service manager's SIGTERM ends it like Ctrl-C, so that uploads are deleted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    host, port = arguments.host, arguments.port
     with tempfile.TemporaryDirectory(prefix="keras-deeplab-") as folder:
         os.environ.update(
             GRADIO_TEMP_DIR=folder, GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1"
