@@ -103,7 +103,7 @@ def atrous(model: keras.Model, output_stride: int = 16, *, check: bool = True) -
     check_image_model(model)
     original = model.inputs[0]
     image = keras.Input((None, None, original.shape[-1]), dtype=original.dtype, name=original.name)
-    outputs = rewrite(model, image, output_stride=output_stride, check=check).outputs
+    outputs, _ = rewrite(model, image, output_stride=output_stride, check=check)
     return keras.Model(
         image, tree.map_structure(lambda value: value.tensor, outputs), name=model.name
     )

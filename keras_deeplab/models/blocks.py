@@ -166,9 +166,6 @@ def normalize_image(image: Any, mode: str) -> Any:
             deviation; "caffe" subtracts ImageNet's mean as DeepLab v2 did, "caffe_keras" as
             keras.applications does. The channel order stays RGB: converters of BGR networks
             reverse the channels of the first kernel instead.
-
-    Returns:
-        Tensor of the shape of ``image``.
     """
     check_choice("mode", mode, tuple(NORMALIZATIONS))
     row = NORMALIZATIONS[mode]

@@ -31,10 +31,8 @@ def atrous_conv2d(x: tf.Tensor, kernel: tf.Tensor, *, rate: tuple[int, int]) -> 
 
     (`tools/benchmark_convolution.py`.)
 
-    Args:
-        x: Tensor of shape (batch, height, width, channels).
-        kernel: Tensor of shape (kernel height, kernel width, channels, filters), with odd sizes.
-        rate: Atrous rates of height and width, in pixels of ``x``.
+    ``x`` has shape (batch, height, width, channels), the kernel (height, width, channels, filters)
+    with odd sizes; ``rate`` is that of height and width, in pixels of ``x``.
 
     Returns:
         Tensor of shape (batch, height, width, filters), differentiable any number of times with

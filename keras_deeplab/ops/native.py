@@ -12,14 +12,9 @@ def resize_bilinear(
 ) -> tf.Tensor:
     """Resizes images of shape (batch, height, width, channels) bilinearly, without antialiasing.
 
-    Args:
-        images: The images.
-        size: New (height, width), each a Python int or a scalar tensor.
-        align_corners: True aligns the centres of the corner pixels, as in TF-Slim's networks; False
-            aligns the image borders (half-pixel centres).
-
-    Returns:
-        float32 tensor of shape (batch, size[0], size[1], channels).
+    ``size`` is (height, width), Python ints or scalar tensors. ``align_corners`` aligns the centres
+    of the corner pixels, as in TF-Slim's networks; otherwise the image borders are aligned
+    (half-pixel centres). The result is float32.
     """
     # This op supports both grids, keeps sizes dynamic in every export, and converts to TFLite's
     # builtin RESIZE_BILINEAR; tf.image.resize supports only the half-pixel grid.

@@ -45,9 +45,8 @@ def build_filter(features: Sequence[tf.Tensor], weights: Sequence[float]) -> Lat
 
     Each filter K becomes `w D K D`, where D holds one over the roots of K's response to ones.
 
-    Args:
-        features: one `(B, N, d)` tensor per filter, in standard deviations of its Gaussian.
-        weights: one scalar >= 0 per filter.
+    For each filter, ``features`` has a `(B, N, d)` tensor in standard deviations of its Gaussian,
+    and ``weights`` a scalar >= 0.
     """
     tensors = [tf.convert_to_tensor(f, tf.float32) for f in features]
     scales = [tf.convert_to_tensor(w, tf.float32) for w in weights]

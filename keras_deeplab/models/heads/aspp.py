@@ -40,18 +40,8 @@ def aspp(
 ) -> Any:
     """Image-level features, a 1x1 branch and one 3x3 branch per rate, concatenated and projected.
 
-    Args:
-        x: Features of shape (batch, height, width, channels).
-        atrous_rates: Rates of the 3x3 branches, in feature pixels; may be empty.
-        channels: Channels of every branch and of the projection.
-        align_corners: Grid of the resize of the image-level features.
-        image_pooling: Whether to include image-level features.
-        separable: Whether 3x3 convolutions are depthwise separable.
-        options: Options of batch norm and biases.
-        dropout: Rate of the dropout after the projection.
-        projection_size: Kernel size of the projection; 3 in mmsegmentation.
-        refine: Whether a 3x3 convolution follows, as in torchvision.
-        name: Prefix of the layer names.
+    ``atrous_rates``, in feature pixels, are those of the 3x3 branches; there may be none. Every
+    branch and the projection have ``channels``. The other options are fields of `DeepLabRow`.
 
     Returns:
         Tensor of shape (batch, height, width, ``channels``).

@@ -42,16 +42,8 @@ def segmentation_output(
 ) -> Any:
     """Resizes scores to the size of the image, in float32, as the model's output.
 
-    Args:
-        scores: Logits at any size.
-        image: RGB 0-255, the second input of the CRF.
-        class_names: Names by label id.
-        align_corners: Grid of the resize.
-        crf: Name of a preset of CRF parameters; appends a `CRFAsRNN` layer. None: no CRF.
-        activation: Activation of the scores; None returns logits.
-        inference_size: Recommended (height, width) that photos are resized to fit. None: that of
-            the dataset of its classes.
-        network: Name of the network's preset.
+    ``image`` is RGB 0-255, the second input of the CRF; ``network`` is the name of the network's
+    preset. See `build_model` and `BuildOptions` for the other options.
     """
     # float32 before the resize: half-precision logits would shift the boundaries of the masks.
     scores = ResizeBilinear(align_corners, dtype="float32", name="upsampling")([scores, image])

@@ -20,14 +20,9 @@ from keras_deeplab.presets.networks import DeepLabRow
 
 @dataclass(frozen=True, kw_only=True)
 class HeadOptions:
-    """Options of every head, in addition to its preset and its features.
+    """Options of every head, in addition to its preset and its features; see `BuildOptions`.
 
-    Attributes:
-        classes: Number of classes.
-        output_stride: Input pixels per pixel of the backbone's output.
-        align_corners: Grid of the bilinear resizes.
-        batch_norm: "trainable"; "frozen" (always uses its stored statistics); or "folded" (no batch
-            norm: the convolutions have a bias instead). LargeFOV and ``aspp_sum`` have none.
+    LargeFOV and ``aspp_sum`` have no batch norm.
     """
 
     classes: int

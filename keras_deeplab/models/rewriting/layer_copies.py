@@ -21,8 +21,7 @@ class LayerCopies:
         rename: Function from a layer to the name of its copy.
         frozen: Whether batch norm always uses its stored statistics.
         reverse_channels: Whether convolutions of the image take its channels in reverse order.
-        channels: Channels of the image. With others than the original network's three, kernels are
-            those of `kernel_for_channels`.
+        channels: Channels of the image; for others than three see `kernel_for_channels`.
 
     Attributes:
         inside: Names of the networks and layers that hold the layers to be copied.
@@ -55,15 +54,10 @@ class LayerCopies:
         config: dict[str, Any] | None = None,
         is_image: bool = False,
     ) -> Any:
-        """Calls the copy of a layer or operation.
+        """Calls the copy of a layer or operation, and returns its result.
 
-        Args:
-            operation: The original.
-            args: Arguments of the call.
-            kwargs: Keyword arguments of the call.
-            layer_class: Class of the copy. Default: that of the original.
-            config: What differs in the configuration of the copy.
-            is_image: Whether the call is on the image.
+        The copy has the class of the original, or ``layer_class``, and its configuration with the
+        changes in ``config``. ``is_image``: whether the call is on the image.
 
         Raises:
             RefusalError: If the layer is called again with another configuration.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -22,21 +22,9 @@ _logger = logging.getLogger("keras_deeplab")
 _TOLERANCE, _HALF_TOLERANCE = 1e-4, 0.2
 
 
-class Rewritten(NamedTuple):
-    """A network on an image tensor, at a smaller output stride.
-
-    Attributes:
-        outputs: Maps, in the structure of the network's outputs.
-        values: What each layer returned, by its name in the original network, in order.
-    """
-
-    outputs: Any
-    values: dict[str, Value]
-
-
 def rewrite(
     model: Any, image: Any, *, output_stride: int, check: bool = True, **options: Any
-) -> Rewritten:
+) -> tuple[Any, dict[str, Value]]:
     """Runs copies of a network's layers on an image, with atrous convolution.
 
     Args:
@@ -45,6 +33,10 @@ def rewrite(
         output_stride: Input pixels per feature pixel.
         check: Whether to compare the features of a random image with those of ``model``.
         **options: Options of `LayerCopies`.
+
+    Returns:
+        Maps, in the structure of the network's outputs, and what each layer returned, by its name
+        in the original network, in order.
 
     Raises:
         ValueError: If a layer cannot be rewritten, there is no such output stride, or the features
@@ -60,7 +52,7 @@ def rewrite(
             _check_stride(model, rewriter, outputs)
             if _exact_sizes(outputs).any():
                 break
-        rewritten = Rewritten(outputs, dict(rewriter.values))
+        values = dict(rewriter.values)
         if check:
             _check(model, rewriter, outputs, reverse=bool(options.get("reverse_channels")))
     except RefusalError as refusal:
@@ -69,7 +61,7 @@ def rewrite(
             f"each pixel alike. Received: {refusal} Use a model that ends ahead of it, or another "
             f"network."
         ) from refusal
-    return rewritten
+    return outputs, values
 
 
 def _check_stride(model: keras.Model, rewriter: Rewriter, outputs: Any) -> None:
