@@ -45,9 +45,9 @@ def check_choice(name: str, value: object, options: Collection[object]) -> None:
     """Raises `ValueError` unless ``value`` is one of ``options``."""
     if value in options:
         return
-    listed = ", ".join(repr(option) for option in options)
     raise ValueError(
-        f"{name} must be one of {listed}. Received: {name}={value!r}.{suggestion(value, options)}"
+        f"{name} must be one of {', '.join(map(repr, options))}. Received: {name}={value!r}."
+        f"{suggestion(value, options)}"
     )
 
 

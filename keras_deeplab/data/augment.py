@@ -18,12 +18,7 @@ FILL = 127.5
 
 
 def random_scale(
-    element: Element,
-    seed: Any,
-    *,
-    minimum: float = 0.5,
-    maximum: float = 2.0,
-    step: float = 0.25,
+    element: Element, seed: Any, *, minimum: float = 0.5, maximum: float = 2.0, step: float = 0.25
 ) -> Element:
     """Resizes image, to float32, and labels by a random factor from `minimum` to `maximum`.
 
@@ -82,11 +77,8 @@ def random_crop(
     image, labels = element["image"], element["labels"]
     room = tf.shape(labels) - size + 1
 
-    def window(number: tf.Tensor) -> tf.Tensor:
-        return _draw(seed, 1 + number, room)
-
     def uniform(number: tf.Tensor) -> tf.Tensor:
-        cut = tf.reshape(tf.slice(labels, window(number), size), (-1,))
+        cut = tf.reshape(tf.slice(labels, _draw(seed, 1 + number, room), size), (-1,))
         cut = tf.cast(tf.boolean_mask(cut, cut != ignore_class), tf.int32)
         counts = tf.math.bincount(cut)
         most = tf.cast(largest_share * tf.cast(tf.size(cut), tf.float32), tf.int32)
@@ -97,7 +89,7 @@ def random_crop(
         number = tf.while_loop(
             lambda n: tf.logical_and(n < tries - 1, uniform(n)), lambda n: (n + 1,), (number,)
         )[0]
-    corner = window(number)
+    corner = _draw(seed, 1 + number, room)
     image = tf.slice(image, [corner[0], corner[1], 0], [*size, 3])
     return _of_size({**element, "image": image, "labels": tf.slice(labels, corner, size)}, size)
 
@@ -141,12 +133,9 @@ def pad(
 def random_flip(element: Element, seed: Any) -> Element:
     """Flips image and labels horizontally with probability 0.5."""
     mirrored = tf.random.stateless_uniform((), seed) < 0.5
-    image, labels = element["image"], element["labels"]
-    return {
-        **element,
-        "image": tf.where(mirrored, tf.reverse(image, [1]), image),
-        "labels": tf.where(mirrored, tf.reverse(labels, [1]), labels),
-    }
+    parts = {key: element[key] for key in ("image", "labels")}
+    flipped = {key: tf.where(mirrored, tf.reverse(x, [1]), x) for key, x in parts.items()}
+    return element | flipped
 
 
 def photometric(

@@ -95,14 +95,8 @@ class TFDSData(SegmentationData):
         import tensorflow_datasets as tfds
 
         features = self.builder.info.features
-        texts = (
-            key
-            for key in _NAMES
-            if key in features
-            and features[key].shape == ()
-            and features[key].np_dtype == np.object_
-        )
-        name = next(texts, None)
+        texts = [key for key in _NAMES if key in features and features[key].shape == ()]
+        name = next((key for key in texts if features[key].np_dtype == np.object_), None)
         partial = {key: True for key in (self.image, self.labels, name) if key}
         decoding = tfds.decode.PartialDecoding(partial).extract_features(features)
         example = decoding.deserialize_example(record)
@@ -235,12 +229,10 @@ def _index(builder: Any, split: str) -> tuple[list[str], np.ndarray]:
 
 
 def _records(path: str) -> list[tuple[int, int]]:
-    """Returns offset and size of each record of a TFRecord file.
-
-    A record is its size (8 bytes), a checksum of that (4), the data and a checksum (4).
-    """
+    """Returns offset and size of each record of a TFRecord file."""
     import tensorflow as tf
 
+    # A record is its size (8 bytes), a checksum of that (4), the data and a checksum (4).
     places = []
     end = tf.io.gfile.stat(path).length
     with tf.io.gfile.GFile(path, "rb") as stream:

@@ -78,19 +78,23 @@ def find_layout(path: Path, split: str | None) -> Layout:
             f"{str(path)!r}, which has splits."
         )
     if split is not None and (splits or _whole_layout(path)):
+        has = f"has {', '.join(splits)}." if splits else "is not divided."
+        listing = f" Write the names of its images to {path / f'{split}.txt'}, one a line."
         raise FileNotFoundError(
-            f"The split must be in the folder. Received: split={split!r}, and {str(path)!r} "
-            + (f"has {', '.join(splits)}." if splits else "is not divided.")
-            + (
-                suggestion(split, splits)
-                or f" Write the names of its images to {path / f'{split}.txt'}, one a line."
-            )
+            f"The split must be in the folder. Received: split={split!r}, and {str(path)!r} {has}"
+            f"{suggestion(split, splits) or listing}"
         )
     inside = entries(path)
+    words = ""
+    if any(name.lower().endswith((".json", ".xml")) for name in inside.files):
+        words = (
+            "\nJSON and XML files are read, unless dataset='folder', if they are annotations of "
+            "COCO, LabelMe, CVAT for images 1.1, Label Studio or Supervisely."
+        )
     contents = listed(sorted([*inside.files, *(f"{name}/" for name in inside.folders)]))
     raise ValueError(
         f"The folder must hold images and masks. Received: {str(path)!r} with "
-        f"{contents or 'nothing in it'}. The supported layouts:\n{LAYOUTS}{_json_words(path)}"
+        f"{contents or 'nothing in it'}. The supported layouts:\n{LAYOUTS}{words}"
     )
 
 
@@ -192,12 +196,3 @@ def _child(folder: Path, names: Sequence[str]) -> Path | None:
         found = [by_name[name.lower()] for name in names if name.lower() in by_name]
     usable = (path for path in found if _has_images(path) or entries(path).folders)
     return next(usable, found[0] if found else None)
-
-
-def _json_words(path: Path) -> str:
-    if not any(name.lower().endswith((".json", ".xml")) for name in entries(path).files):
-        return ""
-    return (
-        "\nJSON and XML files are read, unless dataset='folder', if they are annotations of COCO, "
-        "LabelMe, CVAT for images 1.1, Label Studio or Supervisely."
-    )

@@ -100,18 +100,14 @@ def pets(root: str | Path, split: str = "train") -> SegmentationFiles:
 def voc2012(
     root: str | Path, split: str = "train", *, sbd: str | Path | None = None
 ) -> SegmentationFiles:
-    """Reads PASCAL VOC 2012's segmentation.
+    """Reads PASCAL VOC 2012's segmentation from the folder VOC2012, or one above it.
 
-    The split "trainaug" adds the masks of SBD. It has the images in SBD or VOC's train that are not
-    in VOC's val (10,582), or those in ImageSets/Segmentation/trainaug.txt if it exists. VOC's own
-    mask has precedence.
+    The splits are "train", "val", "trainval" and "trainaug", which adds the masks of SBD: it has
+    the images in SBD or VOC's train that are not in VOC's val (10,582), or those in
+    ImageSets/Segmentation/trainaug.txt if it exists. VOC's own mask has precedence.
 
-    Args:
-        root: The folder VOC2012, or one above it such as VOCdevkit.
-        split: "train", "val", "trainval" or "trainaug".
-        sbd: For "trainaug", a folder with SBD's masks: SegmentationClassAug (PNG) or
-            benchmark_RELEASE (MATLAB files, as published). Default: searched in `root` and in
-            its parent folder.
+    `sbd` is a folder with SBD's masks: SegmentationClassAug (PNG) or benchmark_RELEASE (MATLAB
+    files, as published). By default, they are searched in `root` and in its parent folder.
     """
     check_choice("split", split, ("train", "val", "trainval", "trainaug"))
     base = _devkit(root, "PASCAL VOC 2012", "SegmentationClass")
@@ -134,24 +130,15 @@ def voc2012(
 
 
 def pascal_context(
-    root: str | Path,
-    split: str = "train",
-    *,
-    classes: int = 60,
-    labels: str | Path | None = None,
+    root: str | Path, split: str = "train", *, classes: int = 60, labels: str | Path | None = None
 ) -> SegmentationFiles:
-    """Reads PASCAL-Context.
+    """Reads PASCAL-Context in 60 `classes`, or in 59 to ignore the background.
 
-    Its images are those of PASCAL VOC 2010. Its splits "train" (4,998) and "val" (5,105) are the
-    lists ImageSets/Main of VOC 2010, or ImageSets/SegmentationContext if it exists.
-
-    Args:
-        root: A folder that contains, within three levels, JPEGImages and the masks:
-            SegmentationClassContext (PNG, as mmsegmentation writes them), 59_context_labels (PNG)
-            or trainval (MATLAB files) as published.
-        split: "train", "val" or "trainval".
-        classes: 60, or 59 to ignore the background.
-        labels: Folder of the masks. Default: `root`.
+    `root` contains, within three levels, JPEGImages of PASCAL VOC 2010; it or the folder `labels`
+    contains the masks: SegmentationClassContext (PNG, as mmsegmentation writes them),
+    59_context_labels (PNG) or trainval (MATLAB files) as published. The splits "train" (4,998),
+    "val" (5,105) and "trainval" are the lists ImageSets/Main, or ImageSets/SegmentationContext if
+    it exists.
     """
     check_choice("split", split, ("train", "val", "trainval"))
     check_choice("classes", classes, (59, 60))
@@ -175,15 +162,11 @@ def person_part(
 ) -> SegmentationFiles:
     """Reads PASCAL-Person-Part: head, torso, upper and lower arms and legs.
 
-    Its splits are "train" (1,716) and "val" (1,817): train_id.txt and val_id.txt (or train.txt
-    and val.txt of pairs) next to the PNG masks. With PASCAL-Part's MATLAB files alone, the splits
-    are the images of VOC's ImageSets/Main with annotated person parts; finding them is slow.
-
-    Args:
-        root: A folder that contains, within three levels, JPEGImages and the masks:
-            pascal_person_part_gt (PNG) or Annotations_Part (MATLAB files), as published.
-        split: "train", "val" or "trainval".
-        labels: Folder of the masks and their lists. Default: `root`.
+    `root` contains, within three levels, JPEGImages; it or the folder `labels` contains the masks:
+    pascal_person_part_gt (PNG) or Annotations_Part (MATLAB files), as published. The splits are
+    "train" (1,716), "val" (1,817) and "trainval": train_id.txt, ... (or train.txt, ... of pairs)
+    next to the PNG masks. With PASCAL-Part's MATLAB files alone, they are the images of VOC's
+    ImageSets/Main with annotated person parts; finding them is slow.
     """
     check_choice("split", split, ("train", "val", "trainval"))
     image_folder = need_folder(root, "JPEGImages", what="PASCAL-Person-Part")

@@ -94,11 +94,7 @@ def read_dataset(
 
 
 def read_splits(
-    path: str | Path,
-    splits: Iterable[str | None],
-    *,
-    dataset: str | None = None,
-    **options: Any,
+    path: str | Path, splits: Iterable[str | None], *, dataset: str | None = None, **options: Any
 ) -> list[SegmentationFiles]:
     """Reads several splits of a dataset, like `read_dataset`.
 
@@ -117,18 +113,14 @@ def read_splits(
     else:
         _check_options(path, "A folder of images and masks", read_folder, options)
         sources = _read_folders(path, splits, dataset, options)
+    row = DATASETS.get(found.name)
+    title = _TITLES.get(found.name) or (row.title if row else "")
     for source in sources:
-        source.read_as = _words(source, found)
+        source.read_as = f"{title or source.read_as} ({found.why})".removesuffix(" ()")
     if sources:
         names = ", ".join(sources[0].class_names)
         _logger.info("%s: read as %s, classes: %s", path, sources[0].read_as, names)
     return sources
-
-
-def _words(source: SegmentationFiles, found: Found) -> str:
-    row = DATASETS.get(found.name)
-    title = _TITLES.get(found.name) or (row.title if row else source.read_as)
-    return f"{title} ({found.why})" if found.why else title
 
 
 def _check_options(
@@ -222,20 +214,15 @@ def recognise(path: str | Path) -> Found:
     voc = find_folder(path, "SegmentationClass", depth=2)
     if voc and voc.parent.name == "VOC2012" and not (voc.parent / "labelmap.txt").is_file():
         return Found("voc", "VOC2012/SegmentationClass")
-    if path.is_dir() and (found := _annotated(path)):
-        return found
+    if path.is_dir():
+        tree = FileTree(path)
+        if table := tree.first_holding(".csv", rb"(?i)\A\W*pixel value\s*,"):
+            return Found("roboflow", table)
+        annotated = find_format(tree)
+        if annotated and (annotated[0] in _CERTAIN or not has_pairs(path)):
+            return Found(*annotated)
     if not names_classes(path):
         for place in ("train", "train/images"):
             if like := next((n for n in _CAMVID_NAMES if any((path / place).glob(n))), None):
                 return Found("camvid", f"file names {like}; --dataset folder reads it as a folder")
     return Found("folder", "")
-
-
-def _annotated(path: Path) -> Found | None:
-    tree = FileTree(path)
-    if table := tree.first_holding(".csv", rb"(?i)\A\W*pixel value\s*,"):
-        return Found("roboflow", table)
-    found = find_format(tree)
-    if found is None or (found[0] not in _CERTAIN and has_pairs(path)):
-        return None
-    return Found(*found)
