@@ -207,9 +207,10 @@ def test_exports_as_saved_model(model: keras.Model, tmp_path: Path, rng):
     assert_close(served.serve(image), model(image))
 
 
-@one_or_all(SOME)
-def test_runs_on_the_jax_backend(names: list[str], tmp_path: Path):
+@pytest.mark.slow
+def test_runs_on_the_jax_backend(tmp_path: Path):
     pytest.importorskip("jax")
+    names = SOME
     models = save(names, tmp_path)
     code = (
         "import sys, jax, keras, numpy as np\n"

@@ -293,6 +293,7 @@ def test_wrong_options(model, examples, option):
         run(model, examples, **option)
 
 
+@pytest.mark.slow
 def test_published_networks_on_coco128(published_weights, shared):
     """Every sixteenth photo; on all 128, over the true classes, 0.601 in float, 0.596 in 8 bits."""
     pytest.importorskip("ai_edge_litert")

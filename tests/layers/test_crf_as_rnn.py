@@ -129,6 +129,7 @@ def test_saved_loaded_and_exported(inputs, tmp_path: Path):
     assert (again.theta_alpha, again.bilateral_weight) == (65, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     Version(keras.__version__) < Version("3.13"), reason="Keras exports TFLite since 3.13"
 )

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -23,11 +25,14 @@ def _derivatives(function, x, kernel, rate):
     return [*first, *outer.gradient(value, [x, kernel])]
 
 
-@pytest.mark.parametrize("free", [True, False], ids=["free size", "fixed size"])
 @pytest.mark.parametrize("rate", matrix([(1, 1), (2, 2), (3, 1), (7, 7), (30, 2)], (2, 2), (30, 2)))
-@pytest.mark.parametrize("size", [(12, 17), (1, 3)])
-def test_first_and_second_derivatives(rate, size, free, rng):
+@pytest.mark.parametrize(
+    "case",
+    matrix(itertools.product([(12, 17), (1, 3)], [True, False]), ((12, 17), True), ((1, 3), False)),
+)
+def test_first_and_second_derivatives(rate, case, rng):
     """Of TensorFlow's own convolution; the rate of 30 reaches beyond the map."""
+    size, free = case
     x = tf.constant(rng.normal(size=(2, *size, 3)), tf.float32)
     kernel = tf.constant(rng.normal(size=(3, 3, 3, 4)), tf.float32)
     signature = [tf.TensorSpec((None, None, None, 3)), tf.TensorSpec((3, 3, 3, 4))]

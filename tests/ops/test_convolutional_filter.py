@@ -128,6 +128,7 @@ def test_runs_in_tflite_with_builtin_operators(engines):
     np.testing.assert_allclose(actual, run(unary, image).numpy(), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_compiles_with_xla():
     unary, image = _toy()
     run = tf.function(

@@ -21,6 +21,7 @@ from keras_deeplab.models.heads.output import segmentation_output
 from keras_deeplab.presets.recipes import RECIPES
 from keras_deeplab.training import train
 from keras_deeplab.training.callbacks import read_log
+from tests.reference.matrices import matrix
 from tests.reference.small_presets import shrunk_presets
 
 ROOT = Path(__file__).parents[2]
@@ -271,7 +272,7 @@ def test_accumulated_batches_are_one_large_batch(data, tmp_path: Path):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("policy", matrix(["mixed_float16", "mixed_bfloat16"], "mixed_float16"))
 def test_mixed_precision(data, tmp_path: Path, policy: str):
     keras.config.set_dtype_policy(policy)
     try:

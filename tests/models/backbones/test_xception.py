@@ -5,6 +5,7 @@ import pytest
 from keras_deeplab.models.backbones.xception import xception
 from keras_deeplab.presets.backbones import BACKBONES
 from tests.models.backbones.contract import build, check_atrous_consistency, check_contract
+from tests.reference.matrices import matrix
 from tests.reference.small_presets import narrow_xception
 
 ROW = BACKBONES["xception_65"]
@@ -16,7 +17,7 @@ def test_contract(name: str):
     check_contract(narrow_xception(BACKBONES[name], 32))
 
 
-@pytest.mark.parametrize("grid", [(1, 1, 1), (1, 2, 4)])
+@pytest.mark.parametrize("grid", matrix([(1, 1, 1), (1, 2, 4)], (1, 2, 4)))
 def test_atrous_consistency(grid: tuple[int, ...], rng: np.random.Generator):
     check_atrous_consistency(NARROW, rng, multi_grid=grid)
 

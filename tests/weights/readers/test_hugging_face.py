@@ -53,8 +53,6 @@ def peer(**options):
             for stride in (8, 16)
         ],
         (97, "tensorflow", 8),
-        (98, "tensorflow", 16),
-        (128, "tensorflow", 8),
         (128, "symmetric", 16),
     ),
 )

@@ -13,6 +13,7 @@ from tests.reference.parity import network, relative_difference
 from tests.reference.small_presets import narrow_xception
 
 pytest.importorskip("tensorflow")
+from tests.reference.matrices import matrix
 from tests.reference.slim_networks import SlimNetwork
 
 CLASSES = 5
@@ -42,7 +43,7 @@ def tiny(rng: np.random.Generator) -> SlimNetwork:
     return slim
 
 
-@pytest.mark.parametrize("size", [96, 97, 130, 321])
+@pytest.mark.parametrize("size", matrix([96, 97, 130, 321], 97, 130))
 def test_mobilenet_v2_logits(tmp_path: Path, rng: np.random.Generator, size: int):
     slim = SlimNetwork(rng)
     image = rng.uniform(-1, 1, (1, size, size, 3)).astype("float32")
@@ -62,12 +63,16 @@ def test_mobilenet_v2_logits(tmp_path: Path, rng: np.random.Generator, size: int
 
 
 @pytest.mark.parametrize(
-    ("size", "width"),
-    [pytest.param(97, 1, marks=pytest.mark.slow), (97, 16), (128, 16), (321, 16)],
+    "size_and_width",
+    matrix([(97, 1), (97, 16), (128, 16), (321, 16)], (97, 16), (128, 16)),
 )
 def test_xception_logits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator, size: int, width: int
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rng: np.random.Generator,
+    size_and_width: tuple[int, int],
 ):
+    size, width = size_and_width
     row = BACKBONES["xception_65"]
     if width > 1:
         row = narrow_xception(row, width)

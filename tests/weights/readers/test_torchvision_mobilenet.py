@@ -5,6 +5,7 @@ import pytest
 
 from keras_deeplab.presets.networks import DEEPLABS
 from keras_deeplab.weights.readers.torch_networks import convert_torch
+from tests.reference.matrices import matrix
 from tests.reference.parity import network, relative_difference
 from tests.reference.torch_peers import import_torch, randomize, run
 
@@ -33,7 +34,7 @@ def path(torch, peer, tmp_path_factory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("size", [97, 128, 321])
+@pytest.mark.parametrize("size", matrix([97, 128, 321], 97))
 def test_logits_equal_those_of_torchvision(
     torch, peer, path: Path, rng: np.random.Generator, size: int
 ):
