@@ -23,9 +23,11 @@ from typing import Any
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import keras
+import numpy as np
 
 from keras_deeplab import evaluate, read_dataset
 from keras_deeplab.data.pipeline import training_batches
+from keras_deeplab.evaluation import Evaluation
 from keras_deeplab.layers import ResizeBilinear
 from keras_deeplab.losses import CrossEntropy
 from keras_deeplab.models import BuildOptions, build_model
@@ -40,6 +42,8 @@ LOW_LEVEL, LAST_FROZEN = "block_2", "block_10_add"
 SIZE, CROP, BATCH = (385, 385), (257, 257), 8
 OPTIONS = BuildOptions(batch_norm="frozen", head_batch_norm="trainable", inference_size=SIZE)
 CRF = "v2_resnet101"
+# Photos of the training split that a class must be in to count in the mean.
+COMMON = 50
 _HEAD = dict(backbone=BACKBONE, source="tools/compare_versions.py")
 _V2: dict[str, Any] = dict(version="v2", rates_output_stride=8, head_channels=256, **_HEAD)
 _V3: dict[str, Any] = dict(atrous_rates=(6, 12, 18), **_HEAD)
@@ -117,9 +121,19 @@ def train_heads(data: pathlib.Path, out: pathlib.Path, *, steps: int, every: int
         network.save(out / f"{ROWS[head].name}.keras")
 
 
+def common_classes(data: pathlib.Path) -> list[int]:
+    """Returns the classes of at least `COMMON` training photos: the others are hardly learned."""
+    photos = read_dataset(data, "train")
+    seen = np.zeros(len(photos.class_names), int)
+    for element in photos.stream().take(len(photos)):
+        seen += np.bincount(np.ravel(element["labels"]), minlength=256)[: len(seen)] > 0
+    return [int(label) for label in np.flatnonzero(seen >= COMMON)]
+
+
 def measure_heads(data: pathlib.Path, out: pathlib.Path) -> list[dict[str, Any]]:
     """Returns mean IoU with and without CRF for each network and setting; done ones are kept."""
-    photos = read_dataset(data, "val")
+    photos, common = read_dataset(data, "val"), common_classes(data)
+    print("classes:", ", ".join(photos.class_names[label] for label in common), flush=True)
     path = out / "results.json"
     rows = json.loads(path.read_text()) if path.exists() else []
     for setting, changes in SETTINGS.items():
@@ -129,11 +143,18 @@ def measure_heads(data: pathlib.Path, out: pathlib.Path) -> list[dict[str, Any]]
             network = build(head, photos.class_names, **changes)
             network.set_weights(_trained(out, head).get_weights())
             result = evaluate(network, photos, crf=CRF, pictures=0)
-            row = {"head": head, "setting": setting, "photos": len(photos)}
-            rows.append(row | {"mean_iou": result.mean_iou, "crf": result.crf.mean_iou})
+            rows.append(
+                {"head": head, "setting": setting, "photos": len(photos), "classes": common}
+                | {"mean_iou": _mean(result, common), "crf": _mean(result.crf, common)}
+                | {"all_classes": result.mean_iou, "all_classes_crf": result.crf.mean_iou}
+            )
             print(rows[-1], flush=True)
             path.write_text(json.dumps(rows, indent=1) + "\n")
     return rows
+
+
+def _mean(result: Evaluation, classes: list[int]) -> float:
+    return float(np.mean(result.class_iou[classes]))
 
 
 def _trained(out: pathlib.Path, head: str) -> keras.Model:
@@ -143,6 +164,7 @@ def _trained(out: pathlib.Path, head: str) -> keras.Model:
 def measure_crf_as_rnn(data: pathlib.Path, out: pathlib.Path, *, steps: int) -> None:
     """Prints mean IoU of v3 with and without a `CRFAsRNN` layer, before and after training."""
     photos, val = read_dataset(data, "train"), read_dataset(data, "val")
+    common = common_classes(data)
     start = _trained(out, "v3").get_weights()
     rows = []
     for crf in (None, CRF):
@@ -152,7 +174,7 @@ def measure_crf_as_rnn(data: pathlib.Path, out: pathlib.Path, *, steps: int) -> 
         for layer in network.layers[: network.layers.index(network.get_layer(LAST_FROZEN)) + 1]:
             layer.trainable = False
         row = {"crf_as_rnn": crf, "steps": steps, "photos": len(val)}
-        row["before"] = evaluate(network, val, pictures=0).mean_iou
+        row["before"] = _mean(evaluate(network, val, pictures=0), common)
         network.compile(
             LayerwiseAdam(
                 PolyDecay(1e-4, steps, warmup_steps=steps // 10),
@@ -166,7 +188,7 @@ def measure_crf_as_rnn(data: pathlib.Path, out: pathlib.Path, *, steps: int) -> 
             photos, batch_size=BATCH, crop_size=CROP, size=SIZE, scales=(0.75, 1.5), seed=1
         )
         network.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=2)
-        row["after"] = evaluate(network, val, pictures=0).mean_iou
+        row["after"] = _mean(evaluate(network, val, pictures=0), common)
         rows.append(row)
         print(row, flush=True)
     (out / "crf_as_rnn.json").write_text(json.dumps(rows, indent=1) + "\n")
