@@ -66,8 +66,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Image.open("docs/images/chelsea.png").convert("RGB").save("photo.jpg")
 
     monkeypatch.setattr(resolve, "weights_file", lambda row: Path(row.file))
-    for converter in resolve.CONVERTERS:
-        monkeypatch.setitem(resolve.CONVERTERS, converter, lambda path, **options: None)
+    monkeypatch.setattr(resolve, "read_arrays", lambda path, converter, **options: None)
     monkeypatch.setattr(deeplab, "load_imagenet", lambda model, backbone: None)
     monkeypatch.setitem(DATASETS, "voc", replace(DATASETS["voc"], inference_size=SIZE))
     for name, row in WEIGHTS.items():
