@@ -90,6 +90,7 @@ def test_fine_tuning_starts_from_it(network: keras.Model, caplog: pytest.LogCapt
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow
 def test_even_sizes_are_padded_as_tensorflow_does(network: keras.Model, tmp_path: Path, photo):
     """On the top and left one pixel less than on the bottom and right, in exports of any size too.
 

@@ -38,7 +38,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Pa
     folder = tmp_path / "served"
     folder.mkdir()
     http = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
-    threading.Thread(target=http.serve_forever, daemon=True).start()
+    threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.setattr("keras_deeplab.weights.download._PAUSE_SECONDS", 0)
     monkeypatch.setenv("KERAS_DEEPLAB_MIRROR", "")
     yield folder, f"http://127.0.0.1:{http.server_port}"

@@ -55,7 +55,9 @@ def test_converts_consistently(name: str, rng):
 
 
 @pytest.mark.parametrize("size", matrix([65, 97], 65))
-@pytest.mark.parametrize("name", ["resnet50", "resnet101_caffe", "mobilenet_v2"])
+@pytest.mark.parametrize(
+    "name", matrix(["resnet50", "resnet101_caffe", "mobilenet_v2"], "resnet50", "mobilenet_v2")
+)
 def test_equals_the_built_in_networks(name: str, size: int, rng):
     """The strided network of the package, converted, is its network at that output stride."""
     row = small_backbone(BACKBONES[name])

@@ -14,6 +14,7 @@ from keras_deeplab.losses import CrossEntropy
 from keras_deeplab.metrics import MeanIoU
 from tests.conformance.test_exports import SIZES, assert_same, run
 from tests.reference.lively import enliven, pictures
+from tests.reference.matrices import matrix
 from tests.reference.on_jax import ON_JAX
 
 ROOT = Path(__file__).parents[2]
@@ -104,7 +105,7 @@ def model() -> keras.Model:
     return enliven(DeepLab(backbone=small_network(), **options))
 
 
-@pytest.mark.parametrize("suffix", [".tflite", ".onnx"])
+@pytest.mark.parametrize("suffix", matrix([".tflite", ".onnx"], ".onnx"))
 def test_exports(model: keras.Model, suffix: str, tmp_path: Path, rng):
     result = export(model, tmp_path / f"net{suffix}")
     assert result.builtin_only

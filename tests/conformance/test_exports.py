@@ -57,7 +57,7 @@ def assert_same(result: np.ndarray, expected: np.ndarray) -> None:
     assert (result.argmax(-1) == expected.argmax(-1)).mean() >= 0.999
 
 
-@pytest.mark.parametrize("suffix", [".tflite", ".onnx"])
+@pytest.mark.parametrize("suffix", matrix([".tflite", ".onnx"], ".tflite"))
 @pytest.mark.parametrize("name", NETWORKS)
 def test_free_size(name: str, suffix: str, tmp_path: Path, rng):
     model = lively(name)

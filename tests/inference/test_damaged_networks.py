@@ -17,6 +17,7 @@ from keras_deeplab.inference.scores import Scores
 from keras_deeplab.inference.sidecar import read_sidecar
 from keras_deeplab.models.keras_file import load_keras_file
 from tests.inference.test_opening import NAMES, small_model, with_sidecar, write_tflite
+from tests.reference.matrices import matrix
 from tests.reference.small_presets import shrunk_presets
 
 
@@ -44,7 +45,7 @@ def test_damaged_keras_files(tmp_path: Path, keras_bytes: bytes):
             assert len(str(found.value)) < 1000
 
 
-@pytest.mark.parametrize("member", ["config.json", "model.weights.h5"])
+@pytest.mark.parametrize("member", matrix(["config.json", "model.weights.h5"], "model.weights.h5"))
 def test_archives_that_are_no_models(tmp_path: Path, keras_bytes: bytes, member: str):
     (tmp_path / "whole.keras").write_bytes(keras_bytes)
     with (
