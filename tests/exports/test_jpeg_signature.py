@@ -19,6 +19,7 @@ def jpeg(rng: np.random.Generator, width: int, height: int) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 def test_labels_and_shares_are_those_of_the_network(tmp_path: Path, rng):
     """Photos that are wider, higher and smaller than the input, in one call."""
     model = network()
