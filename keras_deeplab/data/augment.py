@@ -75,10 +75,10 @@ def random_crop(
     """
     element = pad(element, size, seed, ignore_class=ignore_class)
     image, labels = element["image"], element["labels"]
-    room = tf.shape(labels) - size + 1
+    count = tf.shape(labels) - size + 1
 
     def uniform(number: tf.Tensor) -> tf.Tensor:
-        cut = tf.reshape(tf.slice(labels, _draw(seed, 1 + number, room), size), (-1,))
+        cut = tf.reshape(tf.slice(labels, _draw(seed, 1 + number, count), size), (-1,))
         cut = tf.cast(tf.boolean_mask(cut, cut != ignore_class), tf.int32)
         counts = tf.math.bincount(cut)
         most = tf.cast(largest_share * tf.cast(tf.size(cut), tf.float32), tf.int32)
@@ -89,16 +89,16 @@ def random_crop(
         number = tf.while_loop(
             lambda n: tf.logical_and(n < tries - 1, uniform(n)), lambda n: (n + 1,), (number,)
         )[0]
-    corner = _draw(seed, 1 + number, room)
+    corner = _draw(seed, 1 + number, count)
     image = tf.slice(image, [corner[0], corner[1], 0], [*size, 3])
     return _of_size({**element, "image": image, "labels": tf.slice(labels, corner, size)}, size)
 
 
-def _draw(seed: Any, number: Any, room: tf.Tensor) -> tf.Tensor:
-    """Returns a random position, two integers from 0 to less than `room`."""
+def _draw(seed: Any, number: Any, count: tf.Tensor) -> tf.Tensor:
+    """Returns a random position, two integers from 0 to less than `count`."""
     key = tf.random.experimental.stateless_fold_in(seed, number)
     drawn = tf.random.stateless_uniform((2,), key)
-    return tf.cast(tf.floor(drawn * tf.cast(room, tf.float32)), tf.int32)
+    return tf.cast(tf.floor(drawn * tf.cast(count, tf.float32)), tf.int32)
 
 
 def _of_size(element: Element, size: tuple[int, int]) -> Element:

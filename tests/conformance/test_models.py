@@ -109,7 +109,7 @@ def test_uint8_and_float_are_the_same(model: keras.Model, rng):
 def test_output_strides_share_their_weights(model: keras.Model, monkeypatch, rng):
     """The backbone's features at a smaller output stride, subsampled, are those at the largest."""
     if "mobilenet_v3" in model.name:
-        pytest.skip("squeeze-excite averages over more pixels; test_mobilenet_v3 leaves it out")
+        pytest.skip("squeeze-excite averages over more pixels; test_mobilenet leaves it out")
     if DEEPLABS[model.name].dilates_first:
         pytest.skip("the library it reads dilates the whole stage, which is not consistent")
     built_features, build_backbone = [], network.build_backbone
