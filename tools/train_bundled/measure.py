@@ -1,7 +1,7 @@
 """Measures networks on photos that none was trained on, in one run.
 
     python tools/train_bundled/measure.py --photos PHOTOS --coco coco128_voc --json FILE
-    python tools/train_bundled/measure.py --cache CACHE --sizes 321 385 449 513
+    python tools/train_bundled/measure.py --parts PARTS --sizes 321 385 449 513
 
 The first compares the networks on 128 COCO photos, on the VOC val photos, and there on the classes
 that occur in five or more of them. The second chooses a size, on the photos that `train.py` held
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=NETWORKS)
     parser.add_argument("--photos", type=pathlib.Path, help="with images/, masks/ and index.csv")
     parser.add_argument("--coco", type=pathlib.Path, help="with images/ and labels/")
-    parser.add_argument("--cache", type=pathlib.Path, help="of teach.py")
+    parser.add_argument("--parts", type=pathlib.Path, help="of parts.py")
     parser.add_argument("--sizes", type=int, nargs="+", default=[None])
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
@@ -82,8 +82,8 @@ def main() -> None:
             ids = [row["id"] for row in csv.DictReader(file) if row["voc_split"] == "val"]
         images, masks_folder = options.photos / "images", options.photos / "masks"
         sets["voc_val"] = [(images / f"{i}.jpg", masks_folder / f"{i}.png") for i in ids]
-    if options.cache:
-        rows = json.loads((options.cache / "photos.json").read_text())
+    if options.parts:
+        rows = json.loads((options.parts / "photos.json").read_text())
         sets["held_out"] = [
             (pathlib.Path(row["image"]), pathlib.Path(row["mask"]))
             for row in rows

@@ -1,6 +1,6 @@
 """Turns a run of `train.py` into the file that the package carries.
 
-    python tools/train_bundled/pack.py RUN/averaged.npz [--share 0.5]
+    python tools/train_bundled/pack.py RUN/averaged.npz [--share 0.3]
 
 The weights are mixed with those that training started from: half-way, the network keeps more of
 what the published one knows about photos that training did not show (Wortsman et al.,
@@ -32,7 +32,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("weights", type=pathlib.Path)
-    parser.add_argument("--share", type=float, default=0.5, help="of the trained weights")
+    parser.add_argument("--share", type=float, default=0.3, help="of the trained weights")
     options = parser.parse_args()
     TARGET.parent.mkdir(exist_ok=True)
     with np.load(options.weights) as file:
