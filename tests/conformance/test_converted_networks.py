@@ -63,7 +63,8 @@ def test_learns_to_segment_disks(name: str):
     kept = [layer.get_weights() for layer in _normalizations(model)]
     images, masks = disks(32, 0)
     model.compile(keras.optimizers.Adam(1e-3), CrossEntropy(), jit_compile=False)
-    model.fit(images, masks, batch_size=8, epochs=25, verbose=0)
+    # After half of the epochs the result still depends on the seed: 0.70 to 0.89.
+    model.fit(images, masks, batch_size=8, epochs=50, verbose=0)
     metric = MeanIoU(2)
     images, masks = disks(8, 1)
     metric.update_state(masks, model.predict(images, batch_size=8, verbose=0))
