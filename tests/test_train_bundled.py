@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib import import_module
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -113,7 +113,7 @@ def test_a_run_from_parts_to_averaged_weights(train, monkeypatch, tmp_path, phot
     parts.write_part(tmp_path / "part_00.zip", photos)
     weights = named_weights(DeepLab(weights="voc")).items()
     np.savez(tmp_path / "start.npz", **{name: np.asarray(v) for name, v in weights})
-    options = "--minutes 0.1 --batch 5 --begin-with 68 --room 100 --learning-rate 1e-3"
+    options = "--minutes 0.1 --batch 5 --room 100 --learning-rate 1e-3"
     arguments = ["train.py", "--parts", str(tmp_path), "--out", str(tmp_path / "run")]
     monkeypatch.setattr("sys.argv", [*arguments, *options.split()])
     train.main()
@@ -129,6 +129,16 @@ def test_a_run_from_parts_to_averaged_weights(train, monkeypatch, tmp_path, phot
         assert np.isfinite(trained[name]).all()
         same = np.allclose(trained[name], value, rtol=1e-5, atol=1e-7)
         assert same == name.startswith(("stem", *(f"block_{n}_" for n in range(6)))), name
+
+
+def test_a_folder_without_parts_is_refused(train, monkeypatch, tmp_path):
+    np.savez(tmp_path / "start.npz", **{"classifier/bias": np.zeros(21)})
+    monkeypatch.setattr(
+        train, "Photos", lambda *_: SimpleNamespace(seen=set(), take=lambda _: None)
+    )
+    monkeypatch.setattr("sys.argv", ["train.py", "--parts", str(tmp_path), "--out", str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"must hold part_00\.zip"):
+        train.main()
 
 
 def test_parts_begin_with_what_is_measured(train):

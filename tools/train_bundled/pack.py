@@ -1,8 +1,8 @@
 """Turns a run of `train.py` into the file that the package carries.
 
-    python tools/train_bundled/pack.py RUN/averaged.npz [--share 0.3]
+    python tools/train_bundled/pack.py RUN/averaged_STEP.npz [--share 0.3]
 
-The weights are mixed with those that training started from: half-way, the network keeps more of
+The weights are mixed with those that training started from: on the way, the network keeps more of
 what the published one knows about photos that training did not show (Wortsman et al.,
 arXiv:2109.01903).
 

@@ -4,8 +4,8 @@
 
 DeepLab v3 on MobileNetV2 starts from the published network and learns from real masks, from the
 published network's soft labels of whole photos, and from what image-level labels rule out. It needs
-JAX, NumPy and Pillow only. Parts may arrive while it runs. It writes log.csv and, now and then,
-averaged.npz, the moving average of the weights.
+JAX, NumPy and Pillow only. Parts may arrive while it runs. With each line of log.csv it writes
+averaged_STEP.npz, the moving average of the weights.
 """
 
 from __future__ import annotations
@@ -259,6 +259,8 @@ class Photos:
 
     def _add(self, photos: list[tuple[dict[str, Any], Any, Any]]) -> None:
         first, stop = len(self.rows), len(self.rows) + len(photos)
+        if stop > len(self.images):
+            raise ValueError(f"--room must be at least {stop}. Received: {len(self.images)}.")
         with ThreadPoolExecutor() as pool:
             list(pool.map(self._keep, range(first, stop), photos))
             for start in range(first, stop, TOGETHER):
@@ -366,7 +368,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=3e-4)
     parser.add_argument("--measure-every", type=float, default=60, help="seconds")
-    parser.add_argument("--begin-with", type=int, default=10_000, help="photos")
+    parser.add_argument("--begin-with", type=int, default=0, help="photos to wait for")
     parser.add_argument("--room", type=int, default=50_000, help="photos at most")
     return parser.parse_args()
 
@@ -386,6 +388,9 @@ def main() -> None:
         while not ended.wait(1):
             photos.take(options.parts)
 
+    photos.take(options.parts)
+    if not photos.seen:
+        raise SystemExit(f"--parts must hold part_00.zip. Received: {options.parts}.")
     threading.Thread(target=arrive, daemon=True).start()
     inputs = jax.random.key(0), np.float32(0), *next(stream)
     step = train_step.lower(state, *inputs).compile()
